@@ -1,0 +1,113 @@
+"""The age axis: from an age to a target distribution, and from a distribution to age, interval and P(age >= k).
+
+Training and prediction use the same axis, so that what is learned is what is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class AgeAxis:
+    """Whole years from `min_age` to `max_age`, both included.
+
+    An age of 20 stands for the year in which a person is 20 years old; as a number it is 20.0.
+    """
+
+    min_age: int = 0
+    max_age: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_age < self.max_age:
+            raise ValueError(
+                f"An age axis needs 0 <= min_age < max_age. Received: min_age={self.min_age}, max_age={self.max_age}."
+            )
+
+    @property
+    def num_ages(self) -> int:
+        """Number of ages on the axis."""
+        return self.max_age - self.min_age + 1
+
+    @property
+    def ages(self) -> np.ndarray:
+        """float32 (num_ages,): the ages, in years."""
+        return np.arange(self.min_age, self.max_age + 1, dtype=np.float32)
+
+
+def target_distribution(axis: AgeAxis, age: np.ndarray, sigma: float) -> np.ndarray:
+    """Encode ages as normal distributions over the axis (label distribution learning).
+
+    Gao et al.: 'Deep Label Distribution Learning with Label Ambiguity', IEEE TIP 2017. The spread grows with the age
+    until 18 years, where it reaches `sigma`: a year is much at two and little at thirty.
+
+    Args:
+        axis: The age axis; ages outside it count as its ends.
+        age: float (n,), in years.
+        sigma: Standard deviation for adults, in years.
+
+    Returns:
+        float32 (n, num_ages), rows sum to 1.
+    """
+    age = np.clip(np.asarray(age, dtype=np.float64), axis.min_age, axis.max_age)[:, None]
+    spread = sigma * np.minimum((age + 2.0) / 20.0, 1.0)
+    distribution = np.exp(-0.5 * ((axis.ages[None, :] - age) / spread) ** 2)
+    return (distribution / distribution.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return the distributions of `logits`, float (n, num_ages), divided by a temperature; rows sum to 1."""
+    scaled = np.asarray(logits, dtype=np.float32) / np.float32(temperature)
+    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def expected_age(axis: AgeAxis, distribution: np.ndarray) -> np.ndarray:
+    """Return the mean age of distributions (n, num_ages), in years: float32 (n,)."""
+    return np.asarray(distribution @ axis.ages, dtype=np.float32)
+
+
+def probability_at_least(axis: AgeAxis, distribution: np.ndarray, age: float) -> np.ndarray:
+    """Return P(age >= `age`) of distributions (n, num_ages): float32 (n,). A fraction of a year counts as a share."""
+    share = np.clip(axis.ages + 1.0 - age, 0.0, 1.0)
+    return np.clip(distribution @ share.astype(np.float32), 0.0, 1.0)
+
+
+def cumulative_at(axis: AgeAxis, distribution: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """Return how much of each distribution lies below its age, half of the age's own year included.
+
+    Args:
+        axis: The age axis.
+        distribution: float (n, num_ages), rows sum to 1.
+        age: float (n,), in years.
+
+    Returns:
+        float64 (n,), in [0, 1].
+    """
+    edges = np.concatenate([axis.ages - 0.5, [axis.max_age + 0.5]])
+    cumulative = _cumulative(distribution)
+    return np.array([np.interp(value, edges, row) for value, row in zip(age, cumulative, strict=True)])
+
+
+def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float) -> np.ndarray:
+    """Return the ages between which the central `mass` of each distribution lies.
+
+    Args:
+        axis: The age axis.
+        distribution: float (n, num_ages), rows sum to 1.
+        mass: Probability inside, in (0, 1).
+
+    Returns:
+        float32 (n, 2): lower and upper end, in years, within the axis.
+    """
+    edges = np.concatenate([axis.ages - 0.5, [axis.max_age + 0.5]])
+    levels = np.array([(1.0 - mass) / 2.0, (1.0 + mass) / 2.0])
+    ends = [np.interp(levels, row, edges) for row in _cumulative(distribution)]
+    return np.clip(np.array(ends, dtype=np.float32).reshape(-1, 2), axis.min_age, axis.max_age)
+
+
+def _cumulative(distribution: np.ndarray) -> np.ndarray:
+    total = np.cumsum(np.asarray(distribution, dtype=np.float64), axis=1)
+    return np.concatenate([np.zeros((len(total), 1)), total / total[:, -1:]], axis=1)

@@ -1,0 +1,1 @@
+GENDERS = ("female", "male")

@@ -1,0 +1,47 @@
+"""The exceptions that a caller may want to catch. Each also is a built-in exception of the matching kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ImageError(ValueError):
+    """An input that cannot be read as an image."""
+
+
+class DetectorUnavailableError(RuntimeError):
+    """No face detector can be used on this machine; the message names the remedies."""
+
+
+class DownloadError(OSError):
+    """A file could not be fetched, or what arrived is not what was asked for."""
+
+
+class ModelFormatError(ValueError):
+    """A model folder that is incomplete, altered, newer than this package, or not a model folder."""
+
+
+class MissingExtraError(ImportError):
+    """An optional dependency is not installed; the message holds the command that installs it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs the package `{package}`. Install it with: pip install "asianage[{extra}]"')
+
+
+class BatchError(ValueError):
+    """Some images of a batch could not be read. The other images were predicted; nothing is lost.
+
+    Attributes:
+        results: One entry per image, in order, as `predict` would have returned it; ``[]`` for those that failed.
+        errors: Position of each failed image -> what went wrong with it.
+    """
+
+    def __init__(self, errors: Mapping[int, Exception], results: list[Any] | None = None) -> None:
+        first, error = next(iter(errors.items()))
+        super().__init__(
+            f"{len(errors)} image(s) could not be read; the first is number {first}: {error} "
+            "The others are in `error.results`; pass `on_error=` to handle failures one by one."
+        )
+        self.errors = dict(errors)
+        self.results = results if results is not None else []

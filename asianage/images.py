@@ -1,0 +1,202 @@
+"""Anything that holds one picture -> uint8 RGB, upright. The only place where pictures are decoded."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from asianage.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
+
+MAX_PIXELS = 128_000_000
+"""Default limit of width x height: the 108-megapixel photos of phones pass, decompression bombs do not."""
+
+MIN_SIDE = 16
+"""Images with a shorter side cannot hold a face that says anything, in pixels."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm"})
+
+
+def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read one image as upright 8-bit RGB.
+
+    EXIF orientation is applied, transparency is laid over white, grey, palette and CMYK become RGB, 16 bit becomes 8
+    bit, and of an animation the first frame is taken.
+
+    Args:
+        source: Path, encoded bytes, binary file object, PIL image, or an array: (height, width), (height, width, 1),
+            (height, width, 3) RGB or (height, width, 4) RGBA; uint8, bool, uint16 in [0, 65535] or float in [0, 1].
+        max_pixels: Largest accepted width x height, checked before anything is decoded.
+
+    Returns:
+        uint8 (height, width, 3), RGB. It may share memory with an array that was passed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: `source` is of another kind.
+        ImageError: The content cannot be read as an image, or is too small or too large.
+    """
+    if isinstance(source, np.ndarray):
+        image = _from_array(source, max_pixels)
+    else:
+        image = _from_encoded_or_pil(source, max_pixels)
+    _check_size(image.shape[1], image.shape[0], max_pixels)
+    return image
+
+
+def is_single_image(value: Any) -> bool:
+    """Tell whether `value` is one image rather than a collection of images."""
+    if isinstance(value, np.ndarray):
+        return value.ndim < 4
+    if isinstance(value, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read"):
+        return True
+    return _is_pil_image(value)
+
+
+def list_images(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield the image files below `folder`, sorted, hidden files and folders left out."""
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                yield Path(directory, name)
+
+
+def _is_pil_image(value: Any) -> bool:
+    from PIL import Image
+
+    return isinstance(value, Image.Image)
+
+
+def _from_encoded_or_pil(source: Any, max_pixels: int) -> np.ndarray:
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _from_pil(source, max_pixels)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(Path(source), max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(io.BytesIO(source), f"{len(source)} bytes", max_pixels)
+    if hasattr(source, "read"):
+        return _decode(source, "file object", max_pixels)
+    raise TypeError(
+        "`image` must be a path, bytes, a binary file object, a PIL image or a NumPy array. "
+        f"Received: {type(source).__name__}."
+    )
+
+
+def _from_path(path: Path, max_pixels: int) -> np.ndarray:
+    if str(path).startswith(("http:/", "https:/")):
+        raise ImageError(f"`image` must be a local file. Received the address {path}. Download it, then pass its bytes.")
+    if path.is_dir():
+        raise ImageError(
+            f"`image` must be a file. Received the folder {path}. Pass its files, for instance "
+            "`estimator.predict(asianage.list_images(folder))`."
+        )
+    with path.open("rb") as file:
+        return _decode(file, str(path), max_pixels)
+
+
+def _decode(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns above its own limit; ours is checked just below, before decoding.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                return _from_pil(image, max_pixels)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"The image is too large to be decoded safely ({name}): {error} Shrink it first.") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"The content is not an image in a known format ({name}). Check that the file is a picture and was "
+            "copied completely."
+        ) from error
+    except ImageError as error:
+        raise ImageError(f"{error} ({name})") from error
+    # Decoders of damaged files raise many kinds of exceptions.
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+        raise ImageError(
+            f"The image is damaged or truncated ({name}): {error}. Copy or download it again."
+        ) from error
+
+
+def _from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    _check_size(*image.size, max_pixels)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        # Pillow holds 16-bit grey as "I;16" or, in a 32-bit container, as "I".
+        return _from_array(np.asarray(image).clip(0, 65535).astype(np.uint16), max_pixels)
+    if image.mode == "F":
+        return _from_array(np.asarray(image), max_pixels)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ImageError(
+            "`image` must have shape (height, width), (height, width, 1), (height, width, 3) or (height, width, 4). "
+            f"Received: shape={array.shape}, dtype={array.dtype}. Channels come last; split batches into images."
+        )
+    _check_size(array.shape[1], array.shape[0], max_pixels)
+    array = _to_uint8(array)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.shape[2] == 1:
+        array = np.repeat(array, 3, axis=2)
+    if array.shape[2] == 4:
+        alpha = array[:, :, 3:].astype(np.float32) / 255.0
+        array = (array[:, :, :3] * alpha + 255.0 * (1.0 - alpha)).round().astype(np.uint8)
+    return np.ascontiguousarray(array)
+
+
+def _to_uint8(array: np.ndarray) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * 255
+    if array.dtype == np.uint16:
+        return (array.astype(np.float32) / 257.0).round().astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        low, high = float(array.min()), float(array.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ImageError("A float image must hold finite numbers. Received NaN or infinity. Clean it first.")
+        if low < 0.0 or high > 1.0:
+            raise ImageError(
+                f"A float image must lie in [0, 1]. Received: minimum={low:g}, maximum={high:g}. "
+                "Values in [0, 255] are passed with image.astype('uint8')."
+            )
+        return (array * 255.0).round().astype(np.uint8)
+    raise ImageError(
+        f"`image` must be uint8, uint16, bool or float. Received: shape={array.shape}, dtype={array.dtype}. "
+        "Convert it with image.astype('uint8')."
+    )
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageError(
+            f"The image has {width} x {height} pixels, more than max_pixels={max_pixels}. Shrink it, or raise "
+            "`max_pixels`."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"The image has {width} x {height} pixels; at least {MIN_SIDE} x {MIN_SIDE} are needed. Pass a larger one."
+        )

@@ -1,0 +1,159 @@
+"""Records -> aligned crops, cut once by the code that also serves predictions, and kept on disk.
+
+The cache is one array file that is mapped into memory, so its size is bounded by the disk and not by the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asianage import alignment
+from asianage.detection import FaceDetector, find_faces, select_detector
+from asianage.images import load_image
+from asianage.training.records import FaceRecord, records_sha256
+
+logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CropCache:
+    """Aligned crops of a list of records.
+
+    Attributes:
+        records: The records whose picture could be read.
+        crops: uint8 (len(records), size + 2 * margin, size + 2 * margin, 3), RGB, mapped from disk.
+        detected: bool (len(records),): whether a face was detected, or the whole picture taken as the face.
+        size: Side of the inner crop that a network sees at prediction, in pixels.
+        margin: Pixels around it, for augmentation.
+        failures: Files that could not be read -> why.
+    """
+
+    records: list[FaceRecord]
+    crops: np.ndarray
+    detected: np.ndarray
+    size: int
+    margin: int
+    failures: dict[str, str]
+
+    def inner(self, index: int) -> np.ndarray:
+        """Return the crop of one record exactly as a prediction would cut it: uint8 (size, size, 3)."""
+        return self.crops[index, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
+
+
+def face_similarity(image: np.ndarray, detector: FaceDetector | None) -> tuple[np.ndarray, bool]:
+    """Return the similarity of the largest face of `image`, and whether one was detected.
+
+    Pictures of a data set hold one labelled face each: where none is detected the whole picture is taken.
+    """
+    faces = find_faces(detector, image) if detector is not None else []
+    if not faces:
+        return alignment.similarity_from_whole_image(*image.shape[:2]), False
+    return alignment.similarity_from_face(faces[0].box, faces[0].landmarks), True
+
+
+def cut_crops(
+    records: Sequence[FaceRecord],
+    folder: str | os.PathLike[str],
+    *,
+    size: int,
+    margin: int,
+    detector: str | None = "auto",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> CropCache:
+    """Cut the crops of `records` into `folder`, or read them from there if that was done before.
+
+    Args:
+        records: What to cut, in the order of the result.
+        folder: Where the cache lies; made if missing, replaced if it was cut from other records or otherwise.
+        size: Side of the crop that the network sees, in pixels.
+        margin: Pixels kept around it on each side.
+        detector: As `asianage.detection.select_detector`; None takes every picture as one face.
+        workers: Threads, each with a detector of its own.
+        progress: Called with (done, total) now and then.
+
+    Raises:
+        ValueError: No picture could be read.
+    """
+    folder = Path(folder)
+    key = {
+        "version": CACHE_VERSION,
+        "size": size,
+        "margin": margin,
+        "detector": Path(detector).name if detector else None,
+        "template": alignment.TEMPLATE.tolist(),
+        "records": records_sha256(records),
+    }
+    if (folder / "crops.json").is_file():
+        stored = json.loads((folder / "crops.json").read_text("utf-8"))
+        if stored.get("key") == key:
+            return _open(folder, records, stored)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    status = _cut_all(records, partial, size, margin, detector, workers, progress)
+    (partial / "crops.json").write_text(json.dumps({"key": key, **status}), "utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return _open(folder, records, json.loads((folder / "crops.json").read_text("utf-8")))
+
+
+def _cut_all(
+    records: Sequence[FaceRecord],
+    folder: Path,
+    size: int,
+    margin: int,
+    detector: str | None,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, object]:
+    side = size + 2 * margin
+    crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
+    local = threading.local()
+
+    def cut(index: int) -> tuple[bool, str]:
+        try:
+            image = load_image(records[index].path)
+        except (OSError, ValueError) as error:
+            return False, str(error)
+        if not hasattr(local, "detector"):
+            local.detector = select_detector(detector) if detector is not None else None
+        similarity, found = face_similarity(image, local.detector)
+        crops[index] = alignment.cut_crop(image, similarity, size, margin=margin)
+        return found, ""
+
+    detected, failures = [], {}
+    with ThreadPoolExecutor(workers) as pool:
+        for index, (found, failure) in enumerate(pool.map(cut, range(len(records)))):
+            detected.append(found)
+            if failure:
+                failures[str(index)] = failure
+                logger.warning("left out %s: %s", records[index].path, failure)
+            if progress is not None and (index % 100 == 99 or index + 1 == len(records)):
+                progress(index + 1, len(records))
+    if len(failures) == len(records):
+        raise ValueError(f"None of the {len(records)} pictures could be read; the first: {next(iter(failures.values()))}")
+    crops.flush()
+    return {"detected": detected, "failures": failures}
+
+
+def _open(folder: Path, records: Sequence[FaceRecord], stored: dict) -> CropCache:
+    crops = np.load(folder / "crops.npy", mmap_mode="r")
+    failed = {int(index): reason for index, reason in stored["failures"].items()}
+    detected = np.array(stored["detected"], dtype=bool)
+    key = stored["key"]
+    if failed:
+        raise NotImplementedError
+    return CropCache(list(records), crops, detected, key["size"], key["margin"], {})
