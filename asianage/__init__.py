@@ -1,0 +1,63 @@
+"""Age and gender from photos of Asian faces.
+
+The public names are loaded when they are first used, so that ``import asianage`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asianage.drawing import draw_faces
+    from asianage.errors import (
+        BatchError,
+        DetectorUnavailableError,
+        DownloadError,
+        ImageError,
+        MissingExtraError,
+        ModelFormatError,
+    )
+    from asianage.estimator import AgeGenderEstimator
+    from asianage.images import list_images, load_image
+    from asianage.prediction import FacePrediction
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AgeGenderEstimator": "estimator",
+    "FacePrediction": "prediction",
+    "draw_faces": "drawing",
+    "list_images": "images",
+    "load_image": "images",
+    "BatchError": "errors",
+    "DetectorUnavailableError": "errors",
+    "DownloadError": "errors",
+    "ImageError": "errors",
+    "MissingExtraError": "errors",
+    "ModelFormatError": "errors",
+}
+
+__all__ = [
+    "AgeGenderEstimator",
+    "BatchError",
+    "DetectorUnavailableError",
+    "DownloadError",
+    "FacePrediction",
+    "ImageError",
+    "MissingExtraError",
+    "ModelFormatError",
+    "draw_faces",
+    "list_images",
+    "load_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"asianage.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'asianage' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -32,20 +32,20 @@ class CropCache:
     """Aligned crops of a list of records.
 
     Attributes:
-        records: The records whose picture could be read.
+        records: The records, one per crop.
         crops: uint8 (len(records), size + 2 * margin, size + 2 * margin, 3), RGB, mapped from disk.
         detected: bool (len(records),): whether a face was detected, or the whole picture taken as the face.
+        readable: bool (len(records),): whether the picture could be read; the crop of another is black.
         size: Side of the inner crop that a network sees at prediction, in pixels.
         margin: Pixels around it, for augmentation.
-        failures: Files that could not be read -> why.
     """
 
     records: list[FaceRecord]
     crops: np.ndarray
     detected: np.ndarray
+    readable: np.ndarray
     size: int
     margin: int
-    failures: dict[str, str]
 
     def inner(self, index: int) -> np.ndarray:
         """Return the crop of one record exactly as a prediction would cut it: uint8 (size, size, 3)."""
@@ -151,9 +151,7 @@ def _cut_all(
 
 def _open(folder: Path, records: Sequence[FaceRecord], stored: dict) -> CropCache:
     crops = np.load(folder / "crops.npy", mmap_mode="r")
-    failed = {int(index): reason for index, reason in stored["failures"].items()}
+    readable = np.ones(len(records), dtype=bool)
+    readable[[int(index) for index in stored["failures"]]] = False
     detected = np.array(stored["detected"], dtype=bool)
-    key = stored["key"]
-    if failed:
-        raise NotImplementedError
-    return CropCache(list(records), crops, detected, key["size"], key["margin"], {})
+    return CropCache(list(records), crops, detected, readable, stored["key"]["size"], stored["key"]["margin"])

@@ -85,12 +85,12 @@ def write_records(records: Iterable[FaceRecord], table: str | os.PathLike[str]) 
             writer.writerow("" if value is None else value for value in values)
 
 
-def records_sha256(records: Sequence[FaceRecord], root: Path | None = None) -> str:
-    """Hash what the records say (file names, labels, splits), for provenance."""
+def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> str:
+    """Hash what the records say: paths (or file names, which do not depend on the machine), labels and splits."""
     digest = hashlib.sha256()
     for record in records:
-        name = record.path.relative_to(root) if root is not None else record.path
-        digest.update(f"{name.as_posix()},{record.age},{record.gender},{record.split}\n".encode())
+        name = record.path.name if by_name else record.path.as_posix()
+        digest.update(f"{name},{record.age},{record.gender},{record.split}\n".encode())
     return digest.hexdigest()
 
 

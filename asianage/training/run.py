@@ -1,216 +1,170 @@
-"""Run a recipe: fit the network, keep the best weights, resume after an interruption."""
+"""`train`: from a recipe and a table of faces to a model folder."""
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import time
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from asianage.ages import AgeAxis, expected_age, softmax
-from asianage.config import GENDERS
-from asianage.networks.compact import compact_network
-from asianage.training.crops import CropCache
-from asianage.training.objectives import AgeDistributionLoss, gender_loss
-from asianage.training.pipeline import CropBatches
-from asianage.training.recipes import TrainingRecipe
+import asianage
+from asianage import ages, model_folder
+from asianage.config import GENDERS, ModelConfig
+from asianage.estimator import AgeGenderEstimator
+from asianage.model_card import model_card
+from asianage.model_folder import ModelFolder
+from asianage.runtime import LiteRTNetwork
+from asianage.training.calibration import calibrate
+from asianage.training.crops import CropCache, cut_crops
+from asianage.training.evaluation import evaluate
+from asianage.training.export import to_tflite
+from asianage.training.fitting import build_network, fit
+from asianage.training.recipes import RECIPES, TrainingRecipe
+from asianage.training.records import FaceRecord, read_records, records_sha256
 
 logger = logging.getLogger(__name__)
 
-BEST_WEIGHTS = "best.weights.h5"
-CHECKPOINT = "checkpoint.weights.h5"
-PROGRESS = "progress.json"
+QUANTIZATION_SAMPLES = 400
+"""Training crops that set the ranges of int8."""
 
 
-def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.ndarray, folder: Path) -> Path:
-    """Fit the network of a recipe, or go on where an earlier call in `folder` stopped.
+def train(
+    recipe: str | TrainingRecipe,
+    data: str | os.PathLike[str] | Sequence[FaceRecord],
+    output: str | os.PathLike[str],
+    *,
+    detector: str | None = "auto",
+    precision: str = "int8",
+    progress: Callable[[int, int], None] | None = None,
+) -> AgeGenderEstimator:
+    """Train a recipe and write a model folder. A run that was stopped goes on where it was.
 
     Args:
-        recipe: What to do.
-        cache: Crops of size `recipe.image_size`.
-        train: int (n,): positions in the cache to learn from.
-        val: int (m,): positions in the cache to choose the best epoch by.
-        folder: Where checkpoints, history and the best weights are written.
+        recipe: Name of a recipe, or a recipe.
+        data: CSV table as `read_records` takes it, or records; with splits "train" and "val", and "test" if metrics
+            are to be measured.
+        output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json`` and the folder ``model``.
+        detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
+        precision: "int8", "float16" or "float32" of the network for prediction.
+        progress: Called with (done, total) while crops are cut.
 
     Returns:
-        The file of the best weights (exponential moving average).
+        An estimator of the new model.
 
     Raises:
-        ValueError: `folder` holds another recipe's run.
+        ValueError: The recipe is unknown, the data lack a split, or `output` holds another run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    progress = _load_progress(folder, recipe)
-    if progress["epoch"] >= recipe.epochs:
-        return folder / BEST_WEIGHTS
-    axis = AgeAxis(recipe.min_age, recipe.max_age)
-    batches = CropBatches(
-        cache,
-        train,
-        axis=axis,
-        label_sigma=recipe.label_sigma,
-        batch_size=recipe.batch_size,
-        augmentation=recipe.augmentation,
-        seed=recipe.seed,
-        shares=_shares(recipe, cache, train),
-        first_epoch=progress["epoch"],
+    recipe = _recipe(recipe)
+    records = list(data) if isinstance(data, Sequence) and not isinstance(data, str) else read_records(data)
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    cache = cut_crops(
+        records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.precision)
-    try:
-        keras.utils.set_random_seed(recipe.seed)
-        network = build_network(recipe)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    _compile(network, recipe, axis, len(batches))
-    if progress["epoch"]:
-        network.load_weights(folder / CHECKPOINT)
-    network.fit(
-        batches,
-        epochs=recipe.epochs,
-        initial_epoch=progress["epoch"],
-        callbacks=[
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            _EpochKeeper(cache, val, axis, folder, progress),
-            keras.callbacks.TerminateOnNaN(),
-        ],
-        verbose=0,
-    )
-    return folder / BEST_WEIGHTS
+    splits = {name: _positions(cache, name) for name in ("train", "val")}
+    best = fit(recipe, cache, splits["train"], splits["val"], output)
+    model = _write_model(recipe, cache, splits, best, output / "model", precision)
+    test = [record for record in records if record.split == "test"]
+    if test:
+        estimator = AgeGenderEstimator(model, detector=detector)
+        metrics = {"test": evaluate(estimator, test).to_dict()}
+        model = add_metrics(model, metrics)
+    return AgeGenderEstimator(model, detector=detector)
 
 
-def build_network(recipe: TrainingRecipe) -> keras.Model:
-    """Build the network of a recipe, under the dtype policy in force."""
-    return compact_network(
-        image_size=recipe.image_size, num_ages=recipe.max_age - recipe.min_age + 1, **recipe.network
-    )
+def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
+    """Write measured figures into a model folder, and its card anew."""
+    files = {name: model.file(name).read_bytes() for name in model.config.files if name != model_folder.METRICS}
+    files[model_folder.METRICS] = (json.dumps(metrics, indent=1) + "\n").encode()
+    card = model_card(model.config, metrics)
+    return model_folder.write_model_folder(model.path, model.config, files, card=card, overwrite=True)
 
 
-def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return age logits float32 (n, num_ages) and gender logits float32 (n,) of the crops at `indices`."""
-    ages, genders = [], []
-    for start in range(0, len(indices), 256):
-        crops = np.stack([cache.inner(index) for index in indices[start : start + 256]]).astype(np.float32)
-        outputs = network.predict_on_batch(crops)
-        ages.append(outputs["age_logits"])
-        genders.append(outputs["gender_logit"][:, 0])
-    return np.concatenate(ages).astype(np.float32), np.concatenate(genders).astype(np.float32)
-
-
-class _EpochKeeper(keras.callbacks.Callback):
-    """Validate after every epoch with the averaged weights, keep the best, and save the state to resume from."""
-
-    def __init__(self, cache: CropCache, val: np.ndarray, axis: AgeAxis, folder: Path, progress: dict) -> None:
-        super().__init__()
-        self._cache, self._val, self._axis, self._folder = cache, val, axis, folder
-        self._progress = progress
-        self._started = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        # SwapEMAWeights, which runs before this callback, has put the raw weights back.
-        self._started = time.perf_counter()
-        if epoch == self._progress["epoch"] and epoch > 0:
-            self._save_state()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        scores = _validate(self.model, self._cache, self._val, self._axis)
-        row = {
-            "epoch": epoch + 1,
-            "seconds": round(time.perf_counter() - self._started, 1),
-            "loss": float((logs or {}).get("loss", np.nan)),
-            **scores,
-        }
-        _append_row(self._folder / "history.csv", row)
-        logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
-        if scores["val_score"] < self._progress["best"]:
-            self._progress["best"] = scores["val_score"]
-            self._progress["best_epoch"] = epoch + 1
-            _replace(self._folder / BEST_WEIGHTS, self.model.save_weights)
-        self._progress["epoch"] = epoch + 1
-        if epoch + 1 == self.params["epochs"]:
-            self._save_state()
-
-    def _save_state(self) -> None:
-        _replace(self._folder / CHECKPOINT, self.model.save_weights)
-        _replace(self._folder / PROGRESS, lambda path: path.write_text(json.dumps(self._progress), "utf-8"))
-
-
-def _validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
-    """Return MAE and gender accuracy per data set; the score is the mean of the MAEs, in years."""
-    age_logits, gender_logits = predict_logits(network, cache, val)
-    age = expected_age(axis, softmax(age_logits))
-    records = [cache.records[index] for index in val]
-    scores: dict[str, float] = {}
-    for name in sorted({record.dataset for record in records}):
-        rows = [i for i, record in enumerate(records) if record.dataset == name]
-        errors = [abs(age[i] - records[i].age) for i in rows if records[i].age is not None]
-        right = [(gender_logits[i] > 0) == (records[i].gender == GENDERS[1]) for i in rows if records[i].gender]
-        if errors:
-            scores[f"val_mae_{name}"] = float(np.mean(errors))
-        if right:
-            scores[f"val_gender_{name}"] = float(np.mean(right))
-    maes = [value for key, value in scores.items() if key.startswith("val_mae_")]
-    accuracies = [value for key, value in scores.items() if key.startswith("val_gender_")]
-    scores["val_score"] = float(np.mean(maes)) if maes else 1.0 - float(np.mean(accuracies))
-    return scores
-
-
-def _compile(network: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_per_epoch: int) -> None:
-    warmup = int(recipe.warmup_epochs * steps_per_epoch)
-    optimizer = keras.optimizers.AdamW(
-        keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
-            warmup_target=recipe.learning_rate,
-            warmup_steps=warmup,
+def _write_model(
+    recipe: TrainingRecipe,
+    cache: CropCache,
+    splits: dict[str, np.ndarray],
+    weights: Path,
+    target: Path,
+    precision: str,
+) -> ModelFolder:
+    """Export, calibrate what was exported, and write the folder."""
+    network = build_network(recipe)
+    network.load_weights(weights)
+    random = np.random.default_rng(recipe.seed)
+    count = min(QUANTIZATION_SAMPLES, len(splits["train"]))
+    chosen = np.sort(random.choice(splits["train"], count, replace=False))
+    flatbuffer = to_tflite(network, precision=precision, samples=np.stack([cache.inner(i) for i in chosen]))
+    file = target.with_name("exported.tflite")
+    file.write_bytes(flatbuffer)
+    axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
+    exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
+    age_logits, gender_logits = exported(np.stack([cache.inner(i) for i in splits["val"]]))
+    labels = [cache.records[i] for i in splits["val"]]
+    config = ModelConfig(
+        name=recipe.name,
+        architecture=recipe.architecture,
+        network=recipe.network,
+        image_size=recipe.image_size,
+        min_age=recipe.min_age,
+        max_age=recipe.max_age,
+        calibration=calibrate(
+            axis,
+            age_logits,
+            gender_logits,
+            np.array([np.nan if record.age is None else record.age for record in labels]),
+            np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels]),
         ),
-        weight_decay=recipe.weight_decay,
-        use_ema=True,
-        ema_momentum=recipe.ema_momentum,
+        provenance=_provenance(recipe, cache, splits, network, precision),
+        asianage_version=asianage.__version__,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(network.trainable_variables)
-    network.compile(
-        optimizer=optimizer,
-        loss={
-            "age_logits": AgeDistributionLoss(axis, recipe.expectation_weight),
-            "gender_logit": gender_loss(recipe.gender_smoothing),
-        },
-        loss_weights={"age_logits": 1.0, "gender_logit": recipe.gender_weight},
-    )
+    files = {model_folder.NETWORK: file, model_folder.WEIGHTS: weights}
+    model = model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
+    file.unlink()
+    return model
 
 
-def _shares(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray) -> np.ndarray:
-    other = np.array([cache.records[index].group not in ("", "asian") for index in train])
-    return np.where(other, recipe.other_group_share, 1.0)
+def _provenance(
+    recipe: TrainingRecipe, cache: CropCache, splits: dict[str, np.ndarray], network: keras.Model, precision: str
+) -> dict:
+    used = {name: [cache.records[i] for i in positions] for name, positions in splits.items()}
+    return {
+        "recipe": recipe.to_dict(),
+        "precision": precision,
+        "parameters": network.count_params(),
+        "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},
+        "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "commit": _commit(),
+    }
 
 
-def _load_progress(folder: Path, recipe: TrainingRecipe) -> dict:
-    described = json.dumps(recipe.to_dict(), indent=2)
-    file = folder / "recipe.json"
-    if not (folder / PROGRESS).is_file():
-        file.write_text(described, "utf-8")
-        (folder / "history.csv").unlink(missing_ok=True)
-        return {"epoch": 0, "best": float("inf"), "best_epoch": 0}
-    if file.read_text("utf-8") != described:
-        raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
-    return json.loads((folder / PROGRESS).read_text("utf-8"))
+def _recipe(recipe: str | TrainingRecipe) -> TrainingRecipe:
+    if isinstance(recipe, TrainingRecipe):
+        return recipe
+    if recipe not in RECIPES:
+        raise ValueError(f"There is no recipe {recipe!r}. Recipes: {', '.join(sorted(RECIPES))}.")
+    return RECIPES[recipe]
 
 
-def _append_row(file: Path, row: dict[str, float]) -> None:
-    new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _positions(cache: CropCache, split: str) -> np.ndarray:
+    positions = [i for i, record in enumerate(cache.records) if record.split == split and cache.readable[i]]
+    if not positions:
+        raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
+    return np.array(positions)
 
 
-def _replace(file: Path, write) -> None:
-    """Write a file under another name first, so that an interruption leaves the old one whole."""
-    temporary = file.with_name(f"new-{file.name}")
-    write(temporary)
-    temporary.replace(file)
+def _commit() -> str:
+    """Return the commit of the checkout that this package runs from, "" outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,375 @@
+"""`AgeGenderEstimator`: detection, alignment, network and decoding behind one call."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from asianage import ages, alignment, model_folder
+from asianage.ages import AgeAxis
+from asianage.detection import Detection, FaceDetector, find_faces, select_detector
+from asianage.errors import BatchError, ImageError
+from asianage.images import MAX_PIXELS, ImageSource, is_single_image, load_image
+from asianage.model_folder import ModelFolder
+from asianage.prediction import FacePrediction
+from asianage.runtime import LiteRTNetwork, usable_processors
+
+DEFAULT_MODEL = "compact"
+
+ErrorHandler: TypeAlias = "Callable[[int, Any, Exception], None]"
+"""Called with position, image and error of an image that could not be read."""
+
+
+class AgeGenderEstimator:
+    """Estimate age and gender of the faces in photos.
+
+    An estimator keeps no state between calls and may be used from several threads.
+
+    Example:
+        >>> from asianage import AgeGenderEstimator
+        >>> estimator = AgeGenderEstimator()
+        >>> faces = estimator.predict("photo.jpg")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: ModelFolder | None = None,
+        *,
+        detector: str | FaceDetector | None = "auto",
+        interval_coverage: float = 0.9,
+        mirror: bool = False,
+        num_threads: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        """Load a model; without one, the bundled default.
+
+        Args:
+            model: An opened model folder; `from_pretrained` finds one by name.
+            detector: How faces are found: "auto", "yunet", "mtcnn", the path of YuNet's ONNX file, an object as
+                `asianage.detection.FaceDetector`, or None when every image is one face. Loaded at the first photo.
+            interval_coverage: Share of true ages that `age_interval` holds; one that the model was calibrated for.
+            mirror: Average each face with its mirror image: a little more accurate, at twice the network time.
+            num_threads: Threads for batches; None takes the processors that this process may use.
+            max_pixels: Largest accepted width x height of an image.
+
+        Raises:
+            ModelFormatError: The model folder is incomplete, altered or too new.
+            ValueError: The model has no interval of that coverage.
+        """
+        self._model = model or model_folder.open_model_folder(model_folder.BUNDLED / DEFAULT_MODEL)
+        config = self._model.config
+        self._axis = AgeAxis(config.min_age, config.max_age)
+        self._coverage = interval_coverage
+        self._mass = _interval_mass(config.calibration.interval_mass, interval_coverage)
+        self._mirror = mirror
+        self._max_pixels = max_pixels
+        self._threads = num_threads or usable_processors()
+        self._network = LiteRTNetwork(
+            self._model.file(model_folder.NETWORK),
+            image_size=config.image_size,
+            num_ages=self._axis.num_ages,
+            num_threads=num_threads,
+        )
+        self._detector = detector
+        self._detector_lock = threading.Lock()
+
+    @classmethod
+    def from_pretrained(cls, model: str | os.PathLike[str], **options: Any) -> AgeGenderEstimator:
+        """Load a bundled model by name, or a local model folder.
+
+        Args:
+            model: Bundled name, or path of a folder. A bundled name wins; write ``./name`` for a folder of that name.
+            options: Passed on to `AgeGenderEstimator`.
+
+        Raises:
+            FileNotFoundError: There is neither.
+            ModelFormatError: The folder is incomplete, altered or too new.
+        """
+        bundled = str(model) in model_folder.bundled_names()
+        return cls(model_folder.open_model_folder(model_folder.BUNDLED / model if bundled else model), **options)
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model as a folder that `from_pretrained` reads.
+
+        Raises:
+            FileExistsError: `folder` holds something else and `overwrite` is off.
+        """
+        model_folder.copy_model_folder(self._model, folder, overwrite=overwrite)
+
+    @property
+    def model(self) -> ModelFolder:
+        """The model folder behind this estimator, with its `config`."""
+        return self._model
+
+    def predict(self, images: Any, *, on_error: ErrorHandler | None = None) -> Any:
+        """Find the faces of one photo or of many, and estimate their age and gender.
+
+        Args:
+            images: One image as `asianage.images.load_image` takes it, or an iterable of images.
+            on_error: For many images: called for each that cannot be read, whose result is ``[]``.
+
+        Returns:
+            For one image a list of `FacePrediction`, largest face first, ``[]`` if there is no face. For many images
+            a list of such lists in the same order.
+
+        Raises:
+            FileNotFoundError: The one image is not there.
+            ImageError: The one image cannot be read.
+            BatchError: Some of many images cannot be read and there is no `on_error`; the others are in its `results`.
+            DetectorUnavailableError: No face detector can be used on this machine.
+            ValueError: There are no images.
+        """
+        if is_single_image(images):
+            return self._predict_one(images)
+        images = _as_iterator(images)
+        results: list[list[FacePrediction]] = []
+        try:
+            results.extend(self.predict_stream(images, on_error=on_error))
+        except BatchError as error:
+            raise BatchError(error.errors, results) from error
+        if not results:
+            raise ValueError("`images` must hold at least one image. Received an empty collection.")
+        return results
+
+    def predict_stream(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        batch_size: int = 32,
+        on_error: ErrorHandler | None = None,
+        progress: bool = False,
+    ) -> Iterator[list[FacePrediction]]:
+        """Yield the faces of each image, in order, while later images are decoded and searched.
+
+        Memory stays bounded: at most `batch_size` images are read ahead.
+
+        Args:
+            images: Any iterable of images, also an endless one.
+            batch_size: Faces that the network takes at once. With 1, each result comes as soon as it can.
+            on_error: Called for each image that cannot be read, whose result is ``[]``. Without it such errors are
+                collected and raised as one `BatchError` after the last image.
+            progress: Show a progress bar on standard error.
+
+        Raises:
+            BatchError: Some images could not be read and there is no `on_error`.
+            DetectorUnavailableError: No face detector can be used on this machine.
+        """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be 1 or more. Received: {batch_size}.")
+        detector = self._ready_detector()
+        failures: dict[int, Exception] = {}
+        waiting: list[_ImageFaces] = []
+        faces_waiting = 0
+        for position, (image, found) in enumerate(self._read_ahead(_shown(images, progress), detector, batch_size)):
+            if isinstance(found, Exception):
+                if on_error is not None:
+                    on_error(position, image, found)
+                else:
+                    failures[position] = found
+                found = _ImageFaces.none(self._model.config.image_size)
+            waiting.append(found)
+            faces_waiting += len(found.crops)
+            if faces_waiting >= batch_size or len(waiting) >= batch_size:
+                yield from self._predict_faces(waiting)
+                waiting, faces_waiting = [], 0
+        yield from self._predict_faces(waiting)
+        if failures:
+            raise BatchError(failures)
+
+    def predict_crops(self, crops: Any) -> list[FacePrediction]:
+        """Estimate age and gender of images that already are one face each; no detector is needed.
+
+        Tight, upright crops are expected, with the eyes at about 0.4 and the mouth at about three quarters of the
+        height. Other sizes are resized; the smallest square around an image that is not square is taken.
+
+        Args:
+            crops: An iterable of images, or an array uint8 (n, height, width, 3), RGB.
+
+        Returns:
+            One `FacePrediction` per image, in order; `box` is the whole image.
+
+        Raises:
+            BatchError: Some images cannot be read; the predictions of the others are in its `results`, None for those
+                that failed.
+            ValueError: There are no images.
+        """
+        if is_single_image(crops):
+            crops = [crops]
+        predictions: list[FacePrediction | None] = []
+        failures: dict[int, Exception] = {}
+        for chunk in _chunks(_as_iterator(crops), 256):
+            faces = []
+            for image in chunk:
+                try:
+                    faces.append(self._whole_image_face(load_image(image, max_pixels=self._max_pixels)))
+                except (OSError, ValueError, TypeError) as error:
+                    failures[len(predictions) + len(faces)] = error
+                    faces.append(_ImageFaces.none(self._model.config.image_size))
+            for prediction in self._predict_faces(faces):
+                predictions.append(prediction[0] if prediction else None)
+        if not predictions:
+            raise ValueError("`crops` must hold at least one image. Received an empty collection.")
+        if failures:
+            raise BatchError(failures, predictions)
+        return predictions  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        """Name the model and where it lies."""
+        return f"AgeGenderEstimator(model={self._model.config.name!r}, path={str(self._model.path)!r})"
+
+    def _predict_one(self, image: ImageSource) -> list[FacePrediction]:
+        pixels = load_image(image, max_pixels=self._max_pixels)
+        return next(self._predict_faces([self._find_crops(pixels, self._ready_detector())]))
+
+    def _ready_detector(self) -> FaceDetector | None:
+        with self._detector_lock:
+            if isinstance(self._detector, str):
+                self._detector = select_detector(self._detector)
+            elif self._detector is not None:
+                select_detector(self._detector)
+            return self._detector
+
+    def _read_ahead(
+        self, images: Iterable[ImageSource], detector: FaceDetector | None, depth: int
+    ) -> Iterator[tuple[ImageSource, _ImageFaces | Exception]]:
+        """Yield each image with its faces, or with what went wrong, in order."""
+
+        def read(image: ImageSource) -> _ImageFaces | Exception:
+            try:
+                return self._find_crops(load_image(image, max_pixels=self._max_pixels), detector)
+            except (OSError, ImageError, TypeError) as error:
+                return error
+
+        images = iter(images)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="asianage") as pool:
+            reading: deque[tuple[ImageSource, Future]] = deque()
+            try:
+                for image in itertools.islice(images, depth):
+                    reading.append((image, pool.submit(read, image)))
+                while reading:
+                    image, future = reading.popleft()
+                    found = future.result()
+                    for following in itertools.islice(images, 1):
+                        reading.append((following, pool.submit(read, following)))
+                    yield image, found
+            finally:
+                for _, future in reading:
+                    future.cancel()
+
+    def _find_crops(self, image: np.ndarray, detector: FaceDetector | None) -> _ImageFaces:
+        if detector is None:
+            return self._whole_image_face(image)
+        detections = find_faces(detector, image)
+        size = self._model.config.image_size
+        crops = np.empty((len(detections), size, size, 3), dtype=np.uint8)
+        for row, face in enumerate(detections):
+            similarity = alignment.similarity_from_face(face.box, face.landmarks)
+            crops[row] = alignment.cut_crop(image, similarity, size)
+        return _ImageFaces(crops, detections, detector.name)
+
+    def _whole_image_face(self, image: np.ndarray) -> _ImageFaces:
+        height, width = image.shape[:2]
+        size = self._model.config.image_size
+        if (height, width) != (size, size):
+            similarity = alignment.similarity_from_whole_image(height, width)
+            image = alignment.cut_crop(image, similarity, size)
+        whole = Detection((0.0, 0.0, float(width), float(height)), None, 1.0)
+        return _ImageFaces(image[None], [whole], None)
+
+    def _predict_faces(self, images: list[_ImageFaces]) -> Iterator[list[FacePrediction]]:
+        """Run the network once over the faces of several images and yield the predictions of each image."""
+        if not images:
+            return
+        crops = np.concatenate([faces.crops for faces in images])
+        age_logits, gender_logits = self._logits(crops)
+        calibration = self._model.config.calibration
+        distribution = ages.softmax(age_logits, calibration.age_temperature)
+        age = ages.expected_age(self._axis, distribution)
+        interval = ages.central_interval(self._axis, distribution, self._mass)
+        # The mean may leave a very skewed distribution's central interval; an estimate outside its own interval
+        # would only confuse.
+        interval = np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
+        positive = 1.0 / (1.0 + np.exp(-gender_logits / calibration.gender_temperature))
+        row = 0
+        for faces in images:
+            predictions = []
+            for face in faces.detections:
+                likely = bool(positive[row] > 0.5)
+                predictions.append(
+                    FacePrediction(
+                        age=float(age[row]),
+                        age_interval=(float(interval[row, 0]), float(interval[row, 1])),
+                        interval_coverage=self._coverage,
+                        age_distribution=distribution[row],
+                        age_axis=self._axis,
+                        gender=self._model.config.genders[likely],
+                        gender_probability=float(positive[row] if likely else 1.0 - positive[row]),
+                        box=face.box,
+                        landmarks=face.landmarks,
+                        detector=faces.detector,
+                        detection_score=None if faces.detector is None else face.score,
+                    )
+                )
+                row += 1
+            yield predictions
+
+    def _logits(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        age_logits, gender_logits = self._network(crops)
+        if self._mirror:
+            mirrored_age, mirrored_gender = self._network(np.ascontiguousarray(crops[:, :, ::-1]))
+            age_logits, gender_logits = (age_logits + mirrored_age) / 2, (gender_logits + mirrored_gender) / 2
+        return age_logits, gender_logits
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageFaces:
+    """The faces of one image: uint8 (n, size, size, 3), where they were, and who found them."""
+
+    crops: np.ndarray
+    detections: list[Detection]
+    detector: str | None
+
+    @classmethod
+    def none(cls, size: int) -> _ImageFaces:
+        return cls(np.empty((0, size, size, 3), dtype=np.uint8), [], None)
+
+
+def _interval_mass(masses: Any, coverage: float) -> float:
+    for text, mass in masses.items():
+        if abs(float(text) - coverage) < 1e-9:
+            return float(mass)
+    raise ValueError(
+        f"`interval_coverage` must be one that the model was calibrated for: {', '.join(masses)}. Received: {coverage}."
+    )
+
+
+def _as_iterator(images: Any) -> Iterator[Any]:
+    try:
+        return iter(images)
+    except TypeError:
+        raise TypeError(
+            "`images` must be one image (path, bytes, file object, PIL image, NumPy array) or an iterable of images. "
+            f"Received: {type(images).__name__}."
+        ) from None
+
+
+def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def _shown(images: Iterable[ImageSource], progress: bool) -> Iterable[ImageSource]:
+    if not progress:
+        return images
+    from huggingface_hub.utils import tqdm
+
+    total = len(images) if hasattr(images, "__len__") else None
+    return tqdm(images, total=total, unit="image", desc="asianage")

@@ -1,0 +1,1 @@
+"""Names and Hub ids -> local model folders."""

@@ -1,0 +1,156 @@
+"""A model is a folder: read it, check it, write it. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from asianage.config import ModelConfig
+from asianage.downloads import sha256_of
+from asianage.errors import ModelFormatError
+
+CONFIG = "config.json"
+NETWORK = "model.tflite"
+WEIGHTS = "model.weights.h5"
+METRICS = "metrics.json"
+CARD = "README.md"
+
+MAX_CONFIG_BYTES = 1_000_000
+
+BUNDLED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder whose config.json has been read.
+
+    Attributes:
+        path: The folder.
+        config: What config.json says.
+    """
+
+    path: Path
+    config: ModelConfig
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the folder after comparing its content with the hash in config.json.
+
+        Raises:
+            ModelFormatError: The file is missing, not listed, or altered.
+        """
+        path = self.path / name
+        expected = self.config.files.get(name)
+        if expected is None:
+            raise ModelFormatError(f"The model in {self.path} has no {name}: config.json does not list it.")
+        if not path.is_file():
+            raise ModelFormatError(f"{path} is missing. Fetch or copy the whole model folder again.")
+        received = sha256_of(path)
+        if received != expected:
+            raise ModelFormatError(
+                f"{path} is damaged or altered: its sha256 is {received}, config.json says {expected}. "
+                "Fetch or copy the model again."
+            )
+        return path
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the models that come with the package."""
+    return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CONFIG).is_file())
+
+
+def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
+    """Read config.json of a model folder. The other files are checked when they are used.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ModelFormatError: It is not a model folder that this version reads.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no model folder {path}. Bundled models: {', '.join(bundled_names())}.")
+    file = path / CONFIG
+    if not file.is_file():
+        raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
+    if file.stat().st_size > MAX_CONFIG_BYTES:
+        raise ModelFormatError(f"{file} is larger than {MAX_CONFIG_BYTES} bytes: not a config of this package.")
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
+    try:
+        return ModelFolder(path, ModelConfig.from_json(text))
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{file}: {error}") from error
+
+
+def write_model_folder(
+    target: str | os.PathLike[str],
+    config: ModelConfig,
+    files: Mapping[str, bytes | Path],
+    *,
+    card: str,
+    overwrite: bool = False,
+) -> ModelFolder:
+    """Write a model folder in one step: it is there as a whole or not at all.
+
+    Args:
+        target: The folder to make.
+        config: What config.json will say; `files` in it is computed here.
+        files: File name -> content, or a file to copy. Each is listed in config.json with its hash.
+        card: Text of README.md; people may edit it, so it has no hash.
+        overwrite: Replace what is at `target`.
+
+    Raises:
+        FileExistsError: `target` is there, is not empty, and `overwrite` is off.
+    """
+    target = Path(target)
+    if target.exists() and not overwrite and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"{target} exists and is not empty. Choose another folder or pass overwrite=True.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                (partial / name).write_bytes(content)
+            else:
+                shutil.copyfile(content, partial / name)
+        config = dataclasses.replace(config, files={name: sha256_of(partial / name) for name in sorted(files)})
+        (partial / CONFIG).write_text(config.to_json(), "utf-8")
+        (partial / CARD).write_text(card, "utf-8")
+        partial.chmod(0o755)
+        if target.is_dir():
+            shutil.rmtree(target)
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return ModelFolder(target, config)
+
+
+def copy_model_folder(
+    model: ModelFolder, target: str | os.PathLike[str], *, overwrite: bool = False, names: Iterable[str] | None = None
+) -> ModelFolder:
+    """Copy a model folder, every file checked on the way.
+
+    Raises:
+        FileExistsError: `target` holds something else and `overwrite` is off. A folder with the same model is left.
+        ModelFormatError: A file is missing or altered.
+    """
+    files = {name: model.file(name) for name in (names or model.config.files)}
+    target = Path(target)
+    if (target / CONFIG).is_file() and not overwrite:
+        if _digest(target / CONFIG) == _digest(model.path / CONFIG):
+            return open_model_folder(target)
+    card = model.path / CARD
+    text = card.read_text("utf-8") if card.is_file() else ""
+    return write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
