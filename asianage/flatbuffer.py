@@ -1,0 +1,310 @@
+"""Check the structure of a ``model.tflite`` before LiteRT maps it into memory.
+
+LiteRT trusts its file: an offset or an index that points outside ends the process instead of raising an error. A hash
+in config.json does not help against someone who wrote both files, so the file is walked here first, in plain Python,
+by the same schema. What passes holds one graph of common operators whose tables, vectors, indices, shapes and constant
+data all lie where they should.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+
+from asianage.errors import ModelFormatError
+
+IDENTIFIER = b"TFL3"
+
+MAX_FILE_BYTES = 500_000_000
+MAX_TENSOR_BYTES = 256_000_000
+MAX_TENSORS = 20_000
+
+_TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
+"""Tensor type in the schema -> bytes per value: float32, float16, int32, uint8, int64, bool, int16, int8."""
+
+_OPERATORS = {
+    "ADD": 0,
+    "AVERAGE_POOL_2D": 1,
+    "CONCATENATION": 2,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 4,
+    "DEQUANTIZE": 6,
+    "FULLY_CONNECTED": 9,
+    "L2_NORMALIZATION": 11,
+    "LOGISTIC": 14,
+    "MAX_POOL_2D": 17,
+    "MUL": 18,
+    "RELU": 19,
+    "RELU6": 21,
+    "RESHAPE": 22,
+    "SOFTMAX": 25,
+    "TANH": 28,
+    "PAD": 34,
+    "TRANSPOSE": 39,
+    "MEAN": 40,
+    "SUB": 41,
+    "DIV": 42,
+    "SQUEEZE": 43,
+    "STRIDED_SLICE": 45,
+    "CAST": 53,
+    "MAXIMUM": 55,
+    "MINIMUM": 57,
+    "PADV2": 60,
+    "RSQRT": 76,
+    "SHAPE": 77,
+    "PACK": 83,
+    "SQUARED_DIFFERENCE": 99,
+    "LEAKY_RELU": 98,
+    "QUANTIZE": 114,
+    "HARD_SWISH": 117,
+    "BROADCAST_TO": 130,
+    "GELU": 150,
+}
+"""Operators of convolutional networks, by their number in the schema: no control flow, no state, no custom code."""
+
+_WINDOWS = {"CONV_2D": ((1, 2), (4, 5)), "DEPTHWISE_CONV_2D": ((1, 2), (5, 6)), "MAX_POOL_2D": ((1, 2, 3, 4), ())}
+_WINDOWS["AVERAGE_POOL_2D"] = _WINDOWS["MAX_POOL_2D"]
+"""Fields of an operator's options that must be at least 1: those without a default, those whose default is 1."""
+
+_OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
+"""Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
+
+
+def check_network_file(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that LiteRT could not read safely.
+
+    Raises:
+        ModelFormatError: The file is not a flatbuffer of the form above.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise _StructureError(f"it has {size} bytes, at most {MAX_FILE_BYTES} are accepted")
+        _check_model(_Flatbuffer(path.read_bytes()))
+    except _StructureError as fault:
+        raise ModelFormatError(f"{path} is not a network that can be run: {fault}. Fetch the model again.") from fault
+    except OSError as error:
+        raise ModelFormatError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+class _StructureError(ValueError):
+    """What is wrong with the file."""
+
+
+class _Flatbuffer:
+    """Bytes with checked reads."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) < 8 or data[4:8] != IDENTIFIER:
+            raise _StructureError("its identifier is not TFL3")
+        self.data = data
+
+    def number(self, kind: str, position: int) -> int:
+        size = struct.calcsize(kind)
+        if not 0 <= position <= len(self.data) - size:
+            raise _StructureError("an offset points out of the file")
+        return struct.unpack_from(kind, self.data, position)[0]
+
+    def follow(self, position: int) -> int:
+        return position + self.number("<I", position)
+
+    def table(self, position: int) -> _Table:
+        return _Table(self, position)
+
+
+class _Table:
+    """One table: its fields are found through its vtable."""
+
+    def __init__(self, buffer: _Flatbuffer, position: int) -> None:
+        self._buffer = buffer
+        self._position = position
+        vtable = position - buffer.number("<i", position)
+        length, size = buffer.number("<H", vtable), buffer.number("<H", vtable + 2)
+        if length < 4 or length % 2 or size < 4:
+            raise _StructureError("a table is malformed")
+        buffer.number("<B", vtable + length - 1)
+        buffer.number("<B", position + size - 1)
+        self._fields = [buffer.number("<H", place) for place in range(vtable + 4, vtable + length, 2)]
+        self._size = size
+        for offset in self._fields:
+            if offset >= size or 0 < offset < 4:
+                raise _StructureError("a field lies outside its table")
+
+    def place(self, field: int, size: int = 1) -> int | None:
+        """Return where a field of `size` bytes is, None if it has its default."""
+        if field >= len(self._fields) or self._fields[field] == 0:
+            return None
+        if self._fields[field] + size > self._size:
+            raise _StructureError("a field lies outside its table")
+        return self._position + self._fields[field]
+
+    def fields(self) -> range:
+        return range(len(self._fields))
+
+    def number(self, field: int, kind: str, default: int = 0) -> int:
+        place = self.place(field, struct.calcsize(kind))
+        return default if place is None else self._buffer.number(kind, place)
+
+    def vector(self, field: int, width: int) -> tuple[int, int]:
+        """Return position of the first item and number of items, (0, 0) if there is no vector."""
+        place = self.place(field, 4)
+        if place is None:
+            return 0, 0
+        start = self._buffer.follow(place)
+        count = self._buffer.number("<I", start)
+        if count and start + 4 + count * width > len(self._buffer.data):
+            raise _StructureError("a vector reaches out of the file")
+        return start + 4, count
+
+    def integers(self, field: int, kind: str = "i") -> tuple[int, ...]:
+        start, count = self.vector(field, struct.calcsize(f"<{kind}"))
+        return struct.unpack_from(f"<{count}{kind}", self._buffer.data, start)
+
+    def tables(self, field: int) -> Iterator[_Table]:
+        start, count = self.vector(field, 4)
+        if count > MAX_TENSORS:
+            raise _StructureError("it has too many parts")
+        for index in range(count):
+            yield self._buffer.table(self._buffer.follow(start + 4 * index))
+
+    def table(self, field: int) -> _Table | None:
+        place = self.place(field, 4)
+        return None if place is None else self._buffer.table(self._buffer.follow(place))
+
+    def check_text(self, field: int) -> None:
+        start, count = self.vector(field, 1)
+        if start and self._buffer.number("<B", start + count) != 0:
+            raise _StructureError("a text has no end")
+
+
+def _check_model(buffer: _Flatbuffer) -> None:
+    model = buffer.table(buffer.follow(0))
+    operators = [_operator_name(code) for code in model.tables(1)]
+    buffers = [_buffer_data(item) for item in model.tables(4)]
+    graphs = list(model.tables(2))
+    _require(len(graphs) == 1, "it does not hold exactly one graph")
+    _require(bool(buffers), "it has no buffers")
+    model.check_text(3)
+    _require(all(0 <= index < len(buffers) for index in model.integers(5)), "its metadata point outside")
+    for entry in model.tables(6):
+        entry.check_text(0)
+        _require(entry.number(1, "<I") < len(buffers), "its metadata point outside")
+    tensors = _check_graph(graphs[0], operators, buffers)
+    for signature in model.tables(7):
+        signature.check_text(2)
+        _require(signature.number(4, "<I") == 0, "a signature names another graph")
+        for field in (0, 1):
+            for entry in signature.tables(field):
+                entry.check_text(0)
+                _require(entry.number(1, "<I") < tensors, "a signature names a tensor that is not there")
+
+
+def _operator_name(code: _Table) -> str:
+    # The first field is the number in old files; new ones write the larger of both.
+    number = max(code.number(0, "<b"), code.number(3, "<i"))
+    for name, known in _OPERATORS.items():
+        if number == known:
+            return name
+    raise _StructureError(f"it uses operator number {number}, which no network of this package needs")
+
+
+def _buffer_data(item: _Table) -> tuple[int, int]:
+    """Return position and number of bytes of a constant's data."""
+    data = item.vector(0, 1)
+    _require(item.number(1, "<Q") <= 1 and item.number(2, "<Q") <= 1, "its data lie outside the flatbuffer")
+    return data
+
+
+def _check_graph(graph: _Table, operators: list[str], buffers: list[tuple[int, int]]) -> int:
+    """Check tensors and operators, and return the number of tensors."""
+    graph.check_text(4)
+    tensors = list(graph.tables(0))
+    constant = [_check_tensor(tensor, buffers) for tensor in tensors]
+    inputs, outputs = graph.integers(1), graph.integers(2)
+    _require(len(inputs) == 1 and len(outputs) == 2, "it does not have one input and two outputs")
+    _require(all(0 <= index < len(tensors) for index in (*inputs, *outputs)), "its inputs or outputs do not exist")
+    _require(not constant[inputs[0]], "its input is a constant")
+    known = [index for index, is_constant in enumerate(constant) if is_constant]
+    ready = {*known, *inputs}
+    for operator in graph.tables(3):
+        index = operator.number(0, "<I")
+        _require(index < len(operators), "an operator has no code")
+        _check_operator(operator, operators[index], len(tensors), ready)
+    _require(set(outputs) <= ready, "its outputs are never computed")
+    return len(tensors)
+
+
+def _check_tensor(tensor: _Table, buffers: list[tuple[int, int]]) -> bool:
+    """Check one tensor, and tell whether it is a constant."""
+    tensor.check_text(3)
+    kind, buffer = tensor.number(1, "<b"), tensor.number(2, "<I")
+    _require(kind in _TYPE_BYTES, f"a tensor has the type {kind}")
+    _require(buffer < len(buffers), "a tensor has no buffer")
+    _require(not tensor.number(5, "<B"), "a tensor keeps state")
+    _require(all(tensor.place(field) is None for field in (6, 9)), "a tensor is sparse or of variants")
+    shape = tensor.integers(0)
+    _require(len(shape) <= 5 and all(0 <= side <= 1 << 24 for side in shape), f"a tensor has the shape {shape}")
+    size = prod(shape) * _TYPE_BYTES[kind]
+    _require(size <= MAX_TENSOR_BYTES, f"a tensor has the shape {shape}")
+    signature = tensor.integers(7)
+    _require(not signature or len(signature) == len(shape), "a tensor has two numbers of dimensions")
+    _require(all(side in (-1, fixed) for side, fixed in zip(signature, shape, strict=False)), "a tensor has two shapes")
+    start, count = buffers[buffer]
+    if count:
+        _require(count == size, f"the data of a tensor of shape {shape} have {count} bytes")
+        _require(start % 4 == 0, "the data of a tensor are not aligned")
+    _check_quantization(tensor.table(4), shape)
+    return count > 0
+
+
+def _check_quantization(quantization: _Table | None, shape: tuple[int, ...]) -> None:
+    if quantization is None:
+        return
+    for field, width in ((0, 4), (1, 4), (2, 4), (3, 8)):
+        quantization.vector(field, width)
+    _require(quantization.number(4, "<B") == 0, "a tensor has quantization of its own kind")
+    scales, zeros, axis = quantization.vector(2, 4)[1], quantization.vector(3, 8)[1], quantization.number(6, "<i")
+    channels = shape[axis] if 0 <= axis < len(shape) else 1
+    _require(axis == 0 or 0 <= axis < len(shape), "a tensor is quantized along an axis that it does not have")
+    _require(scales in (0, 1, channels), "a tensor has a wrong number of scales")
+    _require(zeros in (0, 1, scales) and (not zeros or scales > 0), "a tensor has a wrong number of zero points")
+
+
+def _check_operator(operator: _Table, name: str, tensors: int, ready: set[int]) -> None:
+    """Check one operator, and add its outputs to the tensors that are `ready`."""
+    inputs, outputs = operator.integers(1), operator.integers(2)
+    _require(len(inputs) > 0 and len(outputs) == 1, f"{name} lacks inputs or outputs")
+    optional = inputs[2:] if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") else ()
+    required = inputs[: len(inputs) - len(optional)]
+    _require(set(required) <= ready and set(optional) <= ready | {-1}, f"{name} reads what is not computed before")
+    # Writing into a constant would write into the mapped file.
+    _require(0 <= outputs[0] < tensors and outputs[0] not in ready, f"{name} writes where it must not")
+    for field, width in ((5, 1), (7, 1), (8, 4)):
+        _require(operator.vector(field, width)[1] == 0, f"{name} has custom options")
+    for field in (9, 10, 12):
+        _require(operator.place(field) is None, f"{name} has custom options")
+    options = operator.table(4)
+    if options is not None:
+        _check_options(options, name)
+    elif name in _WINDOWS:
+        raise _StructureError(f"{name} has no options")
+    ready.add(outputs[0])
+
+
+def _check_options(options: _Table, name: str) -> None:
+    if name in _OPTION_VECTORS:
+        options.vector(0, 4)
+    without_default, with_default = _WINDOWS.get(name, ((), ()))
+    for fields, default in ((without_default, 0), (with_default, 1)):
+        for field in fields:
+            value = options.number(field, "<i", default)
+            _require(1 <= value <= 4096, f"{name} has a stride or window of {value}")
+
+
+def _require(condition: bool, fault: str) -> None:
+    if not condition:
+        raise _StructureError(fault)
