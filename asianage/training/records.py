@@ -6,13 +6,16 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from asianage.config import GENDERS
 
 MAX_AGE = 120
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,55 @@ class FaceRecord:
     group: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DroppedFile:
+    """A file that was left out, and why.
+
+    Attributes:
+        path: The file.
+        reason: One of a few words that can be counted, for instance "not a picture".
+        detail: What exactly was found.
+    """
+
+    path: Path
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTable:
+    """Records, and the files that were left out on the way to them.
+
+    Attributes:
+        records: What is left to train on.
+        dropped: What is not, file by file.
+    """
+
+    records: list[FaceRecord]
+    dropped: list[DroppedFile]
+
+    def reasons(self) -> dict[str, int]:
+        """Return reason -> number of files left out for it, the most frequent first."""
+        return dict(Counter(file.reason for file in self.dropped).most_common())
+
+    def summary(self) -> str:
+        """Return one line for people: how many faces there are, and how many files were left out why."""
+        kept = f"{len(self.records):,} faces"
+        if not self.dropped:
+            return f"{kept}; no file was left out"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons().items())
+        return f"{kept}; {len(self.dropped):,} files were left out: {reasons}"
+
+    def write_dropped(self, table: str | os.PathLike[str]) -> None:
+        """Write the files that were left out as a CSV file with the columns file, reason and detail."""
+        _write_csv(Path(table), ("file", "reason", "detail"), ((f.path, f.reason, f.detail) for f in self.dropped))
+
+
 def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
     """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age`` and ``gender``.
 
     Optional columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means
-    unknown.
+    unknown: such a row trains only the head that it has a label for.
 
     Args:
         table: The CSV file, UTF-8, with a header line.
@@ -54,35 +101,36 @@ def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | N
     """
     table = Path(table)
     root = table.parent if root is None else Path(root)
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        name = "file" if "file" in columns else "image"
-        if name not in columns or not columns & {"age", "gender"}:
-            raise ValueError(
-                f"{table} must have a column `file` (or `image`) and at least one of `age` and `gender`. "
-                f"Received: {sorted(columns)}."
-            )
-        records = []
-        for row in reader:
-            try:
-                records.append(_record(row, root, row[name]))
-            except ValueError as error:
-                raise ValueError(f"{table}, line {reader.line_num}: {error}") from error
+    if not table.is_file():
+        raise FileNotFoundError(f"The table must be a CSV file. Received: {table}, which is no file. Check the path.")
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            records = list(_read_rows(csv.reader(file, strict=True), table, root))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{table} must be text in UTF-8: {error}. Save the table again with this encoding.") from error
+    except csv.Error as error:
+        raise ValueError(f"{table} is not a readable CSV file: {error}. Check its quotes.") from error
     if not records:
         raise ValueError(f"{table} holds no rows. Add one line per picture.")
     return records
 
 
-def write_records(records: Iterable[FaceRecord], table: str | os.PathLike[str]) -> None:
-    """Write records as a CSV file that `read_records` reads again."""
+def write_records(
+    records: Iterable[FaceRecord], table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> None:
+    """Write records as a CSV file that `read_records` reads again.
+
+    Args:
+        records: What to write.
+        table: The CSV file; one that is there is replaced in one step.
+        root: Folder that the file names are written relative to; None writes the paths as they are.
+
+    Raises:
+        ValueError: A file does not lie below `root`.
+    """
     names = [field.name for field in fields(FaceRecord)]
-    with Path(table).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", *names[1:]])
-        for record in records:
-            values = [getattr(record, name) for name in names]
-            writer.writerow("" if value is None else value for value in values)
+    lines = ([_name(record.path, root), *(getattr(record, name) for name in names[1:])] for record in records)
+    _write_csv(Path(table), ("file", *names[1:]), lines)
 
 
 def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> str:
@@ -94,21 +142,12 @@ def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> s
     return digest.hexdigest()
 
 
-def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
-    if not name:
-        raise ValueError("the file name is empty.")
-    return FaceRecord(
-        path=root / name,
-        age=_age(row.get("age") or ""),
-        gender=_gender(row.get("gender") or ""),
-        dataset=row.get("dataset") or "",
-        split=row.get("split") or "",
-        identity=row.get("identity") or "",
-        group=row.get("group") or "",
-    )
+def parse_age(text: str) -> float | None:
+    """Return the age that `text` holds, in years; None if it is empty.
 
-
-def _age(text: str) -> float | None:
+    Raises:
+        ValueError: It is not a number in [0, 120].
+    """
     if not text.strip():
         return None
     try:
@@ -116,14 +155,79 @@ def _age(text: str) -> float | None:
     except ValueError:
         age = math.nan
     if not 0 <= age <= MAX_AGE:
-        raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}]. Received: {text!r}.")
+        raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}]. Received: {text!r}. Correct or empty it.")
     return age
 
 
-def _gender(text: str) -> str | None:
+def parse_gender(text: str) -> str | None:
+    """Return "female" or "male", in whatever letter case `text` has it; None if it is empty.
+
+    Raises:
+        ValueError: It is another word.
+    """
     gender = text.strip().lower()
     if not gender:
         return None
     if gender not in GENDERS:
-        raise ValueError(f"`gender` must be one of {', '.join(GENDERS)}, or empty. Received: {text!r}.")
+        raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or empty. Received: {text!r}. Correct or empty it.")
     return gender
+
+
+def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator[FaceRecord]:
+    columns = [column.strip().lower() for column in next(reader, [])]
+    name = "file" if "file" in columns else "image"
+    if name not in columns or not {"age", "gender"} & set(columns):
+        raise ValueError(
+            f"{table} must have a column `file` (or `image`) and at least one of `age` and `gender`. "
+            f"Received: {columns}. Name the columns in the first line, separated by commas."
+        )
+    for number, cells in enumerate(reader, start=2):
+        if not cells:
+            continue
+        try:
+            if len(cells) != len(columns):
+                raise ValueError(f"{len(columns)} values are needed. Received: {len(cells)}. Quote names with commas.")
+            row = dict(zip(columns, cells, strict=True))
+            yield _record(row, root, row[name].strip())
+        except ValueError as error:
+            raise ValueError(f"{table}, line {number}: {error}") from error
+
+
+def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
+    if not name:
+        raise ValueError("the file name is empty. Fill it in or remove the row.")
+    split = row.get("split", "").strip().lower()
+    if split and split not in SPLITS:
+        raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {split!r}. Rename it.")
+    return FaceRecord(
+        path=root / name,
+        age=parse_age(row.get("age", "")),
+        gender=parse_gender(row.get("gender", "")),
+        dataset=row.get("dataset", "").strip(),
+        split=split,
+        identity=row.get("identity", "").strip(),
+        group=row.get("group", "").strip(),
+    )
+
+
+def _name(path: Path, root: str | os.PathLike[str] | None) -> str:
+    if root is None:
+        return str(path)
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError as error:
+        raise ValueError(f"Files must lie below `root` ({root}). Received: {path}. Pass a common folder.") from error
+
+
+def _write_csv(table: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file in one step, so that a full disk or an interruption leaves the old one or none."""
+    partial = table.with_name(f".{table.name}.partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            for row in rows:
+                writer.writerow("" if value is None else value for value in row)
+        partial.replace(table)
+    finally:
+        partial.unlink(missing_ok=True)
