@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from asianage.errors import ModelFormatError
 
@@ -21,6 +23,12 @@ IDENTIFIER = b"TFL3"
 MAX_FILE_BYTES = 500_000_000
 MAX_TENSOR_BYTES = 256_000_000
 MAX_TENSORS = 20_000
+
+SCALES = (1e-20, 1e6)
+"""Smallest and largest scale of a quantized tensor: beyond, LiteRT's fixed-point arithmetic ends the process."""
+
+_ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
+"""Tensor type -> range of its zero point, for uint8 and int8; all others, and tensors with many scales, have 0."""
 
 _TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
 """Tensor type in the schema -> bytes per value: float32, float16, int32, uint8, int64, bool, int16, int8."""
@@ -65,6 +73,9 @@ _OPERATORS = {
 }
 """Operators of convolutional networks, by their number in the schema: no control flow, no state, no custom code."""
 
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators of input, weights and, if there is one, bias."""
+
 _WINDOWS = {"CONV_2D": ((1, 2), (4, 5)), "DEPTHWISE_CONV_2D": ((1, 2), (5, 6)), "MAX_POOL_2D": ((1, 2, 3, 4), ())}
 _WINDOWS["AVERAGE_POOL_2D"] = _WINDOWS["MAX_POOL_2D"]
 """Fields of an operator's options that must be at least 1: those without a default, those whose default is 1."""
@@ -93,6 +104,14 @@ def check_network_file(path: str | os.PathLike[str]) -> None:
 
 class _StructureError(ValueError):
     """What is wrong with the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """What the operators must know about a tensor."""
+
+    constant: bool
+    scales: tuple[float, ...]
 
 
 class _Flatbuffer:
@@ -160,7 +179,7 @@ class _Table:
             raise _StructureError("a vector reaches out of the file")
         return start + 4, count
 
-    def integers(self, field: int, kind: str = "i") -> tuple[int, ...]:
+    def numbers(self, field: int, kind: str = "i") -> tuple[Any, ...]:
         start, count = self.vector(field, struct.calcsize(f"<{kind}"))
         return struct.unpack_from(f"<{count}{kind}", self._buffer.data, start)
 
@@ -189,7 +208,7 @@ def _check_model(buffer: _Flatbuffer) -> None:
     _require(len(graphs) == 1, "it does not hold exactly one graph")
     _require(bool(buffers), "it has no buffers")
     model.check_text(3)
-    _require(all(0 <= index < len(buffers) for index in model.integers(5)), "its metadata point outside")
+    _require(all(0 <= index < len(buffers) for index in model.numbers(5)), "its metadata point outside")
     for entry in model.tables(6):
         entry.check_text(0)
         _require(entry.number(1, "<I") < len(buffers), "its metadata point outside")
@@ -222,67 +241,74 @@ def _buffer_data(item: _Table) -> tuple[int, int]:
 def _check_graph(graph: _Table, operators: list[str], buffers: list[tuple[int, int]]) -> int:
     """Check tensors and operators, and return the number of tensors."""
     graph.check_text(4)
-    tensors = list(graph.tables(0))
-    constant = [_check_tensor(tensor, buffers) for tensor in tensors]
-    inputs, outputs = graph.integers(1), graph.integers(2)
+    tensors = [_check_tensor(tensor, buffers) for tensor in graph.tables(0)]
+    inputs, outputs = graph.numbers(1), graph.numbers(2)
     _require(len(inputs) == 1 and len(outputs) == 2, "it does not have one input and two outputs")
     _require(all(0 <= index < len(tensors) for index in (*inputs, *outputs)), "its inputs or outputs do not exist")
-    _require(not constant[inputs[0]], "its input is a constant")
-    known = [index for index, is_constant in enumerate(constant) if is_constant]
-    ready = {*known, *inputs}
+    _require(not tensors[inputs[0]].constant, "its input is a constant")
+    ready = {index for index, tensor in enumerate(tensors) if tensor.constant} | set(inputs)
     for operator in graph.tables(3):
         index = operator.number(0, "<I")
         _require(index < len(operators), "an operator has no code")
-        _check_operator(operator, operators[index], len(tensors), ready)
+        _check_operator(operator, operators[index], tensors, ready)
     _require(set(outputs) <= ready, "its outputs are never computed")
     return len(tensors)
 
 
-def _check_tensor(tensor: _Table, buffers: list[tuple[int, int]]) -> bool:
-    """Check one tensor, and tell whether it is a constant."""
+def _check_tensor(tensor: _Table, buffers: list[tuple[int, int]]) -> _Tensor:
     tensor.check_text(3)
     kind, buffer = tensor.number(1, "<b"), tensor.number(2, "<I")
     _require(kind in _TYPE_BYTES, f"a tensor has the type {kind}")
     _require(buffer < len(buffers), "a tensor has no buffer")
     _require(not tensor.number(5, "<B"), "a tensor keeps state")
     _require(all(tensor.place(field) is None for field in (6, 9)), "a tensor is sparse or of variants")
-    shape = tensor.integers(0)
+    shape = tensor.numbers(0)
     _require(len(shape) <= 5 and all(0 <= side <= 1 << 24 for side in shape), f"a tensor has the shape {shape}")
     size = prod(shape) * _TYPE_BYTES[kind]
     _require(size <= MAX_TENSOR_BYTES, f"a tensor has the shape {shape}")
-    signature = tensor.integers(7)
+    signature = tensor.numbers(7)
     _require(not signature or len(signature) == len(shape), "a tensor has two numbers of dimensions")
     _require(all(side in (-1, fixed) for side, fixed in zip(signature, shape, strict=False)), "a tensor has two shapes")
     start, count = buffers[buffer]
     if count:
         _require(count == size, f"the data of a tensor of shape {shape} have {count} bytes")
         _require(start % 4 == 0, "the data of a tensor are not aligned")
-    _check_quantization(tensor.table(4), shape)
-    return count > 0
+    return _Tensor(count > 0, _check_quantization(tensor.table(4), kind, shape))
 
 
-def _check_quantization(quantization: _Table | None, shape: tuple[int, ...]) -> None:
+def _check_quantization(quantization: _Table | None, kind: int, shape: tuple[int, ...]) -> tuple[float, ...]:
+    """Check how a tensor is quantized, and return its scales."""
     if quantization is None:
-        return
-    for field, width in ((0, 4), (1, 4), (2, 4), (3, 8)):
-        quantization.vector(field, width)
+        return ()
+    for field in (0, 1):
+        quantization.vector(field, 4)
     _require(quantization.number(4, "<B") == 0, "a tensor has quantization of its own kind")
-    scales, zeros, axis = quantization.vector(2, 4)[1], quantization.vector(3, 8)[1], quantization.number(6, "<i")
+    scales, zeros, axis = quantization.numbers(2, "f"), quantization.numbers(3, "q"), quantization.number(6, "<i")
     channels = shape[axis] if 0 <= axis < len(shape) else 1
     _require(axis == 0 or 0 <= axis < len(shape), "a tensor is quantized along an axis that it does not have")
-    _require(scales in (0, 1, channels), "a tensor has a wrong number of scales")
-    _require(zeros in (0, 1, scales) and (not zeros or scales > 0), "a tensor has a wrong number of zero points")
+    _require(len(scales) in (0, 1, channels), "a tensor has a wrong number of scales")
+    _require(len(zeros) in {0, min(1, len(scales)), len(scales)}, "a tensor has a wrong number of zero points")
+    smallest, largest = SCALES
+    _require(all(smallest <= scale <= largest for scale in scales), "a tensor has a scale that cannot be")
+    lowest, highest = _ZERO_POINTS.get(kind, (0, 0)) if len(zeros) == 1 else (0, 0)
+    _require(all(lowest <= zero <= highest for zero in zeros), "a tensor has a zero point that cannot be")
+    return scales
 
 
-def _check_operator(operator: _Table, name: str, tensors: int, ready: set[int]) -> None:
+def _check_operator(operator: _Table, name: str, tensors: list[_Tensor], ready: set[int]) -> None:
     """Check one operator, and add its outputs to the tensors that are `ready`."""
-    inputs, outputs = operator.integers(1), operator.integers(2)
+    inputs, outputs = operator.numbers(1), operator.numbers(2)
     _require(len(inputs) > 0 and len(outputs) == 1, f"{name} lacks inputs or outputs")
-    optional = inputs[2:] if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") else ()
+    optional = inputs[2:] if name in _WEIGHTED else ()
     required = inputs[: len(inputs) - len(optional)]
     _require(set(required) <= ready and set(optional) <= ready | {-1}, f"{name} reads what is not computed before")
     # Writing into a constant would write into the mapped file.
-    _require(0 <= outputs[0] < tensors and outputs[0] not in ready, f"{name} writes where it must not")
+    _require(0 <= outputs[0] < len(tensors) and outputs[0] not in ready, f"{name} writes where it must not")
+    if name in _WEIGHTED:
+        _require(len(inputs) >= 2, f"{name} has no weights")
+        of_input, of_weights, of_output = (tensors[index].scales for index in (inputs[0], inputs[1], outputs[0]))
+        if of_input and of_weights and of_output:
+            _require(of_input[0] * max(of_weights) / of_output[0] < 256, f"{name} has scales that do not fit together")
     for field, width in ((5, 1), (7, 1), (8, 4)):
         _require(operator.vector(field, width)[1] == 0, f"{name} has custom options")
     for field in (9, 10, 12):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asianage.errors import ModelFormatError
+from asianage.flatbuffer import check_network_file
 
 BATCH = 32
 """Faces per call when there are many; fewer go through one by one, which costs the same per face."""
@@ -37,6 +38,7 @@ class LiteRTNetwork:
             ModelFormatError: The file is not a network of that form.
         """
         self._path = Path(path)
+        check_network_file(self._path)
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
