@@ -46,14 +46,22 @@ def target_distribution(axis: AgeAxis, age: np.ndarray, sigma: float) -> np.ndar
     Args:
         axis: The age axis; ages outside it count as its ends.
         age: float (n,), in years.
-        sigma: Standard deviation for adults, in years.
+        sigma: Standard deviation for adults, in years; positive.
 
     Returns:
         float32 (n, num_ages), rows sum to 1.
+
+    Raises:
+        ValueError: An age is not finite, or `sigma` is not positive.
     """
-    age = np.clip(np.asarray(age, dtype=np.float64), axis.min_age, axis.max_age)[:, None]
+    age = np.asarray(age, dtype=np.float64)
+    if not (sigma > 0.0 and np.isfinite(age).all()):
+        raise ValueError(f"`age` must be finite and `sigma` positive. Received: age={age.tolist()}, sigma={sigma}.")
+    age = np.clip(age, axis.min_age, axis.max_age)[:, None]
     spread = sigma * np.minimum((age + 2.0) / 20.0, 1.0)
-    distribution = np.exp(-0.5 * ((axis.ages[None, :] - age) / spread) ** 2)
+    exponent = -0.5 * ((axis.ages[None, :] - age) / spread) ** 2
+    # The largest becomes 0, so that a small sigma leaves the nearest age instead of nothing.
+    distribution = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return (distribution / distribution.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

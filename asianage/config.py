@@ -37,9 +37,10 @@ class Calibration:
     def __post_init__(self) -> None:
         for name in ("age_temperature", "gender_temperature"):
             _require(_is_number(getattr(self, name)) and 0.01 <= getattr(self, name) <= 100, name, getattr(self, name))
-        _require(isinstance(self.interval_mass, Mapping) and len(self.interval_mass) > 0, "interval_mass", self.interval_mass)
-        for coverage, mass in self.interval_mass.items():
-            _require(_is_probability(coverage) and _is_number(mass) and 0 < mass < 1, "interval_mass", self.interval_mass)
+        masses = self.interval_mass
+        _require(isinstance(masses, Mapping) and len(masses) > 0, "interval_mass", masses)
+        for coverage, mass in masses.items():
+            _require(_is_probability(coverage) and _is_number(mass) and 0 < mass < 1, "interval_mass", masses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,9 @@ def _known(kind: type, values: Any) -> dict[str, Any]:
 
 def _require(condition: bool, name: str, value: Any) -> None:
     if not condition:
-        raise ModelFormatError(f"config.json: `{name}` has a value that cannot be used. Received: {str(value)[:200]!r}.")
+        raise ModelFormatError(
+            f"config.json: `{name}` has a value that cannot be used. Received: {str(value)[:200]!r}."
+        )
 
 
 def _is_number(value: Any) -> bool:

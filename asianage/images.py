@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +17,9 @@ from asianage.errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
+ImageSource: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | np.ndarray"
+)
 
 MAX_PIXELS = 128_000_000
 """Default limit of width x height: the 108-megapixel photos of phones pass, decompression bombs do not."""
@@ -25,6 +28,11 @@ MIN_SIDE = 16
 """Images with a shorter side cannot hold a face that says anything, in pixels."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm"})
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
+"""Begin of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
+
+_pillow_limit_lock = threading.Lock()
 
 
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -39,7 +47,7 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
         max_pixels: Largest accepted width x height, checked before anything is decoded.
 
     Returns:
-        uint8 (height, width, 3), RGB. It may share memory with an array that was passed.
+        uint8 (height, width, 3), RGB. It may be read-only or share memory with what was passed: copy it to change it.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -79,16 +87,14 @@ def _is_pil_image(value: Any) -> bool:
 
 
 def _from_encoded_or_pil(source: Any, max_pixels: int) -> np.ndarray:
-    from PIL import Image
-
-    if isinstance(source, Image.Image):
-        return _from_pil(source, max_pixels)
+    if _is_pil_image(source):
+        return _decoded(source, f"PIL image of mode {source.mode}", max_pixels)
     if isinstance(source, str | os.PathLike):
         return _from_path(Path(source), max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(io.BytesIO(source), f"{len(source)} bytes", max_pixels)
+        return _from_file(io.BytesIO(source), f"{len(source)} bytes", max_pixels)
     if hasattr(source, "read"):
-        return _decode(source, "file object", max_pixels)
+        return _from_file(io.BytesIO(_content(source)), "file object", max_pixels)
     raise TypeError(
         "`image` must be a path, bytes, a binary file object, a PIL image or a NumPy array. "
         f"Received: {type(source).__name__}."
@@ -96,57 +102,123 @@ def _from_encoded_or_pil(source: Any, max_pixels: int) -> np.ndarray:
 
 
 def _from_path(path: Path, max_pixels: int) -> np.ndarray:
-    if str(path).startswith(("http:/", "https:/")):
-        raise ImageError(f"`image` must be a local file. Received the address {path}. Download it, then pass its bytes.")
+    name = str(path)
+    if _ADDRESS.match(name):
+        raise ImageError(
+            f"`image` must be a local file. Received the address {name[:200]}. Download it, then pass its bytes."
+        )
+    if "\0" in name:
+        raise ImageError(f"`image` must be a path, without a null character. Received: {name[:200]!r}.")
     if path.is_dir():
         raise ImageError(
             f"`image` must be a file. Received the folder {path}. Pass its files, for instance "
             "`estimator.predict(asianage.list_images(folder))`."
         )
     with path.open("rb") as file:
-        return _decode(file, str(path), max_pixels)
+        return _from_file(file, name, max_pixels)
 
 
-def _decode(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+def _content(file: Any) -> bytes:
+    try:
+        if hasattr(file, "seekable") and file.seekable():
+            file.seek(0)
+        content = file.read()
+    # Reading a closed file, or a picture in text mode.
+    except ValueError as error:
+        raise ImageError(f"The file object cannot be read: {error}. Pass one opened with mode='rb'.") from error
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"A file object must give bytes: open it with mode='rb'. Received: {type(content).__name__} from read()."
+        )
+    return bytes(content)
+
+
+def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
+    from PIL import UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            # Pillow warns above its own limit; ours is checked just below, before decoding.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                return _from_pil(image, max_pixels)
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"The image is too large to be decoded safely ({name}): {error} Shrink it first.") from error
+        image = _opened(file)
     except UnidentifiedImageError as error:
         raise ImageError(
             f"The content is not an image in a known format ({name}). Check that the file is a picture and was "
             "copied completely."
         ) from error
+    # Decoders of damaged files raise many kinds of exceptions.
+    except Exception as error:
+        raise _damaged(name, error) from error
+    with image:
+        return _decoded(image, name, max_pixels)
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    """Read the header of an encoded image; Pillow's own limit, a global variable, does not count, `max_pixels` does."""
+    from PIL import Image
+
+    with _pillow_limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _decoded(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
+    try:
+        return _from_pil(image, max_pixels)
     except ImageError as error:
         raise ImageError(f"{error} ({name})") from error
     # Decoders of damaged files raise many kinds of exceptions.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
-        raise ImageError(
-            f"The image is damaged or truncated ({name}): {error}. Copy or download it again."
-        ) from error
+    except Exception as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = str(error).rstrip(".") or type(error).__name__
+    return ImageError(f"The image is damaged or truncated ({name}): {reason}. Copy or download it again.")
 
 
 def _from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     _check_size(*image.size, max_pixels)
-    image = ImageOps.exif_transpose(image)
+    if image.format == "EPS":
+        raise ImageError("An EPS file is a program, not a picture, and is not run. Convert it to PNG or JPEG first.")
+    image = _upright(image)
     if image.mode.startswith("I"):
         # Pillow holds 16-bit grey as "I;16" or, in a 32-bit container, as "I".
         return _from_array(np.asarray(image).clip(0, 65535).astype(np.uint16), max_pixels)
     if image.mode == "F":
         return _from_array(np.asarray(image), max_pixels)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return np.asarray(image.convert("RGB"))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation.
+
+    `PIL.ImageOps.exif_transpose` also writes the other EXIF entries anew, and fails on cameras' oddities in them.
+    """
+    from PIL import ExifTags
+    from PIL.Image import Transpose
+
+    # Pillow turns TIFF files upright itself, when it loads them.
+    image.load()
+    orientation: Any = image.getexif().get(ExifTags.Base.Orientation)
+    method = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
@@ -172,7 +244,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         return (array.astype(np.float32) / 257.0).round().astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         low, high = float(array.min()), float(array.max())

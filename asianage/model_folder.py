@@ -61,7 +61,9 @@ class ModelFolder:
 
 def bundled_names() -> list[str]:
     """Return the names of the models that come with the package."""
-    return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CONFIG).is_file())
+    # A checkout has no bundled models until they have been trained.
+    folders = BUNDLED.iterdir() if BUNDLED.is_dir() else ()
+    return sorted(folder.name for folder in folders if (folder / CONFIG).is_file())
 
 
 def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
@@ -73,7 +75,9 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     """
     path = Path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no model folder {path}. Bundled models: {', '.join(bundled_names())}.")
+        raise FileNotFoundError(
+            f"There is no model folder {path}. Bundled models: {', '.join(bundled_names()) or 'none'}."
+        )
     file = path / CONFIG
     if not file.is_file():
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
@@ -104,16 +108,21 @@ def write_model_folder(
         config: What config.json will say; `files` in it is computed here.
         files: File name -> content, or a file to copy. Each is listed in config.json with its hash.
         card: Text of README.md; people may edit it, so it has no hash.
-        overwrite: Replace what is at `target`.
+        overwrite: Replace the model at `target`. Anything but a model folder is left alone.
 
     Raises:
-        FileExistsError: `target` is there, is not empty, and `overwrite` is off.
+        FileExistsError: `target` is there, is not empty, and `overwrite` is off or it is not a model folder.
+        ValueError: A name in `files` is a path, or one of the two files that are made here.
     """
     target = Path(target)
-    if target.exists() and not overwrite and (not target.is_dir() or any(target.iterdir())):
-        raise FileExistsError(f"{target} exists and is not empty. Choose another folder or pass overwrite=True.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    for name in files:
+        if Path(name).name != name or name in (CONFIG, CARD):
+            raise ValueError(f"`files` must have plain names other than {CONFIG} and {CARD}. Received: {name!r}.")
+    _check_target(target, overwrite)
+    # "." has no name, and a link is not what gets replaced.
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         for name, content in files.items():
             if isinstance(content, bytes):
@@ -124,9 +133,7 @@ def write_model_folder(
         (partial / CONFIG).write_text(config.to_json(), "utf-8")
         (partial / CARD).write_text(card, "utf-8")
         partial.chmod(0o755)
-        if target.is_dir():
-            shutil.rmtree(target)
-        partial.rename(target)
+        _move_into_place(partial, place)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -140,16 +147,45 @@ def copy_model_folder(
 
     Raises:
         FileExistsError: `target` holds something else and `overwrite` is off. A folder with the same model is left.
-        ModelFormatError: A file is missing or altered.
+        ModelFormatError: A file is missing or altered, here or in the same model at `target`.
     """
     files = {name: model.file(name) for name in (names or model.config.files)}
     target = Path(target)
-    if (target / CONFIG).is_file() and not overwrite:
-        if _digest(target / CONFIG) == _digest(model.path / CONFIG):
-            return open_model_folder(target)
+    if not overwrite and (target / CONFIG).is_file() and _digest(target / CONFIG) == _digest(model.path / CONFIG):
+        same = open_model_folder(target)
+        for name in same.config.files:
+            same.file(name)
+        return same
     card = model.path / CARD
-    text = card.read_text("utf-8") if card.is_file() else ""
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
     return write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise FileExistsError(f"{target} exists and is not empty. Choose another folder or pass overwrite=True.")
+    if not (target / CONFIG).is_file():
+        raise FileExistsError(
+            f"{target} is not a model folder, and overwrite=True replaces model folders only. Choose another folder, "
+            "or remove it first."
+        )
+
+
+def _move_into_place(partial: Path, place: Path) -> None:
+    previous = partial.with_name(f"{partial.name}.previous")
+    replaces = place.exists()
+    if replaces:
+        place.rename(previous)
+    try:
+        partial.rename(place)
+    except BaseException:
+        if replaces:
+            previous.rename(place)
+        raise
+    if replaces:
+        shutil.rmtree(previous)
 
 
 def _digest(path: Path) -> str:

@@ -52,15 +52,15 @@ class FacePrediction:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that `json.dumps` takes; probabilities and pixels are rounded."""
         return {
-            "age": round(self.age, 2),
-            "age_interval": [round(end, 2) for end in self.age_interval],
-            "interval_coverage": self.interval_coverage,
+            "age": round(float(self.age), 2),
+            "age_interval": [round(float(end), 2) for end in self.age_interval],
+            "interval_coverage": float(self.interval_coverage),
             "gender": self.gender,
-            "gender_probability": round(self.gender_probability, 4),
-            "box": [round(value, 1) for value in self.box],
+            "gender_probability": round(float(self.gender_probability), 4),
+            "box": [round(float(value), 1) for value in self.box],
             "landmarks": None if self.landmarks is None else self.landmarks.astype(float).round(1).tolist(),
             "detector": self.detector,
-            "detection_score": None if self.detection_score is None else round(self.detection_score, 4),
+            "detection_score": None if self.detection_score is None else round(float(self.detection_score), 4),
             "min_age": self.age_axis.min_age,
             "age_distribution": self.age_distribution.astype(float).round(5).tolist(),
         }

@@ -36,7 +36,10 @@ class LiteRTNetwork:
 
         Raises:
             ModelFormatError: The file is not a network of that form.
+            ValueError: `num_threads` is less than 1.
         """
+        if num_threads is not None and num_threads < 1:
+            raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
         self._path = Path(path)
         check_network_file(self._path)
         self._image_size = image_size
@@ -50,7 +53,15 @@ class LiteRTNetwork:
 
         Args:
             crops: uint8 or float32 (n, image_size, image_size, 3), RGB in [0, 255].
+
+        Raises:
+            ValueError: `crops` has another shape.
         """
+        if crops.shape[1:] != (self._image_size, self._image_size, 3):
+            raise ValueError(
+                f"`crops` must have shape (n, {self._image_size}, {self._image_size}, 3). "
+                f"Received: shape={crops.shape}, dtype={crops.dtype}."
+            )
         age_logits = np.empty((len(crops), self._num_ages), dtype=np.float32)
         gender_logits = np.empty(len(crops), dtype=np.float32)
         # An interpreter holds the tensors of one call.
@@ -84,13 +95,15 @@ class _Interpreter:
             self._interpreter.allocate_tensors()
             outputs = {tuple(detail["shape"]): detail["index"] for detail in self._interpreter.get_output_details()}
             self._age, self._gender = outputs[(batch, num_ages)], outputs[(batch, 1)]
-        except (ValueError, RuntimeError, KeyError) as error:
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(
                 f"{path} is not a network from crops of {image_size} pixels to {num_ages} ages: {error}. "
                 "Fetch the model again."
             ) from error
 
     def run(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if np.issubdtype(self._input["dtype"], np.integer) and crops.dtype != self._input["dtype"]:
+            crops = np.rint(crops).clip(0, 255)
         self._interpreter.set_tensor(self._input["index"], crops.astype(self._input["dtype"], copy=False))
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._age), self._interpreter.get_tensor(self._gender)[:, 0]

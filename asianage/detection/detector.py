@@ -46,9 +46,12 @@ class Detection:
 
     def mapped(self, scale: float, offset: float = 0.0) -> Detection:
         """Return this face in the pixels of another image: coordinates times `scale`, plus `offset`."""
-        x_min, y_min, x_max, y_max = (value * scale + offset for value in self.box)
-        landmarks = None if self.landmarks is None else (self.landmarks * scale + offset).astype(np.float32)
-        return Detection((x_min, y_min, x_max, y_max), landmarks, self.score)
+        # Detectors of users may give NumPy scalars and lists.
+        x_min, y_min, x_max, y_max = (float(value) * scale + offset for value in self.box)
+        landmarks = None
+        if self.landmarks is not None:
+            landmarks = (np.asarray(self.landmarks, dtype=np.float32) * scale + offset).astype(np.float32)
+        return Detection((x_min, y_min, x_max, y_max), landmarks, float(self.score))
 
 
 class FaceDetector(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +22,15 @@ WEIGHTS = HubFile(
 )
 
 
+_log_level_lock = threading.Lock()
+
+
 class YuNetDetector:
     """YuNet (2023 March) through ``cv2.FaceDetectorYN``."""
 
     name = "yunet"
 
-    def __init__(
-        self, model_path: str | os.PathLike[str] | None = None, *, score_threshold: float = 0.7
-    ) -> None:
+    def __init__(self, model_path: str | os.PathLike[str] | None = None, *, score_threshold: float = 0.7) -> None:
         """Load the detector.
 
         Args:
@@ -40,17 +42,13 @@ class YuNetDetector:
             DownloadError: The file is neither cached nor can it be fetched.
             ValueError: OpenCV cannot read the file.
         """
-        import cv2
-
         path = fetch(WEIGHTS) if model_path is None else Path(model_path)
         if not path.is_file():
             raise FileNotFoundError(
-                f"`model_path` must be the file {WEIGHTS.filename} of huggingface.co/{WEIGHTS.repo_id}. Received: {path}."
+                f"`model_path` must be the file {WEIGHTS.filename} of huggingface.co/{WEIGHTS.repo_id}. "
+                f"Received: {path}."
             )
-        try:
-            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score_threshold, 0.3, 5000)
-        except cv2.error as error:
-            raise ValueError(f"OpenCV {cv2.__version__} cannot read {path} as YuNet. Fetch the file again.") from error
+        self._network = _network(path, score_threshold)
         # cv2.FaceDetectorYN keeps the input size between two calls.
         self._lock = threading.Lock()
 
@@ -70,3 +68,22 @@ class YuNetDetector:
             )
             for x, y, width, height, *points, score in rows
         ]
+
+
+def _network(path: Path, score_threshold: float) -> Any:
+    import cv2
+
+    log = cv2.utils.logging
+    # OpenCV 5 warns about the target of every network, though only the default was asked for. The level is global.
+    with _log_level_lock:
+        level = log.getLogLevel()
+        log.setLogLevel(min(level, log.LOG_LEVEL_ERROR))
+        try:
+            network = cv2.FaceDetectorYN.create(str(path), "", (32, 32), score_threshold, 0.3, 5000)
+            # Another network is only noticed when it runs.
+            network.detect(np.zeros((32, 32, 3), dtype=np.uint8))
+        except cv2.error as error:
+            raise ValueError(f"OpenCV {cv2.__version__} cannot read {path} as YuNet. Fetch the file again.") from error
+        finally:
+            log.setLogLevel(level)
+    return network
