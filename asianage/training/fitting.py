@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 BEST_WEIGHTS = "best.weights.h5"
 CHECKPOINT = "checkpoint.weights.h5"
 PROGRESS = "progress.json"
+HISTORY = "history.csv"
+
+STATISTICS_BATCHES = 24
+"""Batches that normalization statistics are averaged over before validation."""
 
 
 def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.ndarray, folder: Path) -> Path:
@@ -74,9 +79,11 @@ def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.nda
         initial_epoch=progress["epoch"],
         callbacks=[
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            _EpochKeeper(cache, val, axis, folder, progress),
+            _EpochKeeper(cache, val, batches, axis, folder, progress, recipe.seed),
             keras.callbacks.TerminateOnNaN(),
         ],
+        # The batches come shuffled; Keras would shuffle them again by a state that a resumed run has not.
+        shuffle=False,
         verbose=0,
     )
     return folder / BEST_WEIGHTS
@@ -101,21 +108,42 @@ def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) 
 
 
 class _EpochKeeper(keras.callbacks.Callback):
-    """Validate after every epoch with the averaged weights, keep the best, and save the state to resume from."""
+    """Validate after every epoch with the averaged weights, keep the best, and save the state to resume from.
 
-    def __init__(self, cache: CropCache, val: np.ndarray, axis: AgeAxis, folder: Path, progress: dict) -> None:
+    It follows SwapEMAWeights in the list of callbacks, which puts the averaged weights in at the end of an epoch and
+    the raw ones back at the beginning of the next.
+    """
+
+    def __init__(
+        self,
+        cache: CropCache,
+        val: np.ndarray,
+        batches: CropBatches,
+        axis: AgeAxis,
+        folder: Path,
+        progress: dict,
+        seed: int,
+    ) -> None:
         super().__init__()
-        self._cache, self._val, self._axis, self._folder = cache, val, axis, folder
+        self._seed = seed
+        self._cache, self._val, self._batches, self._axis, self._folder = cache, val, batches, axis, folder
         self._progress = progress
+        self._raw_statistics: list[np.ndarray] = []
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        # SwapEMAWeights, which runs before this callback, has put the raw weights back.
         self._started = time.perf_counter()
-        if epoch == self._progress["epoch"] and epoch > 0:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                # Weights files do not hold the state of random layers.
+                layer.seed_generator.state.assign(np.array([self._seed, epoch], dtype=np.uint32))
+        if self._raw_statistics:
+            _set_statistics(self.model, self._raw_statistics)
             self._save_state()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._raw_statistics = _statistics(self.model)
+        _reestimate_statistics(self.model, self._batches)
         scores = _validate(self.model, self._cache, self._val, self._axis)
         row = {
             "epoch": epoch + 1,
@@ -123,19 +151,51 @@ class _EpochKeeper(keras.callbacks.Callback):
             "loss": float((logs or {}).get("loss", np.nan)),
             **scores,
         }
-        _append_row(self._folder / "history.csv", row)
         logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
+        self._progress["epoch"] = epoch + 1
+        self._progress["history"].append(row)
         if scores["val_score"] < self._progress["best"]:
             self._progress["best"] = scores["val_score"]
-            self._progress["best_epoch"] = epoch + 1
             _replace(self._folder / BEST_WEIGHTS, self.model.save_weights)
-        self._progress["epoch"] = epoch + 1
+        _replace(self._folder / HISTORY, lambda path: _write_rows(path, self._progress["history"]))
         if epoch + 1 == self.params["epochs"]:
             self._save_state()
 
     def _save_state(self) -> None:
         _replace(self._folder / CHECKPOINT, self.model.save_weights)
         _replace(self._folder / PROGRESS, lambda path: path.write_text(json.dumps(self._progress), "utf-8"))
+
+
+def _normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def _statistics(network: keras.Model) -> list[np.ndarray]:
+    layers = _normalizations(network)
+    values = [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
+    return [np.array(keras.ops.convert_to_numpy(value)) for value in values]
+
+
+def _set_statistics(network: keras.Model, values: list[np.ndarray]) -> None:
+    for layer, mean, variance in zip(_normalizations(network), values[::2], values[1::2], strict=True):
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
+
+
+def _reestimate_statistics(network: keras.Model, batches: CropBatches) -> None:
+    """Average the normalization statistics of the weights in force over a few batches.
+
+    The moving statistics belong to the raw weights; with averaged weights they give nonsense while the learning rate
+    is high (as in Izmailov et al., 'Averaging Weights Leads to Wider Optima', UAI 2018).
+    """
+    layers = _normalizations(network)
+    momenta = [layer.momentum for layer in layers]
+    for number in range(min(STATISTICS_BATCHES, len(batches))):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        network(batches[number][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
@@ -193,23 +253,20 @@ def _load_progress(folder: Path, recipe: TrainingRecipe) -> dict:
     file = folder / "recipe.json"
     if not (folder / PROGRESS).is_file():
         file.write_text(described, "utf-8")
-        (folder / "history.csv").unlink(missing_ok=True)
-        return {"epoch": 0, "best": float("inf"), "best_epoch": 0}
+        return {"epoch": 0, "best": float("inf"), "history": []}
     if file.read_text("utf-8") != described:
         raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
     return json.loads((folder / PROGRESS).read_text("utf-8"))
 
 
-def _append_row(file: Path, row: dict[str, float]) -> None:
-    new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _write_rows(file: Path, rows: list[dict[str, float]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
-def _replace(file: Path, write) -> None:
+def _replace(file: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name first, so that an interruption leaves the old one whole."""
     temporary = file.with_name(f"new-{file.name}")
     write(temporary)

@@ -23,7 +23,7 @@ from asianage.runtime import LiteRTNetwork
 from asianage.training.calibration import calibrate
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
-from asianage.training.export import to_tflite
+from asianage.training.export import to_tflite, to_weights
 from asianage.training.fitting import build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
 from asianage.training.records import FaceRecord, read_records, records_sha256
@@ -124,7 +124,7 @@ def _write_model(
         provenance=_provenance(recipe, cache, splits, network, precision),
         asianage_version=asianage.__version__,
     )
-    files = {model_folder.NETWORK: file, model_folder.WEIGHTS: weights}
+    files = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
     model = model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
     file.unlink()
     return model

@@ -1,0 +1,130 @@
+"""What the command line writes: a table for people, JSON lines or CSV for programs, and drawn photos."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO, TypeAlias
+
+from asianage.prediction import FacePrediction
+
+Write: TypeAlias = "Callable[[str, Sequence[FacePrediction], Exception | None], None]"
+
+CSV_COLUMNS = (
+    "file",
+    "face",
+    "age",
+    "age_low",
+    "age_high",
+    "gender",
+    "gender_probability",
+    "x_min",
+    "y_min",
+    "x_max",
+    "y_max",
+    "detector",
+    "detection_score",
+    "error",
+)
+
+
+@contextlib.contextmanager
+def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]:
+    """Return the function that writes the faces of one photo, in the form that `options` ask for."""
+    if options.json:
+        yield _write_json
+    elif options.csv == "-":
+        yield _csv_writer(sys.stdout)
+    elif options.csv:
+        with open(options.csv, "w", newline="", encoding="utf-8") as file:
+            yield _csv_writer(file)
+    else:
+        yield _table_writer(max(len(name) for name in names))
+
+
+@contextlib.contextmanager
+def quiet_native_code() -> Iterator[None]:
+    """Keep what compiled libraries report of themselves off standard error; Python's errors still pass."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def save_drawing(folder: Path, name: str, source: Any, faces: Sequence[FacePrediction]) -> None:
+    """Write the photo with boxes and labels into `folder` as JPEG, under a name that is not taken yet."""
+    from asianage.drawing import draw_faces
+
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = Path(name).stem
+    path = folder / f"{stem}.jpg"
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.jpg"
+    draw_faces(source, faces).save(path, quality=92)
+
+
+def _write_json(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+    line: dict[str, Any] = {"file": name, "faces": [face.to_dict() for face in faces]}
+    if error is not None:
+        line = {"file": name, "error": str(error)}
+    print(json.dumps(line), flush=True)
+
+
+def _csv_writer(file: TextIO) -> Write:
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+
+    def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+        if not faces:
+            rows.writerow([name, *[""] * (len(CSV_COLUMNS) - 2), "" if error is None else str(error)])
+        for number, face in enumerate(faces, start=1):
+            plain = face.to_dict()
+            rows.writerow(
+                [
+                    name,
+                    number,
+                    plain["age"],
+                    *plain["age_interval"],
+                    plain["gender"],
+                    plain["gender_probability"],
+                    *plain["box"],
+                    plain["detector"],
+                    plain["detection_score"],
+                    "",
+                ]
+            )
+
+    return write
+
+
+def _table_writer(width: int) -> Write:
+    form = f"{{:<{max(width, 4)}}}  {{:>4}}  {{:>4}}  {{:>8}}  {{:<6}}  {{:>4}}  {{}}"
+    print(form.format("file", "face", "age", "interval", "gender", "sure", "box"))
+
+    def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+        if error is not None:
+            print(f"{name:<{width}}  could not be read, see below")
+        elif not faces:
+            print(f"{name:<{width}}  no face found")
+        for number, face in enumerate(faces, start=1):
+            low, high = face.age_interval
+            interval = f"{low:.0f}-{high:.0f}"
+            sure = f"{100 * face.gender_probability:.0f}%"
+            box = " ".join(f"{value:.0f}" for value in face.box)
+            print(form.format(name, number, f"{face.age:.0f}", interval, face.gender, sure, box))
+        sys.stdout.flush()
+
+    return write
