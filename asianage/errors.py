@@ -18,6 +18,10 @@ class DownloadError(OSError):
     """A file could not be fetched, or what arrived is not what was asked for."""
 
 
+class UploadError(OSError):
+    """A model could not be put on the Hub; the repository there is as it was."""
+
+
 class ModelFormatError(ValueError):
     """A model folder that is incomplete, altered, newer than this package, or not a model folder."""
 

@@ -48,8 +48,7 @@ class ModelFolder:
         expected = self.config.files.get(name)
         if expected is None:
             raise ModelFormatError(f"The model in {self.path} has no {name}: config.json does not list it.")
-        if not path.is_file():
-            raise ModelFormatError(f"{path} is missing. Fetch or copy the whole model folder again.")
+        _check_file(path)
         received = sha256_of(path)
         if received != expected:
             raise ModelFormatError(
@@ -79,8 +78,9 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
             f"There is no model folder {path}. Bundled models: {', '.join(bundled_names()) or 'none'}."
         )
     file = path / CONFIG
-    if not file.is_file():
+    if not file.exists():
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
+    _check_file(file)
     if file.stat().st_size > MAX_CONFIG_BYTES:
         raise ModelFormatError(f"{file} is larger than {MAX_CONFIG_BYTES} bytes: not a config of this package.")
     try:
@@ -186,6 +186,57 @@ def _move_into_place(partial: Path, place: Path) -> None:
         raise
     if replaces:
         shutil.rmtree(previous)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no plain file, or is a link that leads out of the folder it lies in.
+
+    The Hub's cache consists of links; one that stays within the cache is accepted.
+    """
+    home = path.parent.absolute()
+    if home.parent.name == "snapshots":
+        home = home.parents[2]
+    try:
+        if not path.is_file():
+            raise ModelFormatError(f"{path} is missing or not a file. Fetch or copy the whole model folder again.")
+        if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
+            raise ModelFormatError(f"{path} is a link that leads out of the model folder. Put the file itself there.")
+    except (OSError, RuntimeError) as error:  # Links in a circle.
+        raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the whole model folder again.") from error
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not (target / CONFIG).is_file():
+        raise FileExistsError(f"{target} exists and does not hold a model; it is left as it is. Choose another folder.")
+    if not overwrite:
+        raise FileExistsError(f"{target} holds another model. Choose another folder or pass overwrite=True.")
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Rename a folder to `target`; what was there goes only after the new one is in place."""
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.rename(old / target.name)
+    try:
+        partial.rename(target)
+    except BaseException:
+        (old / target.name).rename(target)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_same_model(target: Path, model: ModelFolder) -> bool:
+    try:
+        return _digest(target / CONFIG) == _digest(model.path / CONFIG) and all(
+            sha256_of(target / name) == digest for name, digest in model.config.files.items()
+        )
+    except OSError:
+        return False
 
 
 def _digest(path: Path) -> str:
