@@ -202,41 +202,7 @@ def _check_file(path: Path) -> None:
         if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
             raise ModelFormatError(f"{path} is a link that leads out of the model folder. Put the file itself there.")
     except (OSError, RuntimeError) as error:  # Links in a circle.
-        raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the whole model folder again.") from error
-
-
-def _check_target(target: Path, overwrite: bool) -> None:
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    if not (target / CONFIG).is_file():
-        raise FileExistsError(f"{target} exists and does not hold a model; it is left as it is. Choose another folder.")
-    if not overwrite:
-        raise FileExistsError(f"{target} holds another model. Choose another folder or pass overwrite=True.")
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename a folder to `target`; what was there goes only after the new one is in place."""
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-    target.rename(old / target.name)
-    try:
-        partial.rename(target)
-    except BaseException:
-        (old / target.name).rename(target)
-        old.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_same_model(target: Path, model: ModelFolder) -> bool:
-    try:
-        return _digest(target / CONFIG) == _digest(model.path / CONFIG) and all(
-            sha256_of(target / name) == digest for name, digest in model.config.files.items()
-        )
-    except OSError:
-        return False
+        raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the folder again.") from error
 
 
 def _digest(path: Path) -> str:
