@@ -101,7 +101,7 @@ def _light_and_color(view: np.ndarray, settings: Augmentation, random: np.random
     balance = np.exp(random.uniform(-settings.color, settings.color, 3))
     levels = np.linspace(0.0, 1.0, 256) ** gamma * 255.0
     table = (levels[:, None] * balance - 128.0) * contrast + 128.0 + brightness
-    view = cv2.LUT(view, table.clip(0, 255).astype(np.uint8).reshape(1, 256, 3))
+    view = cv2.LUT(view, table.round().clip(0, 255).astype(np.uint8).reshape(1, 256, 3))
     amount = 0.0 if random.random() < settings.grey else np.exp(2 * random.uniform(-settings.color, settings.color))
     grey = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(view, amount, grey, 1.0 - amount, 0.0)

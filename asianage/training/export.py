@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
             converter.representative_dataset = lambda: ([example[None]] for example in examples)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.uint8
-        return converter.convert()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs", category=UserWarning)
+            return converter.convert()
 
 
 def to_weights(network: keras.Model) -> bytes:
@@ -92,10 +95,10 @@ def _quiet() -> Iterator[None]:
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with open(os.devnull, "wb") as null:
+        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
             os.dup2(null.fileno(), 1)
             os.dup2(null.fileno(), 2)
-        yield
+            yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

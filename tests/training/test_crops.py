@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asianage import AgeGenderEstimator, alignment
+from asianage.training import crops as crops_module
+from asianage.training.crops import cut_crops
+from asianage.training.records import FaceRecord, read_records
+
+
+def seen_by_the_network(estimator, image):
+    """Return the crops that a prediction hands to the network."""
+    seen = []
+    run = estimator._network
+
+    def spy(crops):
+        seen.append(crops.copy())
+        return run(crops)
+
+    estimator._network = spy
+    estimator.predict(image)
+    return seen[0]
+
+
+def test_training_and_prediction_cut_the_same_crop(shared_data, yunet_path, tmp_path):
+    records = [
+        *[FaceRecord(path, None, "male") for path in sorted((shared_data / "photos").glob("*.jpg"))[:10]],
+        *[record for record in read_records(shared_data / "labels.csv") if record.dataset == "afad"][:10],
+        *[record for record in read_records(shared_data / "labels.csv") if record.dataset == "utkface"][-10:],
+    ]
+    cache = cut_crops(records, tmp_path / "crops", size=96, margin=16, detector=str(yunet_path))
+    estimator = AgeGenderEstimator(detector=str(yunet_path))
+    assert cache.detected.sum() >= 29
+    for number, record in enumerate(records):
+        if cache.detected[number]:
+            predicted = seen_by_the_network(estimator, record.path)
+            np.testing.assert_array_equal(cache.inner(number), predicted[0])
+
+
+def test_a_picture_without_a_detected_face_is_the_same_crop_in_both(tiny_records, tmp_path):
+    cache = cut_crops(tiny_records[:3], tmp_path / "crops", size=96, margin=16, detector=None)
+    estimator = AgeGenderEstimator(detector=None)
+    for number, record in enumerate(tiny_records[:3]):
+        np.testing.assert_array_equal(cache.inner(number), seen_by_the_network(estimator, record.path)[0])
+
+
+def test_the_margin_shows_what_is_around_the_crop(tiny_records, tmp_path):
+    cache = cut_crops(tiny_records[:1], tmp_path / "crops", size=32, margin=8, detector=None)
+    assert cache.crops.shape == (1, 48, 48, 3)
+    np.testing.assert_array_equal(cache.inner(0), cache.crops[0, 8:40, 8:40])
+
+
+def test_crops_are_cut_once(tiny_records, tmp_path, monkeypatch):
+    first = cut_crops(tiny_records[:5], tmp_path / "crops", size=32, margin=4, detector=None)
+    monkeypatch.setattr(crops_module, "load_image", lambda path: pytest.fail("cut again"))
+    again = cut_crops(tiny_records[:5], tmp_path / "crops", size=32, margin=4, detector=None)
+    np.testing.assert_array_equal(first.crops, again.crops)
+
+
+def test_other_records_or_another_size_are_cut_anew(tiny_records, tmp_path):
+    cut_crops(tiny_records[:5], tmp_path / "crops", size=32, margin=4, detector=None)
+    other = cut_crops(tiny_records[5:9], tmp_path / "crops", size=32, margin=4, detector=None)
+    assert len(other.crops) == 4
+    assert cut_crops(tiny_records[5:9], tmp_path / "crops", size=24, margin=4, detector=None).inner(0).shape[0] == 24
+
+
+def test_unreadable_pictures_are_marked_and_reported(tiny_records, tmp_path, caplog):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("nothing")
+    records = [tiny_records[0], FaceRecord(bad, 20.0, "male"), FaceRecord(tmp_path / "missing.jpg", 20.0, "male")]
+    with caplog.at_level(logging.WARNING):
+        cache = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None)
+    assert cache.readable.tolist() == [True, False, False]
+    assert "bad.jpg" in caplog.text
+    assert "missing.jpg" in caplog.text
+    with pytest.raises(ValueError, match="None of the 2 pictures"):
+        cut_crops(records[1:], tmp_path / "other", size=32, margin=4, detector=None)
+    assert not (tmp_path / "other").exists()
+
+
+def test_interrupted_cutting_leaves_no_cache_behind(tiny_records, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(alignment, "cut_crop", fail)
+    with pytest.raises(KeyboardInterrupt):
+        cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=None)
+    monkeypatch.undo()
+    assert not (tmp_path / "crops").exists()
+    assert len(cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=None).crops) == 3
+
+
+def test_a_photo_loads_like_the_crop_of_its_bytes(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "face.png")
+    cache = cut_crops([FaceRecord(tmp_path / "face.png", 1.0, None)], tmp_path / "c", size=64, margin=0, detector=None)
+    np.testing.assert_array_equal(cache.inner(0), pixels)

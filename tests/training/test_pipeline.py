@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from asianage.ages import AgeAxis
+from asianage.training.augmentation import Augmentation
+from asianage.training.crops import cut_crops
+from asianage.training.pipeline import CropBatches
+
+
+@pytest.fixture(scope="module")
+def cache(tiny_records, tmp_path_factory):
+    records = list(tiny_records[:40])
+    records[3] = dataclasses.replace(records[3], age=None)
+    records[5] = dataclasses.replace(records[5], gender=None)
+    return cut_crops(records, tmp_path_factory.mktemp("cache") / "crops", size=32, margin=4, detector=None)
+
+
+def batches(cache, **options):
+    settings = {"axis": AgeAxis(), "label_sigma": 2.0, "batch_size": 8, "augmentation": Augmentation(), "seed": 1}
+    return CropBatches(cache, np.arange(40), **{**settings, **options})
+
+
+def test_a_batch_holds_views_targets_and_weights(cache):
+    views, targets, weights = batches(cache)[0]
+    assert views.shape == (8, 32, 32, 3)
+    assert views.dtype == np.float32
+    assert views.max() > 100
+    np.testing.assert_allclose(targets["age_logits"].sum(axis=1), 1.0, rtol=1e-5)
+    assert targets["gender_logit"].shape == (8, 1)
+    assert weights["age_logits"].shape == (8,)
+
+
+def test_an_epoch_uses_every_crop_once(cache):
+    data = batches(cache)
+    ages = np.concatenate([data[i][1]["age_logits"].argmax(axis=1) for i in range(len(data))])
+    weights = np.concatenate([data[i][2]["age_logits"] for i in range(len(data))])
+    expected = sorted(int(record.age) for record in cache.records if record.age is not None)
+    assert sorted(ages[weights > 0].tolist()) == expected
+
+
+def test_missing_labels_weigh_nothing(cache):
+    data = batches(cache)
+    age = np.concatenate([data[i][2]["age_logits"] for i in range(len(data))])
+    gender = np.concatenate([data[i][2]["gender_logit"] for i in range(len(data))])
+    assert (age == 0).sum() == 1
+    assert (gender == 0).sum() == 1
+
+
+def test_epochs_differ_and_a_resumed_run_sees_the_same(cache):
+    running = batches(cache)
+    first = running[0][0]
+    running.on_epoch_end()
+    assert not np.array_equal(running[0][0], first)
+    np.testing.assert_array_equal(batches(cache, first_epoch=1)[2][0], running[2][0])
+
+
+def test_shares_thin_out_a_group(cache):
+    shares = np.where(np.arange(40) < 20, 1.0, 0.2)
+    data = batches(cache, shares=shares, batch_size=4)
+    assert len(data) == 6
+    counts = np.zeros(40)
+    for _ in range(60):
+        counts[data._order] += 1
+        data.on_epoch_end()
+    assert counts[:20].mean() > 2.5 * counts[20:].mean()
+    assert counts.min() > 0
