@@ -69,6 +69,11 @@ def download_afad(
     return fetch_archive(ARCHIVES[variant], Path(root), base_url=base_url, progress=progress)
 
 
+def is_laid_out_as_afad(path: Path) -> bool:
+    """Tell whether a file lies where AFAD has its pictures: in a folder 111 or 112 in a folder named by an age."""
+    return path.parent.name in GENDER_BY_FOLDER and path.parent.parent.name.isdecimal()
+
+
 def read_afad(root: str | os.PathLike[str]) -> RecordTable:
     """Read AFAD as it is unpacked, or any part of it in the same layout: ``AGE/111/*.jpg`` (male), ``AGE/112/*.jpg``.
 

@@ -15,6 +15,11 @@ LAST_MALE = 13321
 _NAME = re.compile(r"(?P<person>\d{5})A(?P<age>\d{2,3})")
 
 
+def is_named_as_all_age_faces(path: Path) -> bool:
+    """Tell whether a file has a name of All-Age-Faces."""
+    return _NAME.fullmatch(path.stem) is not None
+
+
 def read_all_age_faces(root: str | os.PathLike[str], image_sets: str | os.PathLike[str] | None = None) -> RecordTable:
     """Read a folder of All-Age-Faces: pictures named ``NNNNNAyy.jpg`` by person and age.
 

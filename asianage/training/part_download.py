@@ -148,28 +148,25 @@ def _continue(url: str, partial: Path, arrived: Callable[[int], None]) -> bool:
 def _save(response: Any, partial: Path, start: int, arrived: Callable[[int], None]) -> int:
     """Append an answer to a file cut at byte `start`, and return the file's new size."""
     size = start
-    with partial.open("r+b" if start else "wb") as file:
-        file.seek(start)
-        while True:
-            try:
-                chunk = response.read(_CHUNK)
-            except (OSError, http.client.HTTPException) as error:
-                raise _RetryableError(f"the connection broke: {error}") from error
-            if not chunk:
-                return size
-            _write(file, chunk, partial)
-            size += len(chunk)
-            arrived(size)
-
-
-def _write(file: Any, chunk: bytes, partial: Path) -> None:
     try:
-        file.write(chunk)
-        file.flush()
+        with partial.open("r+b" if start else "wb") as file:
+            file.seek(start)
+            while chunk := _receive(response):
+                file.write(chunk)
+                size += len(chunk)
+                arrived(size)
     except OSError as error:
         partial.unlink(missing_ok=True)
         explain_full_disk(error, partial.parent)
         raise
+    return size
+
+
+def _receive(response: Any) -> bytes:
+    try:
+        return response.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _RetryableError(f"the connection broke: {error}") from error
 
 
 class _RangeError(Exception):

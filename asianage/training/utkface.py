@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from asianage.training.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
 from asianage.training.records import MAX_AGE, DroppedFile, FaceRecord, RecordTable
@@ -12,6 +13,11 @@ GENDER_BY_DIGIT = {"0": "male", "1": "female"}
 GROUP_BY_DIGIT = {"0": "white", "1": "black", "2": "asian", "3": "indian", "4": "other"}
 
 _NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<group>[0-4])_\d+")
+
+
+def is_named_as_utkface(path: Path) -> bool:
+    """Tell whether a file has a name of UTKFace."""
+    return _NAME.fullmatch(path.name.split(".")[0]) is not None
 
 
 def read_utkface(root: str | os.PathLike[str]) -> RecordTable:
