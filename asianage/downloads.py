@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from asianage import __version__
 from asianage.errors import DownloadError
 
 CONNECT_SECONDS = 1.5
@@ -196,7 +195,7 @@ def resolve(
         raise DownloadError(
             f"{filename} of {repo_id} ({revision}) is not in the cache {access.cache}, and {access.why_offline} is set."
         )
-    _check_connection(access)
+    check_connection(access)
     limit = _answer_seconds(access)
 
     def ask() -> Any:
@@ -208,11 +207,10 @@ def resolve(
             token=access.token,
             timeout=limit / 2,
             library_name="asianage",
-            library_version=__version__,
         )
 
     try:
-        answer = _watched(ask, limit)
+        answer = watched(ask, limit)
     except TimeoutError:
         raise HubUnreachableError(f"{access.address} did not answer within {limit:g} s.") from None
     # The client's errors and those of its HTTP library share no base class.
@@ -261,12 +259,11 @@ def download(repo_id: str, commit: str, filename: str, access: HubAccess, *, for
             force_download=force,
             etag_timeout=_answer_seconds(access),
             library_name="asianage",
-            library_version=__version__,
         )
 
     blobs = access.repo_cache(repo_id) / "blobs"
     try:
-        return Path(_watched(get, access.stall_seconds, lambda: _size_of_files(blobs)))
+        return Path(watched(get, access.stall_seconds, lambda: _size_of_files(blobs)))
     except TimeoutError:
         raise HubUnreachableError(
             f"{filename} of {repo_id}: {access.address} sent nothing for {access.stall_seconds:g} s. Try again later."
@@ -276,7 +273,9 @@ def download(repo_id: str, commit: str, filename: str, access: HubAccess, *, for
         raise explained(error, repo_id, commit, filename, access) from error
 
 
-def explained(error: Exception, repo_id: str, revision: str, filename: str, access: HubAccess) -> DownloadError:
+def explained(
+    error: Exception, repo_id: str, revision: str, filename: str, access: HubAccess, *, action: str = "fetched"
+) -> DownloadError:
     """Return what an error of huggingface_hub means to the user, and what to do."""
     from huggingface_hub import errors
 
@@ -295,7 +294,7 @@ def explained(error: Exception, repo_id: str, revision: str, filename: str, acce
         )
     if isinstance(known, errors.RevisionNotFoundError):
         return DownloadError(f"{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.")
-    if isinstance(known, errors.RemoteEntryNotFoundError) or status == 404:
+    if status == 404:
         return DownloadError(f"{place} has no file {filename} at revision {revision}: it is not a model of asianage.")
     if status in (401, 403):
         return DownloadError(
@@ -315,7 +314,7 @@ def explained(error: Exception, repo_id: str, revision: str, filename: str, acce
     if isinstance(known, OSError) and known.errno is not None and _is_local(known):
         return DownloadError(_disk_advice(known, filename, access))
     return HubUnreachableError(
-        f"{filename} of {repo_id} could not be fetched from {access.address}: "
+        f"{filename} of {repo_id} could not be {action} at {access.address}: "
         f"{type(known).__name__}: {_first_line(known)} Check the network and try again."
     )
 
@@ -371,8 +370,13 @@ def _answer_seconds(access: HubAccess) -> float:
     return float(constants.HF_HUB_ETAG_TIMEOUT) if chosen else ANSWER_SECONDS
 
 
-def _check_connection(access: HubAccess) -> None:
-    """Open one connection to the Hub, or to the proxy before it, to find out fast that there is no network."""
+def check_connection(access: HubAccess) -> None:
+    """Open one connection to the Hub, or to the proxy before it, to find out fast that there is no network.
+
+    Raises:
+        HubUnreachableError: No connection came about within `connect_seconds`.
+        DownloadError: The address of the Hub is not one.
+    """
     url = urllib.parse.urlsplit(access.address)
     if url.hostname is None:
         raise DownloadError(f"The Hub's address must begin with https:// or http://. Received: {access.address!r}.")
@@ -383,7 +387,7 @@ def _check_connection(access: HubAccess) -> None:
     host, port = url.hostname, url.port or {"https": 443, "socks5": 1080}.get(url.scheme, 80)
     what = f"{access.address} cannot be reached" + (f" through the proxy {host}:{port}" if proxy else "")
     try:
-        _watched(lambda: _connect(host or "", port, access.connect_seconds), access.connect_seconds)
+        watched(lambda: _connect(host or "", port, access.connect_seconds), access.connect_seconds)
     except TimeoutError:
         raise HubUnreachableError(f"{what}: no connection within {access.connect_seconds:g} s.") from None
     except (OSError, UnicodeError) as error:
@@ -416,7 +420,7 @@ def _connect(host: str, port: int, seconds: float) -> None:
         raise TimeoutError
 
 
-def _watched(call: Callable[[], Result], seconds: float, progress: Callable[[], int] | None = None) -> Result:
+def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], int] | None = None) -> Result:
     """Return what `call` returns, and stop waiting after `seconds`, or `seconds` without progress.
 
     A call that hangs is left behind in its thread: neither name resolution nor the client can be interrupted.

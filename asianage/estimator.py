@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from asianage import ages, alignment, model_folder
+from asianage import ages, alignment, hub, model_folder
 from asianage.ages import AgeAxis
 from asianage.detection import Detection, FaceDetector, find_faces, select_detector
+from asianage.downloads import HubAccess
 from asianage.errors import BatchError, ImageError
 from asianage.images import MAX_PIXELS, ImageSource, is_single_image, load_image
 from asianage.model_folder import ModelFolder
@@ -82,27 +83,96 @@ class AgeGenderEstimator:
         self._detector_lock = threading.Lock()
 
     @classmethod
-    def from_pretrained(cls, model: str | os.PathLike[str], **options: Any) -> AgeGenderEstimator:
-        """Load a bundled model by name, or a local model folder.
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        token: bool | str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        endpoint: str | None = None,
+        sha256: str | None = None,
+        force_download: bool = False,
+        **options: Any,
+    ) -> AgeGenderEstimator:
+        """Load a model: a bundled one by name, a folder, or one of the Hugging Face Hub.
 
         Args:
-            model: Bundled name, or path of a folder. A bundled name wins; write ``./name`` for a folder of that name.
+            name: Bundled name; otherwise path of a folder; otherwise ``owner/name`` or ``owner/name@revision`` on the
+                Hub. Write ``./name`` for a folder that is called like a bundled model.
+            revision: Branch, tag or full commit hash on the Hub, ``main`` by default. What is cached under a commit
+                hash is loaded without the network.
+            token: Hub access token; None takes the one that is logged in, False none.
+            cache_dir: Where files from the Hub are kept; None takes huggingface_hub's cache.
+            local_files_only: Use what is cached and no network.
+            endpoint: Address of the Hub or of a mirror; None takes HF_ENDPOINT.
+            sha256: Hash that config.json must have, which pins the whole model.
+            force_download: Fetch the files from the Hub again although they are cached.
             options: Passed on to `AgeGenderEstimator`.
 
         Raises:
-            FileNotFoundError: There is neither.
-            ModelFormatError: The folder is incomplete, altered or too new.
+            DownloadError: The Hub has no such model, cannot be reached, or refuses access.
+            FileNotFoundError: The name is neither a bundled model, nor a folder, nor a Hub id.
+            ModelFormatError: The model is incomplete, altered or too new.
         """
-        bundled = str(model) in model_folder.bundled_names()
-        return cls(model_folder.open_model_folder(model_folder.BUNDLED / model if bundled else model), **options)
+        access = HubAccess(token=token, cache_dir=cache_dir, local_files_only=local_files_only, endpoint=endpoint)
+        model = hub.open_model(
+            name, revision=revision, sha256=sha256, force_download=force_download, access=access
+        )
+        return cls(model, **options)
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the model as a folder that `from_pretrained` reads.
+        """Write the whole model as a folder that `from_pretrained` reads, in one step.
 
         Raises:
-            FileExistsError: `folder` holds something else and `overwrite` is off.
+            FileExistsError: `folder` holds something else than a model, or another model and `overwrite` is off.
         """
-        model_folder.copy_model_folder(self._model, folder, overwrite=overwrite)
+        hub.save_model(self._model, folder, overwrite=overwrite)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        token: bool | str | None = None,
+        endpoint: str | None = None,
+        commit_message: str | None = None,
+        overwrite_card: bool = False,
+    ) -> str:
+        """Upload the model to the Hugging Face Hub as one commit, and print the line that loads exactly it.
+
+        Args:
+            repo_id: Where to, ``owner/name``; made if it is not there.
+            private: Whether a new repository is private; None takes the owner's default.
+            revision: Branch, made if it is not there; None takes ``main``.
+            create_pr: Open a pull request instead, in a repository that is there.
+            token: Hub access token that may write; None takes the one that is logged in.
+            endpoint: Address of the Hub; None takes HF_ENDPOINT.
+            commit_message: Summary of the commit.
+            overwrite_card: Replace the README.md of the repository even if somebody has edited it.
+
+        Returns:
+            The full commit hash.
+
+        Raises:
+            UploadError: The Hub cannot be reached, refuses, or the upload broke off; the repository is as it was.
+        """
+        pushed = hub.push_model(
+            self._model,
+            repo_id,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            commit_message=commit_message,
+            overwrite_card=overwrite_card,
+            access=HubAccess(token=token, endpoint=endpoint),
+        )
+        # Whoever pushes wants to hand this line on, and nothing else shows it.
+        print(pushed.line if pushed.pull_request is None else f"{pushed.line}  # {pushed.pull_request}")
+        return pushed.commit
 
     @property
     def model(self) -> ModelFolder:

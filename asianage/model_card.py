@@ -1,6 +1,378 @@
-"""Placeholder, replaced below."""
+"""The README.md of a model folder: a model card whose first lines are metadata that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asianage.config import ModelConfig
+
+CODE_LICENSE = "Apache-2.0"
+
+_SEAL = re.compile(r"\n<!-- Written by asianage; sha256 of the text above: ([0-9a-f]{64}) -->\s*\Z")
 
 
-def model_card(config, metrics):
-    """Return the text of README.md."""
-    return f"# {config.name}\n"
+@dataclass(frozen=True, slots=True)
+class _KnownData:
+    name: str
+    terms: str
+    source: str
+
+
+_KNOWN_DATA = {
+    "afad": _KnownData(
+        "AFAD (Asian Face Age Dataset)",
+        "academic research only",
+        "Niu et al., CVPR 2016, <https://afad-dataset.github.io>",
+    ),
+    "aaf": _KnownData(
+        "All-Age-Faces",
+        "research only",
+        "Cheng et al. 2019, <https://github.com/JingchunCheng/All-Age-Faces-Dataset>",
+    ),
+    "utkface": _KnownData(
+        "UTKFace",
+        "non-commercial research only",
+        "Zhang, Song and Qi, CVPR 2017, <https://susanqq.github.io/UTKFace>",
+    ),
+}
+
+_COLUMNS = ("faces", "MAE (95 % interval)", "within 5 years", "bias", "gender right", "interval holds", "its width")
+
+
+def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str | None = None) -> str:
+    """Return the text of README.md.
+
+    Args:
+        config: The model.
+        metrics: Content of metrics.json: split -> what `asianage.training.evaluate` measured; empty before that.
+        repo_id: Repository on the Hub where the card will lie, for its example.
+    """
+    sections = (
+        _metadata(config, metrics),
+        _introduction(config),
+        _usage(config, repo_id),
+        _figures(metrics),
+        _training_data(config),
+        _licenses(config),
+        _intended_use(),
+        _limits(config, metrics),
+        _details(config),
+    )
+    return _sealed("\n".join(sections))
+
+
+def is_generated(text: str) -> bool:
+    """Tell whether a card is exactly as `model_card` wrote it, that is, nobody has edited it; or is empty."""
+    text = text.replace("\r\n", "\n")
+    seal = _SEAL.search(text)
+    return not text.strip() or (seal is not None and seal[1] == _digest(text[: seal.start()]))
+
+
+def _sealed(text: str) -> str:
+    text = text.rstrip() + "\n"
+    return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.strip().encode("utf-8", "replace")).hexdigest()
+
+
+def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
+    lines = [
+        "---",
+        "library_name: asianage",
+        "pipeline_tag: image-classification",
+        "license: other",
+        "license_name: research-data",
+        "license_link: README.md",
+        "language:",
+        "- en",
+        "tags:",
+        *(f"- {tag}" for tag in ("asianage", "age-estimation", "gender", "face-analysis", "litert", "keras")),
+    ]
+    if datasets := _datasets(config):
+        lines += ["datasets:", *(f"- {_yaml(name)}" for name in datasets)]
+    lines += ["metrics:", "- mae", "- accuracy"]
+    if results := list(_results(metrics)):
+        lines += ["model-index:", f"- name: {_yaml(config.name)}", "  results:", *results]
+    return "\n".join([*lines, "---", ""])
+
+
+def _results(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of ``results`` of a model index, one data set after the other."""
+    for split, name, node in _measured(metrics):
+        leaf = _mapping(node.get("overall"))
+        figures = [
+            ("mae", "MAE of age, years", _number(leaf, "mae")),
+            ("accuracy", "Accuracy of gender", _number(leaf, "gender_accuracy")),
+        ]
+        figures = [figure for figure in figures if figure[2] is not None]
+        if not figures:
+            continue
+        yield "  - task:"
+        yield "      type: image-classification"
+        yield "      name: Age and gender of faces"
+        yield "    dataset:"
+        yield f"      type: {_yaml(name)}"
+        yield f"      name: {_yaml(_full_name(name))}"
+        yield f"      split: {_yaml(split)}"
+        yield "    metrics:"
+        for kind, title, value in figures:
+            yield f"    - type: {kind}"
+            yield f"      name: {title}"
+            yield f"      value: {value}"
+
+
+def _introduction(config: ModelConfig) -> str:
+    return f"""# {_text(config.name)}
+
+Estimates the age (a distribution over {config.min_age} to {config.max_age} years, its mean and an interval) and the
+gender of each face in a photo, for Asian faces first. A model of the Python package `asianage`; it runs through LiteRT,
+without TensorFlow.
+"""
+
+
+def _usage(config: ModelConfig, repo_id: str | None) -> str:
+    name = repo_id or f"path/of/this/folder/{config.name}"
+    pin = (
+        "\nA model on the Hub can change. `revision=` with a full commit hash keeps it as it is, and needs no network"
+        " once it\nis cached; `sha256=` with the hash of config.json, which holds the hashes of all other files, makes"
+        " sure of it.\n"
+    )
+    return f"""## Usage
+
+```bash
+pip install asianage
+```
+
+```python
+from asianage import AgeGenderEstimator
+
+estimator = AgeGenderEstimator.from_pretrained({json.dumps(_text(name))})
+for face in estimator.predict("photo.jpg"):
+    print(face.age, face.age_interval, face.gender, face.gender_probability)
+```
+{pin if repo_id else ""}
+The folder holds a flatbuffer, HDF5 weights and JSON; nothing in it is executed when it is loaded.
+"""
+
+
+def _figures(metrics: Mapping[str, Any]) -> str:
+    parts = ["## Figures\n"]
+    splits = [split for split, evaluation in metrics.items() if _mapping(_mapping(evaluation).get("datasets"))]
+    if not splits:
+        return "## Figures\n\nNothing has been measured yet.\n"
+    parts.append(
+        "Measured as a user sees them: whole pipeline, face detection included. MAE: mean absolute error in years; "
+        "bias: estimate\nminus truth, in years; within 5 years: share of faces whose error is at most that. Only "
+        "figures of the same data compare.\n"
+    )
+    for split in splits:
+        evaluation = _mapping(metrics[split])
+        target = _number(evaluation, "interval_target")
+        detector = evaluation.get("detector")
+        parts.append(
+            f"Part: **{_text(split)}**. Detector: {_text(detector) if detector else 'none, each picture is one face'}."
+            + (f" The intervals promise to hold {_percent(target)} of the ages." if target is not None else "")
+            + "\n"
+        )
+        nodes = {name: _mapping(node) for name, node in _mapping(evaluation["datasets"]).items()}
+        if len(nodes) > 1 and _mapping(evaluation.get("all")):
+            nodes["all"] = _mapping(evaluation["all"])
+        rows = [(_full_name(name), _mapping(node.get("overall"))) for name, node in nodes.items()]
+        parts.append(_figure_table("data", rows))
+        for name, node in nodes.items():
+            parts.extend(_breakdowns(_full_name(name), node))
+    return "\n".join(parts)
+
+
+def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
+    for key, title in (("by_age_band", "age"), ("by_gender", "gender"), ("by_group", "group")):
+        rows = [(label, _mapping(leaf)) for label, leaf in _mapping(node.get(key)).items()]
+        if rows:
+            yield f"### {name} by {title}\n"
+            yield _figure_table(title, rows)
+    special = _mapping(node.get("special"))
+    rows = [
+        ("MAE to 40 years", _years(special, "mae_to_40")),
+        ("MAE from 20 to 40 years, weighted by the ages of the full data set", _years(special, "mae_natural_20_40")),
+        ("gender right from 15 years", _percent(_number(special, "gender_accuracy_from_15"))),
+    ]
+    rows = [row for row in rows if row[1] != _ABSENT]
+    if rows:
+        yield f"### {name}, figures of its own\n"
+        yield _table(("figure", "value"), rows)
+
+
+_ABSENT = "–"  # noqa: RUF001 - the typographer's dash of an empty cell
+
+
+def _figure_table(first: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    return _table((first, *_COLUMNS), [(label, *_figure_cells(leaf)) for label, leaf in rows])
+
+
+def _figure_cells(leaf: Mapping[str, Any]) -> Iterator[str]:
+    faces = _number(leaf, "faces")
+    yield _ABSENT if faces is None else f"{faces:,.0f}"
+    mae, interval = _years(leaf, "mae"), leaf.get("mae_interval")
+    if isinstance(interval, Sequence) and len(interval) == 2 and all(_is_number(end) for end in interval):
+        mae += f" ({interval[0]:.2f}-{interval[1]:.2f})"
+    yield mae
+    yield _percent(_number(leaf, "cs_at_5"))
+    bias = _number(leaf, "bias")
+    yield _ABSENT if bias is None else f"{bias:+.2f}"
+    yield _percent(_number(leaf, "gender_accuracy"))
+    yield _percent(_number(leaf, "interval_coverage"))
+    width = _number(leaf, "interval_mean_width")
+    yield _ABSENT if width is None else f"{width:.1f}"
+
+
+def _training_data(config: ModelConfig) -> str:
+    counts = {split: _mapping(faces) for split, faces in _mapping(config.provenance.get("faces")).items()}
+    if not _datasets(config):
+        return "## Training data\n\nNot recorded.\n"
+    rows = []
+    for name in _datasets(config):
+        known = _KNOWN_DATA.get(name)
+        faces = [_number(counts[split], name) for split in counts]
+        rows.append(
+            (
+                _full_name(name),
+                *(_ABSENT if count is None else f"{count:,.0f}" for count in faces),
+                known.terms if known else "ask whoever published the model",
+                known.source if known else _ABSENT,
+            )
+        )
+    table = _table(("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source"), rows)
+    note = "The pictures are not part of the model. Hashes of the splits are in config.json."
+    return f"## Training data\n\n{table}\n{note}\n"
+
+
+def _licenses(config: ModelConfig) -> str:
+    restricted = [_KNOWN_DATA[name].name for name in _datasets(config) if name in _KNOWN_DATA]
+    weights = (
+        f"made from pictures that may be used for research only ({', '.join(restricted)}). We claim no rights in the "
+        "weights beyond\n  the license of the code, and can give none that the owners of the pictures have not given: "
+        "find out whether your use\n  is covered before you use them for anything but research."
+        if restricted
+        else "whoever publishes the model says here under which terms. Nothing is granted by silence."
+    )
+    return f"""## Licenses
+
+- **Code** (`asianage`): {CODE_LICENSE}.
+- **Weights** (this model): {weights}
+- **Data**: the terms in the table above; the pictures have to be asked for at their sources.
+"""
+
+
+def _intended_use() -> str:
+    return """## Intended use
+
+Research on age and gender estimation; statistics over many faces of people who agreed; sorting one's own photos; a
+starting point for fine-tuning on faces that one may use.
+
+## Unacceptable use
+
+- Deciding about a person: access, age checks that have consequences, insurance, employment, police, borders.
+- Watching or profiling people without their knowledge and consent.
+- Telling anyone's gender identity: the labels say how somebody else labelled a picture.
+- Anything that the laws on biometric data at your place forbid.
+"""
+
+
+def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
+    bands = [
+        (_number(_mapping(leaf), "mae"), label, _full_name(name))
+        for _, name, node in _measured(metrics)
+        for label, leaf in _mapping(node.get("by_age_band")).items()
+    ]
+    worst = max((band for band in bands if band[0] is not None), default=None)
+    measured = f"- Errors grow with age: {worst[0]:.1f} years at {_text(worst[1])} in {worst[2]}.\n" if worst else ""
+    return f"""## Limits
+
+- An estimate is of apparent age: light, make-up, pose, glasses, masks and filters move it. Use the interval.
+{measured}- Gender has two values, `{config.genders[0]}` and `{config.genders[1]}`, as the data sets label it; the faces of
+  small children hardly show it.
+- Trained on Asian faces first: on other faces errors are larger and have not been measured here.
+- Labels of the data sets are partly wrong, and so are the figures, a little.
+- Faces much smaller than {config.image_size} pixels, turned away, or cut off give poor estimates without saying so.
+"""
+
+
+def _details(config: ModelConfig) -> str:
+    recipe = _mapping(config.provenance.get("recipe"))
+    rows = [
+        ("architecture", config.architecture),
+        ("input", f"{config.image_size} x {config.image_size} RGB, aligned by {config.alignment}"),
+        ("parameters", config.provenance.get("parameters")),
+        ("precision of model.tflite", config.provenance.get("precision")),
+        ("recipe", recipe.get("name")),
+        ("epochs", recipe.get("epochs")),
+        ("seed", recipe.get("seed")),
+        ("made by asianage", config.asianage_version),
+        ("from commit", config.provenance.get("commit")),
+    ]
+    rows = [row for row in rows if row[1] not in (None, "")]
+    kept = [(name, f"{value:,}" if _is_number(value) else str(value)) for name, value in rows]
+    return f"## Details\n\n{_table(('what', 'value'), kept)}"
+
+
+def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield split, data set and node of all that was measured."""
+    for split, evaluation in metrics.items():
+        for name, node in _mapping(_mapping(evaluation).get("datasets")).items():
+            yield split, name, _mapping(node)
+
+
+def _datasets(config: ModelConfig) -> list[str]:
+    faces = _mapping(config.provenance.get("faces"))
+    return sorted({name for counts in faces.values() for name in _mapping(counts) if name})
+
+
+def _full_name(name: str) -> str:
+    if name == "all":
+        return "all together"
+    return _KNOWN_DATA[name].name if name in _KNOWN_DATA else _text(name)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+    return "".join(f"| {' | '.join(_text(cell) for cell in line)} |\n" for line in lines)
+
+
+def _years(leaf: Mapping[str, Any], key: str) -> str:
+    value = _number(leaf, key)
+    return _ABSENT if value is None else f"{value:.2f}"
+
+
+def _percent(share: float | None) -> str:
+    return _ABSENT if share is None else f"{100 * share:.1f} %"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(leaf: Mapping[str, Any], key: str) -> float | None:
+    value = leaf.get(key)
+    return value if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    """Return text that stays in one cell of a table and cannot become markup of its own."""
+    text = "".join(character if character.isprintable() else " " for character in str(value)[:500])
+    return text.replace("|", "\\|").replace("<!--", "&lt;!--")
+
+
+def _yaml(text: str) -> str:
+    """Quote text for YAML, of which JSON is a part."""
+    return json.dumps("".join(character if character.isprintable() else " " for character in text), ensure_ascii=False)
