@@ -31,6 +31,11 @@ class MissingExtraError(ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs the package `{package}`. Install it with: pip install "asianage[{extra}]"')
+        self._arguments = package, extra, purpose
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception that cannot be pickled hangs a process pool.
+        return type(self), self._arguments
 
 
 class BatchError(ValueError):
@@ -49,3 +54,6 @@ class BatchError(ValueError):
         )
         self.errors = dict(errors)
         self.results = results if results is not None else []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.errors, self.results)
