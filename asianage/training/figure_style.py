@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ DOT_COLOR = "#56B4E9"
 PERCENT = PercentFormatter(1.0, symbol=" %")
 THOUSANDS = StrMethodFormatter("{x:,.0f}")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.color": DARK,

@@ -143,7 +143,7 @@ def error_by_age(
         panel.set_title(f"{name}: MAE {error.mean():.2f}")
         panel.axhline(error.mean(), color=MIDDLE, linewidth=1, linestyle=":")
         single = errors_by_age(part.true_age, error)
-        panel.plot(single.keys(), single.values(), "o", color=MIDDLE, markersize=3, label="MAE of one age")
+        panel.plot(list(single), list(single.values()), "o", color=MIDDLE, markersize=3, label="MAE of one age")
         _draw_error(panel, part.true_age, error, DARK, "-", f"MAE over {2 * REACH + 1} years of age")
         _limit_error(panel, part.true_age, error)
         panel.set_ylabel("MAE in years")

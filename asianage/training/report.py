@@ -89,15 +89,17 @@ def read_history(file: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     with Path(file).open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
+        names = list(reader.fieldnames or ())
         rows = list(reader)
-    names = list(reader.fieldnames or ())
     if not rows or not {"epoch", "loss"} <= set(names):
         raise ValueError(
             f"{file} must have the columns `epoch` and `loss` and at least one line of values. "
             f"Received: columns {names}, {len(rows)} lines. Give the `history.csv` of a training run."
         )
     try:
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in names}
+        if any(None in row for row in rows):
+            raise ValueError("a line has more values than there are columns")
+        return {name: np.array([float(row[name] if row[name] != "" else "nan") for row in rows]) for name in names}
     except (TypeError, ValueError) as error:
         message = f"{file} must hold numbers only: {error}. Give the `history.csv` of a training run."
         raise ValueError(message) from error
