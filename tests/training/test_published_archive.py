@@ -171,7 +171,7 @@ def test_unreachable_server_is_an_error_of_download(tmp_path):
         fetch_archive(ARCHIVE, tmp_path, base_url="http://127.0.0.1:1/none")
 
 
-@pytest.mark.parametrize("url", ["file:///tmp", "ftp://host/x", "data"])
+@pytest.mark.parametrize("url", ["file:///parts", "ftp://host/x", "data"])
 def test_other_addresses_than_of_the_web_are_refused(tmp_path, url):
     with pytest.raises(ValueError, match="https://"):
         fetch_archive(ARCHIVE, tmp_path / "data", base_url=url)
@@ -280,6 +280,14 @@ def test_killed_download_is_continued(tmp_path):
         server.close()
 
 
+def test_files_of_a_killed_unpacking_are_removed(server, tmp_path):
+    stale = tmp_path / ".AFAD-Small.unpacking" / "AFAD-Small" / "15"
+    stale.mkdir(parents=True)
+    (stale / "half.jpg").write_bytes(b"x")
+    assert contents(fetch_archive(ARCHIVE, tmp_path, base_url=server.url)) == FILES
+    assert names(tmp_path) == ["AFAD-Small"]
+
+
 def link(name, target, kind):
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target
@@ -297,7 +305,7 @@ def device(name):
     [
         {"../outside.jpg": b"x"},
         {"AFAD-Small/15/../../../outside.jpg": b"x"},
-        {"/tmp/outside-of-the-archive.jpg": b"x"},
+        {"/outside-of-the-archive.jpg": b"x"},
         {"C:\\outside.jpg": b"x"},
         {"AFAD-Small/link": link("AFAD-Small/link", "..", tarfile.SYMTYPE), "AFAD-Small/link/outside.jpg": b"x"},
         {"AFAD-Small/link": link("AFAD-Small/link", "/etc/passwd", tarfile.LNKTYPE)},
