@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asianage import __version__
-from asianage.cli import output
+from asianage.cli import output, training
 from asianage.images import IMAGE_SUFFIXES, list_images
 
 STANDARD_INPUT = "-"
@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", metavar="FILE", help="write one line per face into FILE, - for standard output")
     predict.add_argument("--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR")
     predict.set_defaults(run=_predict)
+
+    training.add_commands(commands)
 
     info = commands.add_parser("info", help="show versions, models and detectors, and how to get what is missing")
     info.set_defaults(run=_info)

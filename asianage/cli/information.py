@@ -9,13 +9,22 @@ from asianage import __version__, model_folder
 from asianage.detection.yunet import WEIGHTS
 from asianage.downloads import cached_path
 
-PACKAGES = ("numpy", "pillow", "opencv-python-headless", "huggingface-hub", "ai-edge-litert", "mtcnn", "tensorflow", "keras")
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "huggingface-hub",
+    "ai-edge-litert",
+    "mtcnn",
+    "tensorflow",
+    "keras",
+)
 
 
 def describe() -> str:
     """Return versions, bundled models with their figures' size, and which detectors can be used."""
-    lines = [f"asianage {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}", ""]
-    lines += ["packages"]
+    machine = f"{platform.system()} {platform.machine()}"
+    lines = [f"asianage {__version__}, Python {platform.python_version()}, {machine}", "", "packages"]
     lines += [f"  {name:<24} {_version(name) or 'not installed'}" for name in PACKAGES]
     lines += ["", "bundled models"]
     for name in model_folder.bundled_names():

@@ -119,5 +119,5 @@ def _camera(view: np.ndarray, size: int, settings: Augmentation, random: np.rand
         view = (view + noise).clip(0, 255).astype(np.uint8)
     if random.random() < settings.compression:
         _, data = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 91))])
-        view = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        view = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return view

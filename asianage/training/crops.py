@@ -144,7 +144,7 @@ def _cut_all(
             if progress is not None and (index % 100 == 99 or index + 1 == len(records)):
                 progress(index + 1, len(records))
     if len(failures) == len(records):
-        raise ValueError(f"None of the {len(records)} pictures could be read; the first: {next(iter(failures.values()))}")
+        raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures['0']}")
     crops.flush()
     return {"detected": detected, "failures": failures}
 

@@ -73,14 +73,14 @@ def train(
     test = [record for record in records if record.split == "test"]
     if test:
         estimator = AgeGenderEstimator(model, detector=detector)
-        metrics = {"test": evaluate(estimator, test).to_dict()}
-        model = add_metrics(model, metrics)
+        model = add_metrics(model, {"test": evaluate(estimator, test).to_dict()})
     return AgeGenderEstimator(model, detector=detector)
 
 
 def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
     """Write measured figures into a model folder, and its card anew."""
-    files = {name: model.file(name).read_bytes() for name in model.config.files if name != model_folder.METRICS}
+    kept = [name for name in model.config.files if name != model_folder.METRICS]
+    files: dict[str, bytes | Path] = {name: model.file(name).read_bytes() for name in kept}
     files[model_folder.METRICS] = (json.dumps(metrics, indent=1) + "\n").encode()
     card = model_card(model.config, metrics)
     return model_folder.write_model_folder(model.path, model.config, files, card=card, overwrite=True)
@@ -124,7 +124,7 @@ def _write_model(
         provenance=_provenance(recipe, cache, splits, network, precision),
         asianage_version=asianage.__version__,
     )
-    files = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
+    files: dict[str, bytes | Path] = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
     model = model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
     file.unlink()
     return model

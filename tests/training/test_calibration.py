@@ -45,7 +45,8 @@ def test_intervals_hold_even_when_the_distribution_has_the_wrong_shape():
     center = age + random.standard_t(2, 4000) * 3
     logits = -np.abs(AXIS.ages[None, :] - center[:, None])
     calibration = calibrate(AXIS, logits[:2000], np.zeros(2000), age[:2000], unknown(2000))
-    low, high = central_interval(AXIS, softmax(logits[2000:], calibration.age_temperature), calibration.interval_mass["0.9"]).T
+    distribution = softmax(logits[2000:], calibration.age_temperature)
+    low, high = central_interval(AXIS, distribution, calibration.interval_mass["0.9"]).T
     assert np.mean((low <= age[2000:]) & (age[2000:] <= high)) == pytest.approx(0.9, abs=0.025)
 
 

@@ -107,7 +107,8 @@ def test_statistics_of_averaged_weights_are_those_of_the_data(cache):
     fitting._reestimate_statistics(network, Batches())
     first = keras.Model(network.input, layer.input)
     activations = first.predict_on_batch(np.stack([cache.inner(i) for i in range(60)]).astype(np.float32))
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.moving_mean), activations.mean(axis=(0, 1, 2)), atol=1e-4)
+    moving_mean = keras.ops.convert_to_numpy(layer.moving_mean)
+    np.testing.assert_allclose(moving_mean, activations.mean(axis=(0, 1, 2)), atol=1e-4)
     assert layer.momentum == 0.98
     fitting._set_statistics(network, before)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer.moving_mean), before[0])

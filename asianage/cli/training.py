@@ -1,0 +1,72 @@
+"""`asianage train` and `asianage evaluate`: the training half on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from asianage.errors import MissingExtraError
+
+
+def add_commands(commands: Any) -> None:
+    """Add the parsers of this module to the subparsers of the command line."""
+    train = commands.add_parser("train", help="train a recipe on labelled faces; a stopped run goes on where it was")
+    train.add_argument("recipe", help="name of a recipe, for instance compact")
+    train.add_argument("data", type=Path, help="CSV table with file, age and/or gender, and split")
+    train.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    train.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
+    train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
+    evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender")
+    evaluate.add_argument("--split", help="only the rows of this split, for instance test")
+    evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
+    evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
+    evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
+    evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _train(options: argparse.Namespace) -> int:
+    try:
+        from asianage.training.run import train
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "tensorflow", "train", "Training") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    estimator = train(
+        options.recipe,
+        options.data,
+        options.output,
+        detector=None if options.detector == "none" else options.detector,
+        precision=options.precision,
+        progress=_report_progress,
+    )
+    print(f"model: {estimator.model.path}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from asianage.estimator import AgeGenderEstimator
+    from asianage.training.evaluation import evaluate
+    from asianage.training.records import read_records
+
+    records = [record for record in read_records(options.data) if options.split in (None, record.split)]
+    if not records:
+        raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
+    estimator = AgeGenderEstimator.from_pretrained(
+        options.model, detector=None if options.detector == "none" else options.detector, mirror=options.mirror
+    )
+    result = evaluate(estimator, records, progress=_report_progress)
+    if options.output is not None:
+        result.save(options.output)
+    print(result.to_markdown())
+    return 0
+
+
+def _report_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
