@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from asianage.config import GENDERS
 from asianage.training.figure_style import (
@@ -44,6 +44,9 @@ REACH = 2
 FEWEST = 5
 """Faces around an age that a curve by age needs; where there are fewer it is interrupted."""
 
+MAX_DOTS = 5_000
+"""Faces that are drawn as a dot each."""
+
 
 def images_by_age_and_gender(records: Mapping[str, Sequence[FaceRecord]]) -> Figure:
     """Draw how many images there are of each age and gender, one panel per data set."""
@@ -68,6 +71,9 @@ def images_by_age_and_gender(records: Mapping[str, Sequence[FaceRecord]]) -> Fig
             panel.legend(loc="upper right")
         else:
             note(panel, "no image has an age")
+    known_ages = [record.age for rows in records.values() for record in rows if record.age is not None]
+    if known_ages:
+        panels[-1].set_xlim(min(known_ages) - 2, max(known_ages) + 2)
     panels[-1].set_xlabel("age in years")
     return figure
 
@@ -166,6 +172,8 @@ def error_by_age_and_gender(faces: Mapping[str, LabelledPredictions]) -> Figure:
                 _draw_error(panel, part.true_age[mine], error[mine], color, dashes, label)
         if len(part):
             _limit_error(panel, part.true_age, error)
+            if not any(np.isfinite(line.get_ydata()).any() for line in panel.lines):
+                note(panel, f"no age has {FEWEST} faces or more around it")
             panel.legend(loc="upper left", title="MAE of all ages", title_fontsize=9, alignment="left")
         else:
             note(panel, "no image has both an age and a gender")
@@ -187,9 +195,11 @@ def true_against_predicted(faces: Mapping[str, LabelledPredictions]) -> Figure:
             continue
         ends = _ends(np.concatenate([part.true_age, part.age]))
         # Labels are whole years: a little scatter keeps faces of one age from lying on top of each other.
-        scatter = np.random.default_rng(0).uniform(-0.35, 0.35, len(part))
-        alpha = float(np.clip(150 / len(part) ** 0.75, 0.08, 0.6))
-        panel.scatter(part.true_age + scatter, part.age, s=8, color=DOT_COLOR, alpha=alpha, linewidths=0)
+        random = np.random.default_rng(0)
+        dots = part.take(random.permutation(len(part))[:MAX_DOTS])
+        scatter = random.uniform(-0.35, 0.35, len(dots))
+        alpha = float(np.clip(150 / len(dots) ** 0.75, 0.15, 0.6))
+        panel.scatter(dots.true_age + scatter, dots.age, s=8, color=DOT_COLOR, alpha=alpha, linewidths=0)
         panel.plot(ends, ends, color=MIDDLE, linewidth=1, linestyle=":", label="estimated = true")
         near = values_near_age(part.true_age, part.age, REACH, FEWEST)
         quantiles = np.array([np.quantile(values, (0.5, 0.1, 0.9)) for values in near.values()]).reshape(-1, 3).T
@@ -230,6 +240,7 @@ def gender_reliability(faces: LabelledPredictions) -> Figure:
     panel.legend(loc="lower right")
     below.set(xlabel="probability given to the predicted gender", ylabel="faces", yscale="log", ylim=(0.8, None))
     below.yaxis.set_major_formatter(THOUSANDS)
+    below.yaxis.set_minor_formatter(NullFormatter())
     panel.yaxis.set_major_formatter(PERCENT)
     below.xaxis.set_major_formatter(PERCENT)
     return figure
@@ -261,7 +272,7 @@ def interval_coverage(faces: Mapping[str, LabelledPredictions], target: float) -
     panel.yaxis.set_major_formatter(PERCENT)
     panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(faces), borderpad=0, columnspacing=1.2)
     below.set(xlabel="true age in years", ylabel="years")
-    below.set_ylim(bottom=0)
+    below.set_ylim(0, 1.12 * below.dataLim.y1 if bands else None)
     below.set_xticks(sorted(bands), [f"{10 * band}\N{EN DASH}{10 * band + 9}" for band in sorted(bands)])
     return figure
 

@@ -157,7 +157,8 @@ def _error_figures(
     yield (
         TRUE_PREDICTED,
         "Estimated against true age",
-        "One dot per face, scattered a little sideways. Above the black line the estimate is too old, below too young.",
+        f"One dot per face, scattered a little sideways; of more than {figures.MAX_DOTS:,} faces a random choice. "
+        "Above the dotted line the estimate is too old, below too young.",
         figures.true_against_predicted(faces),
     )
 

@@ -214,3 +214,9 @@ def test_the_bars_behind_the_error_are_the_counted_images(mixed):
     assert bars[30] == 7
     assert bars[31] == 2
     assert sum(bars.values()) == 9
+
+
+def test_too_few_faces_for_a_curve_are_said_and_not_drawn(picture):
+    few = evaluation(picture, [20.0, 40.0], ["female", "male"], ["a", "a"])
+    figure = figures.error_by_age_and_gender({"a": few.faces})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no age has 5 faces or more around it"]
