@@ -70,6 +70,25 @@ def clean(
     return cleaned
 
 
+def clean_training_part(
+    table: RecordTable | Sequence[FaceRecord], *, progress: Callable[[int, int], None] | None = None
+) -> RecordTable:
+    """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
+
+    The other splits keep all their pictures, so that figures on published lists stay comparable.
+
+    Raises:
+        FileNotFoundError: Pictures are missing.
+    """
+    records, dropped = (list(table), []) if not isinstance(table, RecordTable) else (table.records, list(table.dropped))
+    found = {file.path: file for file in clean(records, progress=progress).dropped}
+    left_out = [record.path for record in records if record.split == "train" and record.path in found]
+    gone = set(left_out)
+    return RecordTable(
+        [record for record in records if record.path not in gone], dropped + [found[path] for path in left_out]
+    )
+
+
 def _require_files(records: Sequence[FaceRecord]) -> None:
     missing = [record.path for record in records if not record.path.is_file()]
     if missing:

@@ -21,12 +21,14 @@ from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
 from asianage.runtime import LiteRTNetwork
 from asianage.training.calibration import calibrate
+from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
 from asianage.training.export import to_tflite, to_weights
 from asianage.training.fitting import build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
-from asianage.training.records import FaceRecord, read_records, records_sha256
+from asianage.training.records import FaceRecord, RecordTable, records_sha256
+from asianage.training.sources import read_source
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +49,13 @@ def train(
 
     Args:
         recipe: Name of a recipe, or a recipe.
-        data: CSV table as `read_records` takes it, or records; with splits "train" and "val", and "test" if metrics
+        data: What `asianage.training.sources.read_source` takes, or records; with splits "train" and "val", and "test" if metrics
             are to be measured.
-        output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json`` and the folder ``model``.
+        output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
+            were not trained on, and why) and the folder ``model``.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
-        progress: Called with (done, total) while crops are cut.
+        progress: Called with (done, total) while pictures are checked, and while crops are cut.
 
     Returns:
         An estimator of the new model.
@@ -61,9 +64,12 @@ def train(
         ValueError: The recipe is unknown, the data lack a split, or `output` holds another run.
     """
     recipe = _recipe(recipe)
-    records = list(data) if isinstance(data, Sequence) and not isinstance(data, str) else read_records(data)
+    given = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    table = clean_training_part(given, progress=progress)
+    table.write_dropped(output / "left_out.csv")
+    records = table.records
     cache = cut_crops(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )

@@ -8,7 +8,7 @@ import pytest
 from archives import jpeg
 from PIL import Image
 
-from asianage.training.cleaning import CONFLICTING, CROSS_SPLIT, DUPLICATE, UNLABELLED, UNREADABLE, clean
+from asianage.training.cleaning import CONFLICTING, CROSS_SPLIT, DUPLICATE, UNLABELLED, UNREADABLE, clean, clean_training_part
 from asianage.training.records import DroppedFile, FaceRecord, RecordTable, read_records
 
 
@@ -115,3 +115,20 @@ def test_faults_of_the_real_data_are_found(shared_data):
         "afad": {CONFLICTING: 2},
         "utkface": {CONFLICTING: 164, DUPLICATE: 42, CROSS_SPLIT: 14},
     }
+
+
+def test_only_the_training_part_is_thinned_out(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    other = 255 - picture
+    paths = [tmp_path / f"{name}.png" for name in "abcd"]
+    for path, pixels in zip(paths, (picture, picture, other, other), strict=True):
+        Image.fromarray(pixels).save(path)
+    records = [
+        FaceRecord(paths[0], 20.0, "male", split="train"),
+        FaceRecord(paths[1], 25.0, "male", split="test"),
+        FaceRecord(paths[2], 30.0, "male", split="train"),
+        FaceRecord(paths[3], 30.0, "male", split="val"),
+    ]
+    table = clean_training_part(records)
+    assert table.records == [records[1], records[3]]
+    assert [file.path for file in table.dropped] == [paths[0], paths[2]]
