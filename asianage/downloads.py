@@ -7,6 +7,7 @@ time, and what went wrong is said in words that name the remedy.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -17,7 +18,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -201,20 +202,22 @@ def resolve(
     def ask() -> Any:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-        # Half of the time for each operation: a dead first address (often IPv6) leaves time for the next one.
         return get_hf_file_metadata(
             hf_hub_url(repo_id, filename, revision=revision, endpoint=access.address),
             token=access.token,
-            timeout=limit / 2,
+            timeout=limit,
             library_name="asianage",
         )
 
     try:
-        answer = watched(ask, limit)
+        # More than one operation's limit: if the first address is dead (often IPv6), there is time for the next one.
+        answer = watched(ask, 1.5 * limit)
     except TimeoutError:
         raise HubUnreachableError(f"{access.address} did not answer within {limit:g} s.") from None
     # The client's errors and those of its HTTP library share no base class.
     except Exception as error:
+        if "Timeout" in type(error).__name__:
+            raise HubUnreachableError(f"{access.address} did not answer within {limit:g} s.") from error
         raise explained(error, repo_id, revision, filename, access) from error
     if answer.commit_hash is None or not COMMIT.fullmatch(answer.commit_hash):
         raise HubUnreachableError(
@@ -263,14 +266,37 @@ def download(repo_id: str, commit: str, filename: str, access: HubAccess, *, for
 
     blobs = access.repo_cache(repo_id) / "blobs"
     try:
-        return Path(watched(get, access.stall_seconds, lambda: _size_of_files(blobs)))
+        with _out_of_the_way(path, force):
+            return Path(watched(get, access.stall_seconds, lambda: _size_of_files(blobs)))
     except TimeoutError:
         raise HubUnreachableError(
-            f"{filename} of {repo_id}: {access.address} sent nothing for {access.stall_seconds:g} s. Try again later."
+            f"{filename} of {repo_id}: the download from {access.address} stood still for {access.stall_seconds:g} s. "
+            "Check the network and try again."
         ) from None
     # As above; and an interrupted body is an error of the HTTP library that is not an OSError.
     except Exception as error:
         raise explained(error, repo_id, commit, filename, access) from error
+
+
+@contextlib.contextmanager
+def _out_of_the_way(path: Path, force: bool) -> Iterator[None]:
+    """Set a cached copy aside that is to be replaced, and put it back if nothing took its place.
+
+    In a cache without links, as on many Windows machines, the client fetches a new copy but leaves the old one where
+    it is.
+    """
+    if not force or not path.is_file() or path.is_symlink():
+        yield
+        return
+    aside = path.with_name(f"{path.name}.{os.getpid()}.replaced")
+    path.replace(aside)
+    try:
+        yield
+    finally:
+        if path.is_file():
+            aside.unlink()
+        else:
+            aside.replace(path)
 
 
 def explained(
@@ -307,6 +333,8 @@ def explained(
             f"{access.address} answers: too many requests. Try again {f'in {wait} s' if wait else 'later'}; "
             "those who log in with `hf auth login` may ask more often."
         )
+    if status is not None and status < 500 and status != 408:
+        return DownloadError(f"{access.address} refuses ({status}) for {repo_id}: {_first_line(known)}")
     if status is not None:
         return HubUnreachableError(f"{access.address} answers with the error {status} for {repo_id}. Try again later.")
     if isinstance(known, errors.HFValidationError):
@@ -345,6 +373,9 @@ def _is_local(error: OSError) -> bool:
 
 
 def _disk_advice(error: OSError, filename: str, access: HubAccess) -> str:
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if where and not Path(where).absolute().is_relative_to(access.cache.absolute()):
+        return f"{filename} cannot be fetched: {where}: {error.strerror}."
     what = f"{filename} cannot be written to the cache {access.cache}: {error.strerror}."
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         try:
@@ -356,8 +387,9 @@ def _disk_advice(error: OSError, filename: str, access: HubAccess) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    text = (lines[0] if lines else "")[:300]
+    said = getattr(error, "server_message", None) or str(error)
+    lines = [line for line in said.splitlines() if line.strip()]
+    text = (lines[0] if lines else "").strip()[:300]
     return text if text.endswith((".", "!")) or not text else f"{text}."
 
 
@@ -445,7 +477,8 @@ def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], i
     deadline = time.monotonic() + seconds
     while not finished.wait(min(max(0.0, deadline - time.monotonic()), 1.0)):
         now = progress() if progress else 0
-        if now != seen:
+        # Only more than ever before counts: a server that breaks off again and again lets the client start over.
+        if now > seen:
             seen, deadline = now, time.monotonic() + seconds
         if time.monotonic() >= deadline:
             raise TimeoutError

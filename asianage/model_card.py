@@ -198,15 +198,15 @@ def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
             yield f"### {name} by {title}\n"
             yield _figure_table(title, rows)
     special = _mapping(node.get("special"))
-    rows = [
+    figures = [
         ("MAE to 40 years", _years(special, "mae_to_40")),
         ("MAE from 20 to 40 years, weighted by the ages of the full data set", _years(special, "mae_natural_20_40")),
         ("gender right from 15 years", _percent(_number(special, "gender_accuracy_from_15"))),
     ]
-    rows = [row for row in rows if row[1] != _ABSENT]
-    if rows:
+    figures = [figure for figure in figures if figure[1] != _ABSENT]
+    if figures:
         yield f"### {name}, figures of its own\n"
-        yield _table(("figure", "value"), rows)
+        yield _table(("figure", "value"), figures)
 
 
 _ABSENT = "–"  # noqa: RUF001 - the typographer's dash of an empty cell
@@ -293,11 +293,12 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
     ]
     worst = max((band for band in bands if band[0] is not None), default=None)
     measured = f"- Errors grow with age: {worst[0]:.1f} years at {_text(worst[1])} in {worst[2]}.\n" if worst else ""
+    female, male = config.genders
     return f"""## Limits
 
 - An estimate is of apparent age: light, make-up, pose, glasses, masks and filters move it. Use the interval.
-{measured}- Gender has two values, `{config.genders[0]}` and `{config.genders[1]}`, as the data sets label it; the faces of
-  small children hardly show it.
+{measured}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small children hardly
+  show it.
 - Trained on Asian faces first: on other faces errors are larger and have not been measured here.
 - Labels of the data sets are partly wrong, and so are the figures, a little.
 - Faces much smaller than {config.image_size} pixels, turned away, or cut off give poor estimates without saying so.
