@@ -209,7 +209,11 @@ class Evaluation:
         ]
 
     def _names(self, records: Sequence[FaceRecord]) -> list[str]:
-        common = Path(os.path.commonpath([os.path.abspath(record.path.parent) for record in self._all_records()]))
+        folders = {os.path.abspath(record.path.parent) for record in self._all_records()}
+        try:
+            common = Path(os.path.commonpath(folders))
+        except ValueError:  # Windows: pictures on several drives
+            return [record.path.as_posix() for record in records]
         return [Path(os.path.abspath(record.path)).relative_to(common).as_posix() for record in records]
 
 

@@ -63,6 +63,8 @@ def _introduction(metrics: Mapping[str, Any]) -> list[str]:
     faces, missed, unreadable = (overall[name] for name in ("faces", "detection_failures", "unreadable"))
     if metrics["detector"] is None:
         found = "Every picture was taken as one face, without a face detector."
+    elif not missed:
+        found = f"A face was found in every picture, by `{metrics['detector']}`."
     else:
         found = (
             f"Faces were found by `{metrics['detector']}`; in {missed:,} pictures there was none, and the whole "

@@ -77,6 +77,22 @@ def test_the_largest_face_counts():
     assert evaluation.to_dict()["all"]["overall"]["mae"] == 3.0
 
 
+def test_pictures_on_several_drives_keep_their_paths(monkeypatch):
+    def refuse(paths):
+        raise ValueError("Paths don't have the same drive")
+
+    evaluation = evaluate(FakeEstimator({"a": [face(33, 0.9)]}), [record("a"), record("broken")])
+    monkeypatch.setattr("os.path.commonpath", refuse)
+    assert "- `faces/broken`:" in evaluation.to_markdown()
+
+
+def test_the_text_says_how_many_faces_were_not_found():
+    found, missed = {"a": [face(30, 0.9)]}, {"a": [face(30, 0.9)], "b": []}
+    assert "in every picture, by `yunet`" in evaluate(FakeEstimator(found), [record("a")]).to_markdown()
+    estimator = FakeEstimator(missed, {"b": face(30, 0.9, detector=None)})
+    assert "in 1 pictures there was none" in evaluate(estimator, [record("a"), record("b")]).to_markdown()
+
+
 def test_the_probability_of_male_is_that_of_the_predicted_gender_or_its_rest():
     estimator = FakeEstimator({"a": [face(30, 0.25)], "b": [face(30, 0.75)]})
     evaluation = evaluate(estimator, [record("a"), record("b")])
