@@ -21,7 +21,7 @@ PICTURE_SIDE = 256
 # In inches: a picture, the cell that also holds the words below it, the line of the title, the left margin.
 SIDE, CELL_WIDTH, CELL_HEIGHT, TITLE_HEIGHT, MARGIN = 1.6, 1.75, 2.4, 0.55, 0.15
 
-_MAX_NAME = 24
+_MAX_NAME = 21
 
 
 @dataclass(frozen=True, slots=True)
