@@ -5,19 +5,17 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from asianage import ages, alignment, hub, model_folder
+from asianage import ages, hub, model_folder
 from asianage.ages import AgeAxis
-from asianage.detection import Detection, FaceDetector, find_faces, select_detector
+from asianage.detection import FaceDetector, select_detector
 from asianage.downloads import HubAccess
-from asianage.errors import BatchError, ImageError
+from asianage.errors import BatchError
+from asianage.face_crops import FaceCrops, cut_face_crops, read_ahead, whole_image_crop
 from asianage.images import MAX_PIXELS, ImageSource, is_single_image, load_image
 from asianage.model_folder import ModelFolder
 from asianage.prediction import FacePrediction
@@ -67,6 +65,7 @@ class AgeGenderEstimator:
         """
         self._model = model or model_folder.open_model_folder(model_folder.BUNDLED / DEFAULT_MODEL)
         config = self._model.config
+        self._image_size = config.image_size
         self._axis = AgeAxis(config.min_age, config.max_age)
         self._coverage = interval_coverage
         self._mass = _interval_mass(config.calibration.interval_mass, interval_coverage)
@@ -236,15 +235,23 @@ class AgeGenderEstimator:
             raise ValueError(f"`batch_size` must be 1 or more. Received: {batch_size}.")
         detector = self._ready_detector()
         failures: dict[int, Exception] = {}
-        waiting: list[_ImageFaces] = []
+        waiting: list[FaceCrops] = []
         faces_waiting = 0
-        for position, (image, found) in enumerate(self._read_ahead(_shown(images, progress), detector, batch_size)):
+        reading = read_ahead(
+            _shown(images, progress),
+            detector,
+            self._image_size,
+            max_pixels=self._max_pixels,
+            workers=self._threads,
+            depth=batch_size,
+        )
+        for position, (image, found) in enumerate(reading):
             if isinstance(found, Exception):
                 if on_error is not None:
                     on_error(position, image, found)
                 else:
                     failures[position] = found
-                found = _ImageFaces.none(self._model.config.image_size)
+                found = FaceCrops.none(self._image_size)
             waiting.append(found)
             faces_waiting += len(found.crops)
             if faces_waiting >= batch_size or len(waiting) >= batch_size:
@@ -279,10 +286,10 @@ class AgeGenderEstimator:
             faces = []
             for image in chunk:
                 try:
-                    faces.append(self._whole_image_face(load_image(image, max_pixels=self._max_pixels)))
+                    faces.append(whole_image_crop(load_image(image, max_pixels=self._max_pixels), self._image_size))
                 except (OSError, ValueError, TypeError) as error:
                     failures[len(predictions) + len(faces)] = error
-                    faces.append(_ImageFaces.none(self._model.config.image_size))
+                    faces.append(FaceCrops.none(self._image_size))
             for prediction in self._predict_faces(faces):
                 predictions.append(prediction[0] if prediction else None)
         if not predictions:
@@ -297,7 +304,7 @@ class AgeGenderEstimator:
 
     def _predict_one(self, image: ImageSource) -> list[FacePrediction]:
         pixels = load_image(image, max_pixels=self._max_pixels)
-        return next(self._predict_faces([self._find_crops(pixels, self._ready_detector())]))
+        return next(self._predict_faces([cut_face_crops(pixels, self._ready_detector(), self._image_size)]))
 
     def _ready_detector(self) -> FaceDetector | None:
         with self._detector_lock:
@@ -307,54 +314,7 @@ class AgeGenderEstimator:
                 select_detector(self._detector)
             return self._detector
 
-    def _read_ahead(
-        self, images: Iterable[ImageSource], detector: FaceDetector | None, depth: int
-    ) -> Iterator[tuple[ImageSource, _ImageFaces | Exception]]:
-        """Yield each image with its faces, or with what went wrong, in order."""
-
-        def read(image: ImageSource) -> _ImageFaces | Exception:
-            try:
-                return self._find_crops(load_image(image, max_pixels=self._max_pixels), detector)
-            except (OSError, ImageError, TypeError) as error:
-                return error
-
-        images = iter(images)
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="asianage") as pool:
-            reading: deque[tuple[ImageSource, Future]] = deque()
-            try:
-                for image in itertools.islice(images, depth):
-                    reading.append((image, pool.submit(read, image)))
-                while reading:
-                    image, future = reading.popleft()
-                    found = future.result()
-                    for following in itertools.islice(images, 1):
-                        reading.append((following, pool.submit(read, following)))
-                    yield image, found
-            finally:
-                for _, future in reading:
-                    future.cancel()
-
-    def _find_crops(self, image: np.ndarray, detector: FaceDetector | None) -> _ImageFaces:
-        if detector is None:
-            return self._whole_image_face(image)
-        detections = find_faces(detector, image)
-        size = self._model.config.image_size
-        crops = np.empty((len(detections), size, size, 3), dtype=np.uint8)
-        for row, face in enumerate(detections):
-            similarity = alignment.similarity_from_face(face.box, face.landmarks)
-            crops[row] = alignment.cut_crop(image, similarity, size)
-        return _ImageFaces(crops, detections, detector.name)
-
-    def _whole_image_face(self, image: np.ndarray) -> _ImageFaces:
-        height, width = image.shape[:2]
-        size = self._model.config.image_size
-        if (height, width) != (size, size):
-            similarity = alignment.similarity_from_whole_image(height, width)
-            image = alignment.cut_crop(image, similarity, size)
-        whole = Detection((0.0, 0.0, float(width), float(height)), None, 1.0)
-        return _ImageFaces(image[None], [whole], None)
-
-    def _predict_faces(self, images: list[_ImageFaces]) -> Iterator[list[FacePrediction]]:
+    def _predict_faces(self, images: list[FaceCrops]) -> Iterator[list[FacePrediction]]:
         """Run the network once over the faces of several images and yield the predictions of each image."""
         if not images:
             return
@@ -399,19 +359,6 @@ class AgeGenderEstimator:
         return age_logits, gender_logits
 
 
-@dataclass(frozen=True, slots=True)
-class _ImageFaces:
-    """The faces of one image: uint8 (n, size, size, 3), where they were, and who found them."""
-
-    crops: np.ndarray
-    detections: list[Detection]
-    detector: str | None
-
-    @classmethod
-    def none(cls, size: int) -> _ImageFaces:
-        return cls(np.empty((0, size, size, 3), dtype=np.uint8), [], None)
-
-
 def _interval_mass(masses: Any, coverage: float) -> float:
     for text, mass in masses.items():
         if abs(float(text) - coverage) < 1e-9:
@@ -441,5 +388,5 @@ def _shown(images: Iterable[ImageSource], progress: bool) -> Iterable[ImageSourc
         return images
     from huggingface_hub.utils import tqdm
 
-    total = len(images) if hasattr(images, "__len__") else None
+    total = len(images) if isinstance(images, Sized) else None
     return tqdm(images, total=total, unit="image", desc="asianage")

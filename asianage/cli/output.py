@@ -112,9 +112,11 @@ def _csv_writer(file: TextIO) -> Write:
 
 def _table_writer(width: int) -> Write:
     form = f"{{:<{max(width, 4)}}}  {{:>4}}  {{:>4}}  {{:>8}}  {{:<6}}  {{:>4}}  {{}}"
-    print(form.format("file", "face", "age", "interval", "gender", "sure", "box"))
+    heading = [form.format("file", "face", "age", "interval", "gender", "sure", "box")]
 
     def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+        while heading:
+            print(heading.pop())
         if error is not None:
             print(f"{name:<{width}}  could not be read, see below")
         elif not faces:
