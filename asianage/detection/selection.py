@@ -64,9 +64,10 @@ def _mtcnn() -> FaceDetector:
 
 
 def _checked(detector: Any) -> FaceDetector:
-    if not callable(getattr(detector, "detect", None)) or not isinstance(getattr(detector, "name", None), str):
+    is_object = callable(getattr(detector, "detect", None)) and not isinstance(detector, type)
+    if not is_object or not isinstance(getattr(detector, "name", None), str):
         raise TypeError(
             "`detector` must be a string, None, or an object with a method `detect(image)` and a string `name`. "
-            f"Received: {type(detector).__name__}."
+            f"Received: {detector.__name__ if isinstance(detector, type) else type(detector).__name__}."
         )
     return detector

@@ -5,8 +5,10 @@ Wu, Peng, Yu: 'YuNet: A Tiny Millisecond-level Face Detector', Machine Intellige
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ WEIGHTS = HubFile(
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
 )
 
+
+_SHORTEST_SIDE = 64
+"""Shorter sides are filled up with black, in pixels: OpenCV 4.9 reads stray memory where 32 or less are searched."""
 
 _log_level_lock = threading.Lock()
 
@@ -54,9 +59,11 @@ class YuNetDetector:
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of `image`, uint8 (height, width, 3), RGB."""
-        bgr = np.ascontiguousarray(image[:, :, ::-1])
+        full_height, full_width = (max(side, _SHORTEST_SIDE) for side in image.shape[:2])
+        bgr = np.zeros((full_height, full_width, 3), dtype=np.uint8)
+        bgr[: image.shape[0], : image.shape[1]] = image[:, :, ::-1]
         with self._lock:
-            self._network.setInputSize((image.shape[1], image.shape[0]))
+            self._network.setInputSize((full_width, full_height))
             _, rows = self._network.detect(bgr)
         if rows is None:
             return []
@@ -73,17 +80,33 @@ class YuNetDetector:
 def _network(path: Path, score_threshold: float) -> Any:
     import cv2
 
-    log = cv2.utils.logging
-    # OpenCV 5 warns about the target of every network, though only the default was asked for. The level is global.
+    # From memory, because OpenCV goes by the suffix of a file, and on Windows reads no names with foreign letters.
+    content, no_text = np.frombuffer(path.read_bytes(), dtype=np.uint8), np.empty(0, dtype=np.uint8)
+    try:
+        with _without_warnings():
+            size = (_SHORTEST_SIDE, _SHORTEST_SIDE)
+            network = cv2.FaceDetectorYN.create("onnx", content, no_text, size, score_threshold, 0.3, 5000)
+        # Another network is only noticed when it runs.
+        network.detect(np.zeros((*size, 3), dtype=np.uint8))
+    except cv2.error as error:
+        raise ValueError(f"OpenCV {cv2.__version__} cannot read {path} as YuNet. Fetch the file again.") from error
+    return network
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep OpenCV 5 from warning about the target of the network, though none but the default was asked for."""
+    import cv2
+
+    log = getattr(cv2.utils, "logging", None)
+    if log is None:  # OpenCV 4, which does not warn.
+        yield
+        return
+    # The level is global.
     with _log_level_lock:
         level = log.getLogLevel()
         log.setLogLevel(min(level, log.LOG_LEVEL_ERROR))
         try:
-            network = cv2.FaceDetectorYN.create(str(path), "", (32, 32), score_threshold, 0.3, 5000)
-            # Another network is only noticed when it runs.
-            network.detect(np.zeros((32, 32, 3), dtype=np.uint8))
-        except cv2.error as error:
-            raise ValueError(f"OpenCV {cv2.__version__} cannot read {path} as YuNet. Fetch the file again.") from error
+            yield
         finally:
             log.setLogLevel(level)
-    return network
