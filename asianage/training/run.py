@@ -25,7 +25,7 @@ from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
 from asianage.training.export import to_tflite, to_weights
-from asianage.training.fitting import build_network, fit
+from asianage.training.fitting import HISTORY, build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable, records_sha256
 from asianage.training.sources import read_source
@@ -52,10 +52,10 @@ def train(
         data: What `asianage.training.sources.read_source` takes, or records; with splits "train" and "val", and "test" if metrics
             are to be measured.
         output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
-            were not trained on, and why) and the folder ``model``.
+            were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
-        progress: Called with (done, total) while pictures are checked, and while crops are cut.
+        progress: Called with (done, total) while pictures are checked, cut and measured.
 
     Returns:
         An estimator of the new model.
@@ -79,7 +79,10 @@ def train(
     test = [record for record in records if record.split == "test"]
     if test:
         estimator = AgeGenderEstimator(model, detector=detector)
-        model = add_metrics(model, {"test": evaluate(estimator, test).to_dict()})
+        evaluation = evaluate(estimator, test, progress=progress)
+        training_records = [records[i] for i in splits["train"]]
+        evaluation.save(output / "report", history=output / HISTORY, training_records=training_records)
+        model = add_metrics(model, {"test": evaluation.to_dict()})
     return AgeGenderEstimator(model, detector=detector)
 
 
