@@ -116,7 +116,7 @@ def write_model_folder(
     """
     target = Path(target)
     for name in files:
-        if Path(name).name != name or name in (CONFIG, CARD):
+        if Path(name).name != name or name in ("", "..", CONFIG, CARD):
             raise ValueError(f"`files` must have plain names other than {CONFIG} and {CARD}. Received: {name!r}.")
     _check_target(target, overwrite)
     # "." has no name, and a link is not what gets replaced.
