@@ -49,8 +49,8 @@ def train(
 
     Args:
         recipe: Name of a recipe, or a recipe.
-        data: What `asianage.training.sources.read_source` takes, or records; with splits "train" and "val", and "test" if metrics
-            are to be measured.
+        data: What `asianage.training.sources.read_source` takes, or records; with splits "train" and "val", and
+            "test" if metrics are to be measured.
         output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
             were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
