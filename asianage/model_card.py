@@ -88,7 +88,7 @@ def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
         "library_name: asianage",
         "pipeline_tag: image-classification",
         "license: other",
-        "license_name: research-data",
+        f"license_name: {'research-data' if _KNOWN_DATA.keys() & set(_datasets(config)) else 'see-model-card'}",
         "license_link: README.md",
         "language:",
         "- en",
@@ -248,7 +248,8 @@ def _training_data(config: ModelConfig) -> str:
                 known.source if known else _ABSENT,
             )
         )
-    table = _table(("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source"), rows)
+    header = ("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source")
+    table = _table(header, rows, numbers=False)
     note = "The pictures are not part of the model. Hashes of the splits are in config.json."
     return f"## Training data\n\n{table}\n{note}\n"
 
@@ -256,9 +257,9 @@ def _training_data(config: ModelConfig) -> str:
 def _licenses(config: ModelConfig) -> str:
     restricted = [_KNOWN_DATA[name].name for name in _datasets(config) if name in _KNOWN_DATA]
     weights = (
-        f"made from pictures that may be used for research only ({', '.join(restricted)}). We claim no rights in the "
-        "weights beyond\n  the license of the code, and can give none that the owners of the pictures have not given: "
-        "find out whether your use\n  is covered before you use them for anything but research."
+        f"made from pictures that may be used for research only ({', '.join(restricted)}).\n"
+        "  We claim no rights in the weights beyond the license of the code, and can give none that the owners of the\n"
+        "  pictures have not given: find out whether your use is covered before you use them for anything but research."
         if restricted
         else "whoever publishes the model says here under which terms. Nothing is granted by silence."
     )
@@ -292,14 +293,18 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
         for label, leaf in _mapping(node.get("by_age_band")).items()
     ]
     worst = max((band for band in bands if band[0] is not None), default=None)
-    measured = f"- Errors grow with age: {worst[0]:.1f} years at {_text(worst[1])} in {worst[2]}.\n" if worst else ""
+    measured = (
+        f"- Errors differ by age; the largest is {worst[0]:.1f} years on average, at {_text(worst[1])} in {worst[2]}.\n"
+        if worst
+        else ""
+    )
     female, male = config.genders
     return f"""## Limits
 
 - An estimate is of apparent age: light, make-up, pose, glasses, masks and filters move it. Use the interval.
-{measured}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small children hardly
-  show it.
-- Trained on Asian faces first: on other faces errors are larger and have not been measured here.
+{measured}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small
+  children hardly show it.
+- Made for Asian faces; errors on other faces have not been measured here.
 - Labels of the data sets are partly wrong, and so are the figures, a little.
 - Faces much smaller than {config.image_size} pixels, turned away, or cut off give poor estimates without saying so.
 """
@@ -320,7 +325,7 @@ def _details(config: ModelConfig) -> str:
     ]
     rows = [row for row in rows if row[1] not in (None, "")]
     kept = [(name, f"{value:,}" if _is_number(value) else str(value)) for name, value in rows]
-    return f"## Details\n\n{_table(('what', 'value'), kept)}"
+    return f"## Details\n\n{_table(('what', 'value'), kept, numbers=False)}"
 
 
 def _measured(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -341,8 +346,8 @@ def _full_name(name: str) -> str:
     return _KNOWN_DATA[name].name if name in _KNOWN_DATA else _text(name)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---", *("---:" for _ in header[1:])], *rows]
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = True) -> str:
+    lines = [header, ["---", *("---:" if numbers else "---" for _ in header[1:])], *rows]
     return "".join(f"| {' | '.join(_text(cell) for cell in line)} |\n" for line in lines)
 
 
