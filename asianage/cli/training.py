@@ -62,7 +62,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     result = evaluate(estimator, records, progress=_report_progress)
     if options.output is not None:
-        result.save(options.output)
+        # Figures need Matplotlib, tables do not.
+        from asianage.training.report import save_report
+
+        save_report(result, options.output)
     print(result.to_markdown())
     return 0
 

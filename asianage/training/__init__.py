@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from asianage.training.evaluation import Evaluation, evaluate
     from asianage.training.recipes import RECIPES, TrainingRecipe
     from asianage.training.records import FaceRecord, read_records, write_records
+    from asianage.training.report import save_report
     from asianage.training.run import train
 
 _HOME = {
@@ -22,6 +23,7 @@ _HOME = {
     "FaceRecord": "records",
     "read_records": "records",
     "write_records": "records",
+    "save_report": "report",
     "train": "run",
 }
 
@@ -32,6 +34,7 @@ __all__ = [
     "TrainingRecipe",
     "evaluate",
     "read_records",
+    "save_report",
     "train",
     "write_records",
 ]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -42,7 +39,6 @@ NATURAL_AGES = range(20, 41)
 
 DECIMALS = 4
 
-UNREADABLE = "unreadable.csv"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,53 +99,7 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return the figures as tables, and the list of unreadable files."""
-        return metrics_markdown(self.to_dict()) + unreadable_markdown(self._unreadable_rows())
-
-    def save(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        history: str | os.PathLike[str] | None = None,
-        training_records: Sequence[FaceRecord] | None = None,
-        contact_sheets: bool = True,
-    ) -> None:
-        """Write ``metrics.json``, ``predictions.csv``, ``report.md``, figures, and ``unreadable.csv`` if there are any.
-
-        Other files in `folder` are left alone; an earlier report there is replaced once the new one is complete.
-
-        Args:
-            folder: Where to write; made if missing.
-            history: The run's ``history.csv``, for the training curves; without it there are none.
-            training_records: What the model was trained on, for the counts behind the errors; without them the counts
-                are those of the evaluated pictures.
-            contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data
-                set, and its licence decides who may see them.
-
-        Raises:
-            NotADirectoryError: `folder` is a file.
-            FileNotFoundError: There is no such `history`.
-            ValueError: `history` lacks a column.
-        """
-        # Matplotlib is needed for figures only, and is slow to import.
-        from asianage.training.report import FIGURES, write_figures
-
-        folder = Path(folder).absolute()
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(f"`folder` must be a folder or not exist yet. Received: the file {folder}.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as partial:
-            complete = Path(partial)
-            metrics = self.to_dict()
-            figures = write_figures(
-                self, complete, history=history, training_records=training_records, contact_sheets=contact_sheets
-            )
-            (complete / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-            _write_rows(complete / "predictions.csv", self._prediction_rows())
-            if self.unreadable:
-                _write_rows(complete / UNREADABLE, [("file", "reason"), *self._unreadable_rows()])
-            text = metrics_markdown(metrics, figures) + unreadable_markdown(self._unreadable_rows())
-            (complete / "report.md").write_text(text, "utf-8")
-            _replace_report(complete, folder, [*FIGURES, UNREADABLE])
+        return metrics_markdown(self.to_dict()) + unreadable_markdown(self.unreadable_rows())
 
     def _all_records(self) -> list[FaceRecord]:
         return [*self.records, *(record for record, _ in self.unreadable)]
@@ -183,7 +133,7 @@ class Evaluation:
         figures = summarize(faces, bootstrap_samples=self.bootstrap_samples, seed=self.seed)
         return _rounded({**figures, "unreadable": unreadable})
 
-    def _prediction_rows(self) -> Iterable[Sequence[Any]]:
+    def prediction_rows(self) -> Iterable[Sequence[Any]]:
         """Yield the header and one line per picture; file names start at the folder that all share."""
         ages = [f"p_{age}" for age in range(self.age_axis.min_age, self.age_axis.max_age + 1)]
         yield (
@@ -200,7 +150,8 @@ class Evaluation:
                 *(f"{value:.5f}" for value in self.age_distribution[i]),
             )
 
-    def _unreadable_rows(self) -> list[tuple[str, str]]:
+    def unreadable_rows(self) -> list[tuple[str, str]]:
+        """Return name and reason of every picture that could not be read."""
         names = self._names([record for record, _ in self.unreadable])
         # Messages of libraries quote whole paths, which say much about a machine and nothing about the picture.
         return [
@@ -363,18 +314,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(item) for item in value]
     return round(value, DECIMALS) if isinstance(value, float) else value
-
-
-def _write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-
-
-def _replace_report(source: Path, folder: Path, optional: Sequence[str]) -> None:
-    """Move a complete report into `folder`, and remove what an earlier one had and this one has not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in optional:
-        if not (source / name).exists():
-            (folder / name).unlink(missing_ok=True)
-    for file in source.iterdir():
-        os.replace(file, folder / file.name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,12 +16,11 @@ from matplotlib.figure import Figure
 from asianage.config import GENDERS
 from asianage.training import figures
 from asianage.training.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
+from asianage.training.evaluation import Evaluation
 from asianage.training.figure_style import MAX_DATASETS, report_style
 from asianage.training.metrics import LabelledPredictions
+from asianage.training.metrics_tables import metrics_markdown, unreadable_markdown
 from asianage.training.records import FaceRecord
-
-if TYPE_CHECKING:
-    from asianage.training.evaluation import Evaluation
 
 IMAGES = "images_by_age_and_gender.png"
 CURVES = "training_curves.png"
@@ -45,6 +46,54 @@ FIGURES = (
     WORST_GENDERS,
 )
 """Every file that `write_figures` may write."""
+
+
+UNREADABLE = "unreadable.csv"
+
+
+def save_report(
+    evaluation: Evaluation,
+    folder: str | os.PathLike[str],
+    *,
+    history: str | os.PathLike[str] | None = None,
+    training_records: Sequence[FaceRecord] | None = None,
+    contact_sheets: bool = True,
+) -> None:
+    """Write ``metrics.json``, ``predictions.csv``, ``report.md``, figures, and ``unreadable.csv`` if there are any.
+
+    Other files in `folder` are left alone; an earlier report there is replaced once the new one is complete.
+
+    Args:
+        evaluation: What to report.
+        folder: Where to write; made if missing.
+        history: The run's ``history.csv``, for the training curves; without it there are none.
+        training_records: What the model was trained on, for the counts behind the errors; without them the counts
+            are those of the evaluated pictures.
+        contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data
+            set, and its licence decides who may see them.
+
+    Raises:
+        NotADirectoryError: `folder` is a file.
+        FileNotFoundError: There is no such `history`.
+        ValueError: `history` lacks a column.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"`folder` must be a folder or not exist yet. Received: the file {folder}.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as partial:
+        complete = Path(partial)
+        metrics = evaluation.to_dict()
+        figures = write_figures(
+            evaluation, complete, history=history, training_records=training_records, contact_sheets=contact_sheets
+        )
+        (complete / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+        _write_rows(complete / "predictions.csv", evaluation.prediction_rows())
+        if evaluation.unreadable:
+            _write_rows(complete / UNREADABLE, [("file", "reason"), *evaluation.unreadable_rows()])
+        text = metrics_markdown(metrics, figures) + unreadable_markdown(evaluation.unreadable_rows())
+        (complete / "report.md").write_text(text, "utf-8")
+        _replace_report(complete, folder, [*FIGURES, UNREADABLE])
 
 
 def write_figures(
@@ -244,3 +293,18 @@ def _largest(parts: Mapping[str, Sequence[object]], limit: int | None) -> list[s
 
 def _name(record: FaceRecord) -> str:
     return record.dataset or "unnamed"
+
+
+def _write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _replace_report(source: Path, folder: Path, optional: Sequence[str]) -> None:
+    """Move a complete report into `folder`, and remove what an earlier one had and this one has not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in optional:
+        if not (source / name).exists():
+            (folder / name).unlink(missing_ok=True)
+    for file in source.iterdir():
+        os.replace(file, folder / file.name)

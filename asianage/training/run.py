@@ -28,6 +28,7 @@ from asianage.training.export import to_tflite, to_weights
 from asianage.training.fitting import HISTORY, build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable, records_sha256
+from asianage.training.report import save_report
 from asianage.training.sources import read_source
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def train(
         estimator = AgeGenderEstimator(model, detector=detector)
         evaluation = evaluate(estimator, test, progress=progress)
         training_records = [records[i] for i in splits["train"]]
-        evaluation.save(output / "report", history=output / HISTORY, training_records=training_records)
+        save_report(evaluation, output / "report", history=output / HISTORY, training_records=training_records)
         model = add_metrics(model, {"test": evaluation.to_dict()})
     return AgeGenderEstimator(model, detector=detector)
 
