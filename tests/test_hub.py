@@ -706,6 +706,30 @@ def test_push_then_pull_gives_identical_predictions(
     assert saved.model.file(WEIGHTS).read_bytes() == tiny_estimator.model.file(WEIGHTS).read_bytes()
 
 
+def test_large_files_are_pushed_through_xet_where_the_client_has_it(
+    server: HubServer, tmp_path: Path, access: HubAccess
+) -> None:
+    pytest.importorskip("hf_xet")
+    noise = np.random.default_rng(0).normal(size=60_000).astype(np.float32).tobytes()
+    model = make_model(tmp_path / "model", network=noise)
+    result = run_python(
+        f"""
+        from asianage.downloads import HubAccess
+        from asianage.hub import push_model
+        from asianage.model_folder import open_model_folder
+        access = HubAccess(endpoint="{server.url}", token="{server.token}")
+        print(push_model(open_model_folder("{model.path}"), "{REPO}", access=access).commit)
+        """,
+        HF_HUB_DISABLE_XET="0",
+        HF_HOME=str(tmp_path / "home"),
+    )
+    commit = result.stdout.strip()
+    assert commit in server.repositories[REPO].commits, result.stderr
+    assert any(path.startswith("/v1/xorbs/") for path in server.asked("POST"))
+    assert not any("objects/batch" in path for path in server.asked())
+    assert open_model(REPO, revision=commit, access=access).file(NETWORK).read_bytes() == noise
+
+
 def test_a_card_edited_on_the_hub_is_kept_unless_told_otherwise(
     server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path
 ) -> None:
