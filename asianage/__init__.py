@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ImageError,
         MissingExtraError,
         ModelFormatError,
+        UploadError,
     )
     from asianage.estimator import AgeGenderEstimator
     from asianage.images import list_images, load_image
@@ -36,6 +37,7 @@ _HOME = {
     "ImageError": "errors",
     "MissingExtraError": "errors",
     "ModelFormatError": "errors",
+    "UploadError": "errors",
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "ImageError",
     "MissingExtraError",
     "ModelFormatError",
+    "UploadError",
     "draw_faces",
     "list_images",
     "load_image",

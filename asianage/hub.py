@@ -114,6 +114,8 @@ def open_model(
         try:
             return _open_hub_model(repo_id, revision, sha256, force_download, access, files)
         except DownloadError as error:
+            if access.repo_cache(repo_id).exists():  # So it is a Hub id.
+                raise
             raise type(error)(f"{error} (And there is no folder {str(name)!r} here.)") from error
     if revision is not None:
         raise ValueError(
