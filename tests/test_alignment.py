@@ -289,6 +289,16 @@ def test_a_fine_checkerboard_becomes_grey(factor, angle):
     assert crop.std() < 12.0
 
 
+@pytest.mark.parametrize("factor", [1.2, 1.5, 1.7, 1.9, 1.99])
+@pytest.mark.parametrize("angle", [0.0, 31.0])
+def test_a_fine_checkerboard_becomes_nearly_grey_below_the_first_shrink_factor(factor, angle):
+    checkerboard = (np.indices((300, 300)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    image = np.repeat(checkerboard[:, :, None], 3, axis=2)
+    crop = cut_crop(image, similarity(factor * SIZE, angle, (150.0, 150.0)), SIZE).astype(float)
+    # One bilinear sample a pixel would leave 31 to 47 of the checkerboard's own 127.5.
+    assert crop.std() < 22.0
+
+
 def test_shrinking_keeps_the_mean():
     image = noise(960, 960, seed=9)
     for side in (100, 144, 192, 480, 959, 960):

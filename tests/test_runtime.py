@@ -129,13 +129,15 @@ def test_bytes_and_floats_of_the_same_value_give_the_same(kind, request):
 
 def test_floats_are_rounded_for_a_network_of_bytes(int8_path):
     network = load(int8_path)
-    images = crops(2).clip(1, 254)
-    images[:, :2] = 255
-    images[:, 2:4] = 0
-    near = images.astype(np.float32) + np.random.default_rng(0).uniform(-0.4, 0.4, images.shape).astype(np.float32)
-    assert near.max() > 255
-    assert near.min() < 0
-    np.testing.assert_array_equal(network(near)[0], network(images)[0])
+
+    def grey(*levels: float) -> np.ndarray:
+        return np.broadcast_to(np.array(levels, np.float32)[:, None, None, None], (len(levels), SIZE, SIZE, 3))
+
+    whole, _ = network(grey(*range(256)))
+    assert (whole[1:] != whole[:-1]).any()
+    for offset in (-0.4, 0.4):
+        np.testing.assert_array_equal(network(grey(*(level + offset for level in range(256))))[0], whole)
+    np.testing.assert_array_equal(network(grey(-30.0, 270.0))[0], whole[[0, 255]])
 
 
 def test_any_layout_in_memory_is_taken(float_path):
