@@ -31,7 +31,15 @@ STATISTICS_BATCHES = 24
 """Batches that normalization statistics are averaged over before validation."""
 
 
-def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.ndarray, folder: Path) -> Path:
+def fit(
+    recipe: TrainingRecipe,
+    cache: CropCache,
+    train: np.ndarray,
+    val: np.ndarray,
+    folder: Path,
+    *,
+    initial: keras.Model | None = None,
+) -> Path:
     """Fit the network of a recipe, or go on where an earlier call in `folder` stopped.
 
     Args:
@@ -40,6 +48,7 @@ def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.nda
         train: int (n,): positions in the cache to learn from.
         val: int (m,): positions in the cache to choose the best epoch by.
         folder: Where checkpoints, history and the best weights are written.
+        initial: A network of the same form to begin with; None begins with random weights.
 
     Returns:
         The file of the best weights (exponential moving average).
@@ -73,6 +82,8 @@ def fit(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, val: np.nda
     _compile(network, recipe, axis, len(batches))
     if progress["epoch"]:
         network.load_weights(folder / CHECKPOINT)
+    elif initial is not None:
+        network.set_weights(initial.get_weights())
     network.fit(
         batches,
         epochs=recipe.epochs,

@@ -32,3 +32,106 @@ class AgeDistributionLoss(keras.losses.Loss):
 def gender_loss(label_smoothing: float = 0.0) -> keras.losses.Loss:
     """Return the binary cross-entropy of a gender logit (batch, 1)."""
     return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing, name="gender_loss")
+
+
+OBJECTIVES = {
+    "label_distribution": "logits",
+    "cross_entropy": "logits",
+    "regression": "regression",
+    "ordinal": "ordinal",
+}
+"""What training can minimize for the age -> the head of `asianage.networks.heads` that it is for."""
+
+
+def age_loss(objective: str, axis: AgeAxis, *, expectation_weight: float = 0.0) -> keras.losses.Loss:
+    """Return the loss of an objective, for the raw age output of a network.
+
+    Args:
+        objective: A name in `OBJECTIVES`. "label_distribution" takes target distributions (batch, num_ages), the
+            others take ages in years (batch, 1).
+        axis: The age axis.
+        expectation_weight: Weight of the absolute error of the expected age, per year; of the label distribution only.
+
+    Raises:
+        ValueError: There is no such objective.
+    """
+    if objective == "label_distribution":
+        return AgeDistributionLoss(axis, expectation_weight)
+    if objective not in _LOSSES_OF_YEARS:
+        raise ValueError(f"There is no objective {objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
+    return _LOSSES_OF_YEARS[objective](axis)
+
+
+class AgeRegressionLoss(keras.losses.Loss):
+    """Absolute error of the predicted age, in years."""
+
+    def __init__(self, axis: AgeAxis, name: str = "age_regression_loss") -> None:
+        """Create the loss; ages outside `axis` count as its ends."""
+        super().__init__(name=name, dtype="float32")
+        self._axis = axis
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the loss of each row: ages and predictions in years, both (batch, 1)."""
+        return ops.abs(_years_on(self._axis, y_true) - ops.reshape(y_pred, (-1,)))
+
+
+class AgeCrossEntropyLoss(keras.losses.Loss):
+    """Cross-entropy of the class of the age; every whole year of the axis is a class."""
+
+    def __init__(self, axis: AgeAxis, name: str = "age_cross_entropy_loss") -> None:
+        """Create the loss; ages outside `axis` count as its ends, fractions of a year as the nearest."""
+        super().__init__(name=name, dtype="float32")
+        self._axis = axis
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the loss of each row: ages in years (batch, 1) and logits (batch, num_ages)."""
+        column = ops.cast(ops.round(_years_on(self._axis, y_true)) - self._axis.min_age, "int32")
+        target = ops.one_hot(column, self._axis.num_ages, dtype="float32")
+        return -ops.sum(target * ops.log_softmax(y_pred, axis=-1), axis=-1)
+
+
+class AgeOrdinalLoss(keras.losses.Loss):
+    """Mean binary cross-entropy of the classifiers that ask for every year k whether the age is more than k.
+
+    Niu et al.: 'Ordinal Regression with Multiple Output CNN for Age Estimation', CVPR 2016 (OR-CNN).
+    """
+
+    def __init__(self, axis: AgeAxis, importance: np.ndarray | None = None, name: str = "age_ordinal_loss") -> None:
+        """Create the loss.
+
+        Args:
+            axis: The age axis; ages outside it count as its ends, fractions of a year as the nearest.
+            importance: float (num_ages - 1,), positive: how much each classifier counts, scaled to the sum 1; None
+                lets all count the same.
+            name: Name of the loss.
+
+        Raises:
+            ValueError: `importance` has another shape, or values that are no weights.
+        """
+        super().__init__(name=name, dtype="float32")
+        self._axis = axis
+        weights = np.ones(axis.num_ages - 1) if importance is None else np.asarray(importance, dtype=np.float64)
+        if weights.shape != (axis.num_ages - 1,) or not (np.isfinite(weights).all() and (weights > 0.0).all()):
+            raise ValueError(
+                f"`importance` must have shape ({axis.num_ages - 1},) and positive values. "
+                f"Received: shape={weights.shape}, values={weights.ravel()[:5].tolist()}."
+            )
+        self._importance = (weights / weights.sum()).astype(np.float32)
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the loss of each row: ages in years (batch, 1) and logits of P(age > k), (batch, num_ages - 1)."""
+        age = ops.round(_years_on(self._axis, y_true))[:, None]
+        more = ops.cast(age > self._axis.ages[None, :-1], "float32")
+        return ops.sum((ops.softplus(y_pred) - more * y_pred) * self._importance, axis=-1)
+
+
+def _years_on(axis: AgeAxis, y_true: keras.KerasTensor) -> keras.KerasTensor:
+    """Return float32 (batch,): the ages, those outside the axis moved to its ends."""
+    return ops.clip(ops.reshape(y_true, (-1,)), float(axis.min_age), float(axis.max_age))
+
+
+_LOSSES_OF_YEARS = {
+    "cross_entropy": AgeCrossEntropyLoss,
+    "regression": AgeRegressionLoss,
+    "ordinal": AgeOrdinalLoss,
+}

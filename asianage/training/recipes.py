@@ -76,4 +76,12 @@ COMPACT = TrainingRecipe(
     other_group_share=0.5,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (COMPACT,)}
+COMPACT_REFINE = COMPACT.changed(
+    name="compact-refine",
+    epochs=16,
+    learning_rate=1.2e-3,
+    augmentation=Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, grey=0.05),
+    seed=1,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (COMPACT, COMPACT_REFINE)}

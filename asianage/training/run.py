@@ -17,6 +17,7 @@ import asianage
 from asianage import ages, model_folder
 from asianage.config import GENDERS, ModelConfig
 from asianage.estimator import AgeGenderEstimator
+from asianage.hub import open_model
 from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
 from asianage.runtime import LiteRTNetwork
@@ -29,6 +30,7 @@ from asianage.training.fitting import HISTORY, build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable, records_sha256
 from asianage.training.report import save_report
+from asianage.training.restoring import restore_network
 from asianage.training.sources import read_source
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def train(
     data: str | os.PathLike[str] | Sequence[FaceRecord],
     output: str | os.PathLike[str],
     *,
+    initial: str | os.PathLike[str] | None = None,
     detector: str | None = "auto",
     precision: str = "int8",
     progress: Callable[[int, int], None] | None = None,
@@ -54,6 +57,7 @@ def train(
             "test" if metrics are to be measured.
         output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
             were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
+        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins from scratch.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
         progress: Called with (done, total) while pictures are checked, cut and measured.
@@ -75,8 +79,10 @@ def train(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
     splits = {name: _positions(cache, name) for name in ("train", "val")}
-    best = fit(recipe, cache, splits["train"], splits["val"], output)
-    model = _write_model(recipe, cache, splits, best, output / "model", precision)
+    start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
+    network = None if start is None else restore_network(start)
+    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
+    model = _write_model(recipe, cache, splits, best, output / "model", precision, start)
     test = [record for record in records if record.split == "test"]
     if test:
         estimator = AgeGenderEstimator(model, detector=detector)
@@ -103,6 +109,7 @@ def _write_model(
     weights: Path,
     target: Path,
     precision: str,
+    start: ModelFolder | None = None,
 ) -> ModelFolder:
     """Export, calibrate what was exported, and write the folder."""
     network = build_network(recipe)
@@ -131,7 +138,7 @@ def _write_model(
             np.array([np.nan if record.age is None else record.age for record in labels]),
             np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels]),
         ),
-        provenance=_provenance(recipe, cache, splits, network, precision),
+        provenance=_provenance(recipe, cache, splits, network, precision, start),
         asianage_version=asianage.__version__,
     )
     files: dict[str, bytes | Path] = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
@@ -141,11 +148,17 @@ def _write_model(
 
 
 def _provenance(
-    recipe: TrainingRecipe, cache: CropCache, splits: dict[str, np.ndarray], network: keras.Model, precision: str
+    recipe: TrainingRecipe,
+    cache: CropCache,
+    splits: dict[str, np.ndarray],
+    network: keras.Model,
+    precision: str,
+    start: ModelFolder | None,
 ) -> dict:
     used = {name: [cache.records[i] for i in positions] for name, positions in splits.items()}
     return {
         "recipe": recipe.to_dict(),
+        "initial": None if start is None else dict(start.config.provenance),
         "precision": precision,
         "parameters": network.count_params(),
         "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},

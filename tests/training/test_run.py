@@ -68,6 +68,17 @@ def test_calling_again_changes_nothing(run, tiny_records):
     assert (folder / "model" / "model.weights.h5").read_bytes() == before
 
 
+def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path):
+    _, folder = run
+    recipe = TINY.changed(name="more", epochs=1, learning_rate=1e-6)
+    train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
+    first = (tmp_path / "run" / "history.csv").read_text().splitlines()[1].split(",")[-1]
+    last = (folder / "history.csv").read_text().splitlines()[-1].split(",")[-1]
+    assert float(first) == pytest.approx(float(last), abs=3.0)
+    config = AgeGenderEstimator.from_pretrained(tmp_path / "run" / "model", detector=None).model.config
+    assert config.provenance["initial"]["recipe"]["name"] == "compact"
+
+
 def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
     with pytest.raises(ValueError, match="compact"):
         train("resnet", tiny_records, tmp_path)
