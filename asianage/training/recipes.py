@@ -67,7 +67,8 @@ class TrainingRecipe:
         return replace(self, **values)
 
 
-# The bundled model.
+# The network of the bundled model, from scratch. On two CPU cores about two minutes an epoch.
+# Command: asianage train compact labels.csv run
 COMPACT = TrainingRecipe(
     name="compact",
     network={"widths": (16, 48, 96, 192, 256), "blocks": (0, 1, 1, 2, 1), "dropout": 0.2},
@@ -76,10 +77,14 @@ COMPACT = TrainingRecipe(
     other_group_share=0.5,
 )
 
+# A second cycle for the bundled model: after the first it still fits its training faces hardly better than others, so
+# views are milder and faces of other groups rarer.
+# Command: asianage train compact-refine labels.csv refined --initial run/model
 COMPACT_REFINE = COMPACT.changed(
     name="compact-refine",
-    epochs=16,
+    epochs=18,
     learning_rate=1.2e-3,
+    other_group_share=0.25,
     augmentation=Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, grey=0.05),
     seed=1,
 )
