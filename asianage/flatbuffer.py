@@ -61,6 +61,7 @@ _OPERATORS = {
     "MAXIMUM": 55,
     "MINIMUM": 57,
     "PADV2": 60,
+    "LOG": 73,
     "RSQRT": 76,
     "SHAPE": 77,
     "PACK": 83,

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from asianage.networks.heads import attach_heads
+
 
 def compact_network(
     *,
@@ -19,6 +21,8 @@ def compact_network(
     widths: Sequence[int] = (16, 48, 96, 192, 256),
     blocks: Sequence[int] = (0, 1, 1, 2, 1),
     dropout: float = 0.2,
+    head: str = "logits",
+    min_age: int = 0,
 ) -> keras.Model:
     """Build the compact network.
 
@@ -28,6 +32,8 @@ def compact_network(
         widths: Channels of each stage; every stage begins by halving the resolution.
         blocks: Residual blocks of each stage, after its first convolution.
         dropout: Rate before the two heads, in [0, 1).
+        head: How the age is learned, one of `asianage.networks.heads.HEADS`.
+        min_age: First age of the axis, in years; matters for a regression only.
 
     Returns:
         A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
@@ -42,11 +48,7 @@ def compact_network(
             x = _residual_block(x, width, f"stage{stage}_block{block}")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    # The heads stay in float32 under mixed precision.
-    outputs = {
-        "age_logits": layers.Dense(num_ages, dtype="float32", name="age_logits")(x),
-        "gender_logit": layers.Dense(1, dtype="float32", name="gender_logit")(x),
-    }
+    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
     return keras.Model(crops, outputs, name="compact")
 
 

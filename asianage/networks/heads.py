@@ -1,0 +1,220 @@
+"""From features to the two outputs of every network, by four ways to learn an age.
+
+Whatever a network learns, it ends in ``age_logits`` float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1):
+runtime, calibration and estimator read nothing else, so heads can be exchanged and compared without touching them. A
+head that learns something else than logits has two parts: a Dense layer, whose raw output the loss sees, and a layer
+without weights behind it, which turns the raw output into logits and is exported with the network.
+
+============  =========================================  ==============================================================
+head          raw output, seen by the loss               its way to ``age_logits``
+============  =========================================  ==============================================================
+logits        ``age_logits`` (batch, num_ages)           none: they are the logits, of label distribution or class
+regression    ``age_years`` (batch, 1), in years         `NormalLogits`: a normal distribution around the prediction
+ordinal       ``age_exceedance`` (batch, num_ages - 1),  `OrdinalLogits`: P(age > k) made non-increasing in k, then
+              the logits of P(age > k)                   the logarithm of the differences of neighbors
+============  =========================================  ==============================================================
+
+Both ways keep the point estimate: the mean of the distribution is the years that the regression predicts, and the first
+age plus the sum of P(age > k). How wide the distribution ought to be, a regression does not learn; its spread is a
+constant that the temperature of the calibration stretches afterwards.
+
+`training_network` gives the network with raw outputs; it shares layers and weights with the one that is exported. A
+network that learns one task only, as those of the study, says nothing about the other: `UnknownLogits`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from asianage.ages import AgeAxis
+
+HEADS = ("logits", "regression", "ordinal")
+"""How an age is learned."""
+
+TASKS = ("both", "age", "gender")
+"""What a network learns."""
+
+OUTPUTS = ("age_logits", "gender_logit")
+"""Names of the outputs of every network, and of the layers that make them."""
+
+SPREAD = 5.0
+"""Standard deviation around a regression's prediction before calibration, in years."""
+
+_EDGE_SPREADS = 3.0
+_SMALLEST_SPREAD = 0.4
+_LOWEST_LOGIT = -32.0
+_STEPS_PER_YEAR = 2
+_SMALLEST_PROBABILITY = 1e-7
+
+
+def attach_heads(
+    features: keras.KerasTensor, *, num_ages: int, min_age: int = 0, head: str = "logits", task: str = "both"
+) -> dict[str, keras.KerasTensor]:
+    """Put the heads on top of features.
+
+    Args:
+        features: float (batch, width).
+        num_ages: Length of the age axis.
+        min_age: First age of the axis, in years; matters for a regression only.
+        head: How the age is learned, one of `HEADS`.
+        task: What is learned, one of `TASKS`; the output of the other task knows nothing.
+
+    Returns:
+        ``age_logits`` float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second
+        gender label.
+
+    Raises:
+        ValueError: Unknown `head` or `task`.
+    """
+    if head not in HEADS:
+        raise ValueError(f"`head` must be one of {', '.join(HEADS)}. Received: {head!r}.")
+    if task not in TASKS:
+        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received: {task!r}.")
+    if task == "gender":
+        age_logits = UnknownLogits(num_ages, name="age_logits")(features)
+    else:
+        age_logits = _age_logits(features, head, num_ages, min_age)
+    if task == "age":
+        gender_logit = UnknownLogits(1, name="gender_logit")(features)
+    else:
+        gender_logit = _dense(1, "gender_logit")(features)
+    return {"age_logits": age_logits, "gender_logit": gender_logit}
+
+
+def training_network(network: keras.Model) -> keras.Model:
+    """Return the network whose outputs a loss is for: raw ages, and only the tasks that are learned.
+
+    Args:
+        network: A network that ends in `attach_heads`.
+
+    Returns:
+        A network of the same layers and weights, from the same crops to a dict of one of ``age_logits``, ``age_years``
+        and ``age_exceedance``, and ``gender_logit``; `network` itself if its outputs are those already.
+    """
+    outputs = {}
+    for name in OUTPUTS:
+        layer = network.get_layer(name)
+        if isinstance(layer, NormalLogits | OrdinalLogits):
+            layer = network.get_layer(layer.raw_output)
+        if not isinstance(layer, UnknownLogits):
+            outputs[layer.name] = layer.output
+    if set(outputs) == set(OUTPUTS):
+        return network
+    return keras.Model(network.input, outputs, name=network.name)
+
+
+@keras.saving.register_keras_serializable("asianage")
+class NormalLogits(layers.Layer):
+    """Years -> logits of a normal distribution around them, over the whole years of the axis.
+
+    Near the ends of the axis the distribution gets narrower, so that what the axis cuts off does not move the mean:
+    the expected age is the prediction, to a tenth of a year. An axis should therefore reach further than the ages
+    that occur, or the last ones seem surer than they are. Predictions outside the axis count as its ends.
+    """
+
+    raw_output = "age_years"
+
+    def __init__(self, num_ages: int, min_age: int = 0, spread: float = SPREAD, **options: Any) -> None:
+        """Create the layer for `num_ages` ages from `min_age` on, with a standard deviation of `spread` years."""
+        super().__init__(**options)
+        if not spread >= _SMALLEST_SPREAD:
+            raise ValueError(f"`spread` must be at least {_SMALLEST_SPREAD} years. Received: {spread}.")
+        self.num_ages = num_ages
+        self.min_age = min_age
+        self.spread = spread
+        self._table = _normal_table(AgeAxis(min_age, min_age + num_ages - 1), spread)
+
+    def call(self, years: keras.KerasTensor) -> keras.KerasTensor:
+        """Return logits (batch, num_ages) of years (batch, 1)."""
+        # How far each step of the table is passed, from 0 to 6, and the sum of what its steps add: two matrix products
+        # and a ReLU6, which eight bits carry. The square of a distance in years they do not.
+        starts = self.min_age + np.arange(len(self._table) - 1, dtype=np.float32) / _STEPS_PER_YEAR
+        slope = np.full((1, len(starts)), 6.0 * _STEPS_PER_YEAR, dtype=np.float32)
+        passed = ops.relu6(ops.matmul(years, slope) + -6.0 * _STEPS_PER_YEAR * starts)
+        return ops.matmul(passed, np.diff(self._table, axis=0) / 6.0) + self._table[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
+        return {**super().get_config(), "num_ages": self.num_ages, "min_age": self.min_age, "spread": self.spread}
+
+
+@keras.saving.register_keras_serializable("asianage")
+class OrdinalLogits(layers.Layer):
+    """Logits of P(age > k) -> logits of P(age = k).
+
+    Niu et al.: 'Ordinal Regression with Multiple Output CNN for Age Estimation', CVPR 2016 (OR-CNN). One logit with a
+    sigmoid stands for the two outputs with a softmax that each of its classifiers has. The paper counts the classifiers
+    that say yes; here their probabilities are added, which is the mean of the distribution. The classifiers do not know
+    of each other, so that P(age > k) may rise with k by mistake: it is replaced by the middle between the largest
+    non-increasing sequence below and the smallest above it, which changes nothing where there is no mistake.
+    """
+
+    raw_output = "age_exceedance"
+
+    def call(self, exceedance: keras.KerasTensor) -> keras.KerasTensor:
+        """Return logits (batch, num_ages) of the logits of P(age > k), (batch, num_ages - 1)."""
+        steps = exceedance.shape[-1]
+        more = ops.reshape(ops.sigmoid(exceedance), (-1, steps, 1, 1))
+        above = _running_maximum(more, [0, steps - 1])
+        below = 1.0 - _running_maximum(1.0 - more, [steps - 1, 0])
+        more_than = ops.reshape(0.5 * (above + below), (-1, steps))
+        differences = np.eye(steps, steps + 1, 1, dtype=np.float32) - np.eye(steps, steps + 1, dtype=np.float32)
+        first = np.eye(1, steps + 1, dtype=np.float32)[0]
+        probability = ops.relu(ops.matmul(more_than, differences) + first)
+        return ops.log(ops.maximum(probability, _SMALLEST_PROBABILITY))
+
+
+@keras.saving.register_keras_serializable("asianage")
+class UnknownLogits(layers.Layer):
+    """Zeros, whatever the features: every age, or either gender, is equally likely."""
+
+    def __init__(self, num_logits: int, **options: Any) -> None:
+        """Create the layer for `num_logits` outputs."""
+        super().__init__(**options)
+        self.num_logits = num_logits
+
+    def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Return zeros (batch, num_logits)."""
+        # Made from the features, because an exported network takes its batch from them, and in a way that the
+        # converter does not see through: it would leave a constant of one row.
+        nothing = ops.relu(ops.sigmoid(features[:, :1]) - 2.0)
+        return nothing + ops.zeros((1, self.num_logits), dtype=nothing.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
+        return {**super().get_config(), "num_logits": self.num_logits}
+
+
+def _age_logits(features: keras.KerasTensor, head: str, num_ages: int, min_age: int) -> keras.KerasTensor:
+    if head == "regression":
+        years = _dense(1, NormalLogits.raw_output)(features)
+        return NormalLogits(num_ages, min_age, dtype="float32", name="age_logits")(years)
+    if head == "ordinal":
+        exceedance = _dense(num_ages - 1, OrdinalLogits.raw_output)(features)
+        return OrdinalLogits(dtype="float32", name="age_logits")(exceedance)
+    return _dense(num_ages, "age_logits")(features)
+
+
+def _dense(width: int, name: str) -> layers.Dense:
+    # The heads stay in float32 under mixed precision.
+    return layers.Dense(width, dtype="float32", name=name)
+
+
+def _running_maximum(values: keras.KerasTensor, padding: list[int]) -> keras.KerasTensor:
+    """Return the maxima of positive values (batch, steps, 1, 1) to one end; `padding` is at that end."""
+    padded = ops.pad(values, [[0, 0], padding, [0, 0], [0, 0]])
+    return ops.max_pool(padded, (values.shape[1], 1), strides=1, data_format="channels_last")
+
+
+def _normal_table(axis: AgeAxis, spread: float) -> np.ndarray:
+    """Return float32 (steps, num_ages): the logits around the first age, and so on by half years, to the last."""
+    ages = axis.ages.astype(np.float64)
+    means = np.arange(ages[0], ages[-1] + 1e-6, 1.0 / _STEPS_PER_YEAR)
+    to_end = np.minimum(means - ages[0], ages[-1] - means) + 0.5
+    spreads = np.clip(to_end / _EDGE_SPREADS, _SMALLEST_SPREAD, spread)
+    distance = (ages[None, :] - means[:, None]) / spreads[:, None]
+    return np.maximum(-0.5 * distance**2, _LOWEST_LOGIT).astype(np.float32)

@@ -1,0 +1,66 @@
+"""The simple CNN of the study, for gender or for age: 2,588,705 parameters with its own sizes.
+
+Two convolutions and three dense layers on crops of 100 pixels; nearly all parameters are those of the first dense
+layer, which sees every position. The study trains one network for the gender, and one, or one per gender, for the age.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import layers, ops
+
+from asianage.networks.heads import attach_heads
+
+
+def simple_cnn_network(
+    *,
+    image_size: int = 100,
+    num_ages: int = 101,
+    task: str = "age",
+    head: str = "regression",
+    min_age: int = 0,
+    filters: tuple[int, int] = (64, 32),
+    units: tuple[int, int] = (128, 64),
+) -> keras.Model:
+    """Build the network of one task.
+
+    The network for the age has no dropout between its dense layers; that for the gender has.
+
+    Args:
+        image_size: Side of the crops, in pixels.
+        num_ages: Length of the age axis.
+        task: "age" or "gender"; the study has no network for both.
+        head: How the age is learned, one of `asianage.networks.heads.HEADS`; the study's is a regression.
+        min_age: First age of the axis, in years.
+        filters: Channels of the two convolutions.
+        units: Widths of the two hidden dense layers.
+
+    Returns:
+        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
+        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label; the
+        output of the other task is zero.
+
+    Raises:
+        ValueError: `task` is neither "age" nor "gender", `head` is unknown, or the crops are too small.
+    """
+    if task not in ("age", "gender"):
+        raise ValueError(f"`task` must be 'age' or 'gender': one simple CNN learns one thing. Received: {task!r}.")
+    if image_size < 4:
+        raise ValueError(f"`image_size` must be 4 or more: the network halves it twice. Received: {image_size}.")
+    crops = keras.Input((image_size, image_size, 3), name="crops")
+    x = layers.Rescaling(1 / 255, name="scale")(crops)
+    for number, width in enumerate(filters, start=1):
+        x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    x = layers.Dropout(0.5, name="dropout1")(x)
+    # A Flatten layer reads the batch at run time, and LiteRT then does not know the shapes that follow.
+    x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
+    x = layers.Dense(units[0], activation="relu", name="dense1")(x)
+    if task == "gender":
+        x = layers.Dropout(0.25, name="dropout2")(x)
+    x = layers.Dense(units[1], activation="relu", name="dense2")(x)
+    x = layers.Dropout(0.5, name="dropout3")(x)
+    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head, task=task)
+    return keras.Model(crops, outputs, name=f"simple_cnn_{task}")

@@ -1,0 +1,35 @@
+"""What the tests of all networks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def crops() -> Callable[..., np.ndarray]:
+    """Make float32 (count, size, size, 3) of whole numbers from 0 to 255, of differing brightness."""
+
+    def make(size: int, count: int = 40) -> np.ndarray:
+        random = np.random.default_rng(0)
+        pixels = random.integers(0, 256, (count, size, size, 3)) * np.linspace(0.1, 1.0, count)[:, None, None, None]
+        return pixels.round().astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def exported(tmp_path) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Run crops through the LiteRT twin of a network, as a prediction would."""
+    from asianage.runtime import LiteRTNetwork
+    from asianage.training.export import to_tflite
+
+    def run(network, crops: np.ndarray, precision: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+        path = tmp_path / f"{precision}.tflite"
+        path.write_bytes(to_tflite(network, precision=precision, samples=crops))
+        num_ages = network.output["age_logits"].shape[1]
+        return LiteRTNetwork(path, image_size=crops.shape[1], num_ages=num_ages)(crops)
+
+    return run
