@@ -134,8 +134,8 @@ class NormalLogits(layers.Layer):
         # and a ReLU6, which eight bits carry. The square of a distance in years they do not.
         starts = self.min_age + np.arange(len(self._table) - 1, dtype=np.float32) / _STEPS_PER_YEAR
         slope = np.full((1, len(starts)), 6.0 * _STEPS_PER_YEAR, dtype=np.float32)
-        passed = ops.relu6(ops.matmul(years, slope) + -6.0 * _STEPS_PER_YEAR * starts)
-        return ops.matmul(passed, np.diff(self._table, axis=0) / 6.0) + self._table[0]
+        passed = ops.relu6(ops.add(ops.matmul(years, slope), -6.0 * _STEPS_PER_YEAR * starts))
+        return ops.add(ops.matmul(passed, np.diff(self._table, axis=0) / 6.0), self._table[0])
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
@@ -164,7 +164,7 @@ class OrdinalLogits(layers.Layer):
         more_than = ops.reshape(0.5 * (above + below), (-1, steps))
         differences = np.eye(steps, steps + 1, 1, dtype=np.float32) - np.eye(steps, steps + 1, dtype=np.float32)
         first = np.eye(1, steps + 1, dtype=np.float32)[0]
-        probability = ops.relu(ops.matmul(more_than, differences) + first)
+        probability = ops.relu(ops.add(ops.matmul(more_than, differences), first))
         return ops.log(ops.maximum(probability, _SMALLEST_PROBABILITY))
 
 

@@ -114,7 +114,7 @@ class VGGFaceScaling(layers.Layer):
         """Return float (batch, height, width, 3), BGR, of crops of the same shape, RGB."""
         # Slices with a negative step are beyond torch, a flip is beyond the operators of a checked network file.
         bgr = ops.concatenate([crops[..., channel : channel + 1] for channel in (2, 1, 0)], axis=-1)
-        return bgr - np.array(BLUE_GREEN_RED_MEANS, dtype=np.float32)
+        return ops.subtract(bgr, np.array(BLUE_GREEN_RED_MEANS, dtype=np.float32))
 
 
 def load_vggface_weights(network: keras.Model, path: str | os.PathLike[str]) -> None:

@@ -25,7 +25,7 @@ class AgeDistributionLoss(keras.losses.Loss):
         """Return the loss of each row: target distributions and logits, both (batch, num_ages)."""
         log_probability = ops.log_softmax(y_pred, axis=-1)
         divergence = ops.sum(y_true * (ops.log(y_true + 1e-9) - log_probability), axis=-1)
-        error = ops.sum((ops.exp(log_probability) - y_true) * self._ages, axis=-1)
+        error = ops.sum(ops.multiply(ops.exp(log_probability) - y_true, self._ages), axis=-1)
         return divergence + self._expectation_weight * ops.abs(error)
 
 
@@ -121,8 +121,8 @@ class AgeOrdinalLoss(keras.losses.Loss):
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each row: ages in years (batch, 1) and logits of P(age > k), (batch, num_ages - 1)."""
         age = ops.round(_years_on(self._axis, y_true))[:, None]
-        more = ops.cast(age > self._axis.ages[None, :-1], "float32")
-        return ops.sum((ops.softplus(y_pred) - more * y_pred) * self._importance, axis=-1)
+        more = ops.cast(ops.greater(age, self._axis.ages[None, :-1]), "float32")
+        return ops.sum(ops.multiply(ops.softplus(y_pred) - more * y_pred, self._importance), axis=-1)
 
 
 def _years_on(axis: AgeAxis, y_true: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("tensorflow")
@@ -45,3 +49,44 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones():
 def test_an_unknown_option_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'compact' has no option depth\. Its options: widths, blocks, dropout, head"):
         build_network("compact", image_size=96, num_ages=101, depth=3)
+
+
+ON_ANOTHER_BACKEND = """
+import keras, numpy as np
+from asianage.ages import AgeAxis
+from asianage.networks.heads import training_network
+from asianage.networks.registry import build_network
+from asianage.training.objectives import age_loss, gender_loss
+
+crops = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+for name, options, objective, raw in {cases!r}:
+    network = build_network(name, image_size=32, num_ages=26, min_age=15, **options)
+    assert all(np.isfinite(value).all() for value in network.predict_on_batch(crops).values())
+    trained = training_network(network)
+    losses = {{raw: age_loss(objective, AgeAxis(15, 40)), "gender_logit": gender_loss()}}
+    losses = {{output: losses[output] for output in trained.output}}
+    trained.compile("sgd", loss=losses)
+    targets = {{raw: np.array([[20.0], [30.0], [25.0], [72.0]]), "gender_logit": np.ones((4, 1))}}
+    if objective == "label_distribution":
+        targets[raw] = np.full((4, 26), 1 / 26)
+    history = trained.fit(crops, {{output: targets[output] for output in losses}}, verbose=0).history
+    assert np.isfinite(history["loss"][0])
+assert keras.backend.backend() == {backend!r}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_networks_and_losses_run_on_other_backends(backend):
+    pytest.importorskip(backend)
+    cases = [
+        ("compact", {"widths": (4,), "blocks": (0,)}, "cross_entropy", "age_logits"),
+        ("compact", OPTIONS["compact"], "ordinal", "age_exceedance"),
+        ("simple_cnn", SMALL, "regression", "age_years"),
+        ("vggface", {"units": (4, 4)}, "regression", "age_years"),
+        ("study", {**OPTIONS["study"], "age_options": SMALL}, "label_distribution", "age_logits"),
+    ]
+    code = ON_ANOTHER_BACKEND.format(cases=cases, backend=backend)
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr[-2000:]
