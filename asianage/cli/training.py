@@ -36,6 +36,8 @@ def _train(options: argparse.Namespace) -> int:
     try:
         from asianage.training.run import train
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("asianage"):
+            raise
         raise MissingExtraError(error.name or "tensorflow", "train", "Training") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
