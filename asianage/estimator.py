@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from asianage import ages, hub, model_folder
+from asianage import ages, hub, model_folder, publishing
 from asianage.ages import AgeAxis
 from asianage.detection import FaceDetector, select_detector
-from asianage.downloads import HubAccess
 from asianage.errors import BatchError
 from asianage.face_crops import FaceCrops, cut_face_crops, read_ahead, whole_image_crop
+from asianage.hub_access import HubAccess
 from asianage.images import MAX_PIXELS, ImageSource, is_single_image, load_image
 from asianage.model_folder import ModelFolder
 from asianage.prediction import FacePrediction
@@ -159,7 +159,7 @@ class AgeGenderEstimator:
         Raises:
             UploadError: The Hub cannot be reached, refuses, or the upload broke off; the repository is as it was.
         """
-        pushed = hub.push_model(
+        pushed = publishing.push_model(
             self._model,
             repo_id,
             private=private,

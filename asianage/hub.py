@@ -1,4 +1,4 @@
-"""Names, folders and Hub ids -> local model folders; and model folders -> the Hugging Face Hub.
+"""Names, folders and Hub ids -> local model folders.
 
 A name is read in this order:
 
@@ -14,42 +14,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from asianage import model_folder
-from asianage.downloads import (
-    HubAccess,
-    HubUnreachableError,
-    cached_commit,
-    check_connection,
-    download,
-    explained,
-    remember,
-    resolve,
-    sha256_of,
-    watched,
-)
-from asianage.errors import DownloadError, ModelFormatError, UploadError
-from asianage.model_card import is_generated, model_card
+from asianage.downloads import cached_commit, download, remember, resolve, sha256_of
+from asianage.errors import DownloadError, ModelFormatError
+from asianage.hub_access import HubAccess, HubUnreachableError
+from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
-UPLOAD_SECONDS = 900.0
-"""How long an upload may take."""
-
-_HUB_ID = re.compile(r"(?P<repo_id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>.+))?", re.ASCII)
+HUB_ID = re.compile(r"(?P<repo_id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>.+))?", re.ASCII)
 _REVISION = re.compile(r"[\w][\w.+/-]*", re.ASCII)
-
-Result = TypeVar("Result")
-
 
 @dataclass(frozen=True, slots=True)
 class HubModelFolder(ModelFolder):
@@ -128,7 +107,7 @@ def open_model(
         for file in files:
             model.file(file)
     except ModelFormatError as error:
-        if isinstance(name, str) and _HUB_ID.fullmatch(name):
+        if isinstance(name, str) and HUB_ID.fullmatch(name):
             raise ModelFormatError(
                 f"{error} ({name!r} was read as the folder that is here; write '{name}@main' for the Hub.)"
             ) from error
@@ -166,88 +145,8 @@ def save_model(model: ModelFolder, target: str | os.PathLike[str], *, overwrite:
     saved = model_folder.copy_model_folder(complete(model), target, overwrite=overwrite)
     card = saved.path / model_folder.CARD
     if not card.is_file() or not card.read_text("utf-8", errors="replace").strip():
-        card.write_text(model_card(saved.config, _metrics(saved)), "utf-8")
+        card.write_text(model_card(saved.config, metrics_of(saved)), "utf-8")
     return saved
-
-
-@dataclass(frozen=True, slots=True)
-class PushedModel:
-    """Where a model went.
-
-    Attributes:
-        repo_id: The repository, ``owner/name``.
-        commit: Full commit hash.
-        sha256: Hash of its config.json.
-        pull_request: Address of the pull request, None without one.
-    """
-
-    repo_id: str
-    commit: str
-    sha256: str
-    pull_request: str | None = None
-
-    @property
-    def line(self) -> str:
-        """The line of Python that loads exactly this model."""
-        return (
-            f'AgeGenderEstimator.from_pretrained("{self.repo_id}", revision="{self.commit}", sha256="{self.sha256}")'
-        )
-
-
-def push_model(
-    model: ModelFolder,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    revision: str | None = None,
-    create_pr: bool = False,
-    commit_message: str | None = None,
-    overwrite_card: bool = False,
-    access: HubAccess | None = None,
-    upload_seconds: float = UPLOAD_SECONDS,
-) -> PushedModel:
-    """Upload a model as one commit.
-
-    Args:
-        model: The model.
-        repo_id: Where to, ``owner/name``; made if it is not there.
-        private: Whether a new repository is private; None takes the owner's default.
-        revision: Branch, made if it is not there; None takes ``main``.
-        create_pr: Open a pull request instead, in a repository that is there.
-        commit_message: Summary of the commit.
-        overwrite_card: Replace a README.md that was edited on the Hub.
-        access: How the Hub is reached.
-        upload_seconds: How long the upload may take.
-
-    Raises:
-        UploadError: The Hub cannot be reached, refuses, or the upload broke off. What was in the repository is as it
-            was.
-        DownloadError: The model is itself from the Hub and a file of it cannot be fetched.
-        ModelFormatError: A file of the model is missing or altered.
-        ValueError: `repo_id` is not one, or `revision` and `create_pr` are both given.
-    """
-    access = access or HubAccess()
-    match = _HUB_ID.fullmatch(repo_id)
-    if match is None or match["revision"]:
-        raise ValueError(f"`repo_id` must have the form 'owner/name'. Received: {repo_id!r}.")
-    if create_pr and revision is not None:
-        raise ValueError(f"A pull request goes to `main`: leave out `revision`. Received: {revision!r}.")
-    if revision is not None:
-        _check_revision(revision)
-    if access.why_offline:
-        raise UploadError(f"{repo_id} cannot be uploaded to: {access.why_offline} is set.")
-    with tempfile.TemporaryDirectory(prefix="asianage-push-", ignore_cleanup_errors=True) as temporary:
-        saved = save_model(model, Path(temporary, "model"))
-        digest = sha256_of(saved.path / model_folder.CONFIG)
-
-        def upload() -> tuple[str, str | None]:
-            kept = _prepare_repository(repo_id, private, revision, create_pr, access, Path(temporary, "cache"))
-            keep_card = kept is not None and not overwrite_card and not is_generated(kept)
-            _name_in_card(saved, repo_id)
-            return _commit(saved, repo_id, revision, create_pr, commit_message, access, keep_card)
-
-        commit, pull_request = _talking(upload, repo_id, revision, access, upload_seconds)
-    return PushedModel(repo_id, commit, digest, pull_request)
 
 
 def _local_folder(name: str | os.PathLike[str]) -> Path | None:
@@ -268,7 +167,7 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | None:
     bundled = ", ".join(model_folder.bundled_names()) or "none"
     if not isinstance(name, str) or name.startswith((".", "/", "~")) or "\\" in name:
         raise FileNotFoundError(f"There is no model folder {path}. Bundled models: {bundled}.")
-    if _HUB_ID.fullmatch(name):
+    if HUB_ID.fullmatch(name):
         return None
     close = get_close_matches(name, model_folder.bundled_names(), 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -279,18 +178,19 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | None:
 
 
 def _split_hub_id(name: str, revision: str | None) -> tuple[str, str]:
-    match = _HUB_ID.fullmatch(name)
+    match = HUB_ID.fullmatch(name)
     if match is None:  # `_local_folder` lets nothing else through.
         raise ValueError(f"{name!r} is not a Hub id.")
     written = match["revision"]
     if written and revision and written != revision:
         raise ValueError(f"Two revisions: {written!r} in the name and `revision={revision!r}`. Give one.")
     revision = written or revision or "main"
-    _check_revision(revision)
+    check_revision(revision)
     return match["repo_id"], revision
 
 
-def _check_revision(revision: str) -> None:
+def check_revision(revision: str) -> None:
+    """Refuse what cannot be a branch, a tag or a commit; raises a `ValueError`."""
     if not _REVISION.fullmatch(revision) or ".." in revision or revision.endswith(("/", ".lock")):
         raise ValueError(f"`revision` must be a branch, a tag or a full commit hash. Received: {revision!r}.")
 
@@ -366,7 +266,8 @@ def _remedy(repo_id: str, commit: str) -> str:
     )
 
 
-def _metrics(model: ModelFolder) -> dict:
+def metrics_of(model: ModelFolder) -> dict:
+    """Return what metrics.json of a model says, `{}` without one."""
     if model_folder.METRICS not in model.config.files:
         return {}
     path = model.file(model_folder.METRICS)
@@ -375,93 +276,3 @@ def _metrics(model: ModelFolder) -> dict:
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"{path} is not valid JSON: {error}.") from error
     return metrics if isinstance(metrics, dict) else {}
-
-
-def _name_in_card(model: ModelFolder, repo_id: str) -> None:
-    """Write the name that the model will have on the Hub into its card, if nobody has edited that."""
-    card = model.path / model_folder.CARD
-    if is_generated(card.read_text("utf-8", errors="replace")):
-        card.write_text(model_card(model.config, _metrics(model), repo_id=repo_id), "utf-8")
-
-
-def _prepare_repository(
-    repo_id: str, private: bool | None, revision: str | None, create_pr: bool, access: HubAccess, cache: Path
-) -> str | None:
-    """Make repository and branch if they are not there, and return the card that the repository has."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    api = _api(access)
-    if not create_pr:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if revision not in (None, "main"):
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-    try:
-        path = hf_hub_download(
-            repo_id,
-            model_folder.CARD,
-            revision=revision,
-            cache_dir=cache,
-            token=access.token,
-            endpoint=access.address,
-            library_name="asianage",
-        )
-    except EntryNotFoundError as error:
-        if isinstance(error, LocalEntryNotFoundError):
-            raise
-        return None
-    return Path(path).read_text("utf-8", errors="replace")
-
-
-def _commit(
-    model: ModelFolder,
-    repo_id: str,
-    revision: str | None,
-    create_pr: bool,
-    message: str | None,
-    access: HubAccess,
-    keep_card: bool,
-) -> tuple[str, str | None]:
-    """Upload the files of a folder as one commit, and return its hash and the address of the pull request."""
-    from huggingface_hub import CommitOperationAdd
-
-    # Not `upload_folder`, which may make several commits of one folder.
-    operations = [
-        CommitOperationAdd(file.name, file)
-        for file in sorted(model.path.iterdir())
-        if not (keep_card and file.name == model_folder.CARD)
-    ]
-    message = message or f"Upload the asianage model {model.config.name}"
-    result = _api(access).create_commit(
-        repo_id, operations, commit_message=message, revision=revision, create_pr=create_pr
-    )
-    return result.oid, result.pr_url
-
-
-def _api(access: HubAccess) -> HfApi:
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=access.address, token=access.token, library_name="asianage")
-
-
-def _talking(
-    call: Callable[[], Result], repo_id: str, revision: str | None, access: HubAccess, seconds: float
-) -> Result:
-    """Return what an upload returns, and turn whatever goes wrong into an `UploadError`."""
-    try:
-        check_connection(access)
-        return watched(call, seconds)
-    except TimeoutError:
-        reason: str = f"{access.address} did not take the upload within {seconds:g} s."
-        cause: Exception | None = None
-    except (ModelFormatError, UploadError):
-        raise
-    except DownloadError as error:
-        reason, cause = str(error), error
-    # The client's errors and those of its HTTP library share no base class.
-    except Exception as error:
-        reason = str(explained(error, repo_id, revision or "main", "The model", access, action="uploaded"))
-        cause = error
-    raise UploadError(
-        f"{reason} The upload to {repo_id} is one commit, which was not made: the files there are as they were."
-    ) from cause

@@ -20,11 +20,14 @@ from huggingface_hub import constants
 
 from asianage import hub, model_folder
 from asianage.config import ModelConfig
-from asianage.downloads import HubAccess, HubFile, HubUnreachableError, fetch
+from asianage.downloads import HubFile, fetch, sha256_of
 from asianage.errors import DownloadError, ModelFormatError, UploadError
 from asianage.estimator import AgeGenderEstimator
-from asianage.hub import open_model, push_model
+from asianage.hub import open_model
+from asianage.hub_access import HubAccess, HubUnreachableError
+from asianage.model_card import model_card
 from asianage.model_folder import CARD, CONFIG, METRICS, NETWORK, WEIGHTS, ModelFolder, write_model_folder
+from asianage.publishing import PushedModel, push_model
 
 REPO = "someone/faces"
 
@@ -338,7 +341,7 @@ def test_a_pinned_model_loads_and_another_does_not(
     server: HubServer, access: HubAccess, files: dict[str, bytes], tmp_path: Path
 ) -> None:
     server.add(REPO, files)
-    pin = hub.sha256_of(tmp_path / "source" / CONFIG)
+    pin = sha256_of(tmp_path / "source" / CONFIG)
     assert open_model(REPO, sha256=pin.upper(), access=access).config.name == "tiny"
     assert open_model(tmp_path / "source", sha256=pin).config.name == "tiny"
     with pytest.raises(ModelFormatError, match=rf"config\.json has the sha256 {pin}; {'0' * 64} is required"):
@@ -550,7 +553,7 @@ def test_a_full_disk_is_reported_with_the_folder(server: HubServer, files: dict[
     result = run_python(
         f"""
         import resource
-        from asianage.downloads import HubAccess
+        from asianage.hub_access import HubAccess
         from asianage.hub import open_model
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
         try:
@@ -581,7 +584,7 @@ def test_a_cache_that_cannot_be_written_is_read(server: HubServer, files: dict[s
     make_readable_only(tmp_path)
     code = f"""
         import os
-        from asianage.downloads import HubAccess
+        from asianage.hub_access import HubAccess
         from asianage.hub import open_model
         # Imports what the client imports late, while it can be read.
         open_model("{REPO}", access=HubAccess(endpoint="{server.url}", cache_dir="{tmp_path / "warm"}"))
@@ -623,7 +626,7 @@ def make_writable(folder: Path) -> None:
 def test_two_processes_may_fetch_at_once(server: HubServer, files: dict[str, bytes], tmp_path: Path) -> None:
     server.add(REPO, files)
     code = f"""
-        from asianage.downloads import HubAccess
+        from asianage.hub_access import HubAccess
         from asianage.hub import open_model
         model = open_model("{REPO}", access=HubAccess(endpoint="{server.url}", cache_dir="{tmp_path / "cache"}"))
         print(len(model.file("model.tflite").read_bytes()), len(model.file("model.weights.h5").read_bytes()))
@@ -649,15 +652,15 @@ def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def push(server: HubServer, access: HubAccess) -> Callable[..., hub.PushedModel]:
-    def push(model: ModelFolder, repo_id: str = REPO, **options: object) -> hub.PushedModel:
+def push(server: HubServer, access: HubAccess) -> Callable[..., PushedModel]:
+    def push(model: ModelFolder, repo_id: str = REPO, **options: object) -> PushedModel:
         return push_model(model, repo_id, access=with_changes(access, token=server.token), **options)
 
     return push
 
 
 def test_a_pushed_folder_arrives_exactly_in_one_commit(
-    server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path, access: HubAccess
+    server: HubServer, push: Callable[..., PushedModel], tmp_path: Path, access: HubAccess
 ) -> None:
     model = make_model(tmp_path / "model")
     pushed = push(model, private=True)
@@ -673,7 +676,7 @@ def test_a_pushed_folder_arrives_exactly_in_one_commit(
 
 
 def test_pushing_again_without_a_change_makes_no_commit(
-    server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path
+    server: HubServer, push: Callable[..., PushedModel], tmp_path: Path
 ) -> None:
     model = make_model(tmp_path / "model")
     assert push(model).commit == push(model).commit
@@ -714,8 +717,8 @@ def test_large_files_are_pushed_through_xet_where_the_client_has_it(
     model = make_model(tmp_path / "model", network=noise)
     result = run_python(
         f"""
-        from asianage.downloads import HubAccess
-        from asianage.hub import push_model
+        from asianage.hub_access import HubAccess
+        from asianage.publishing import push_model
         from asianage.model_folder import open_model_folder
         access = HubAccess(endpoint="{server.url}", token="{server.token}")
         print(push_model(open_model_folder("{model.path}"), "{REPO}", access=access).commit)
@@ -731,7 +734,7 @@ def test_large_files_are_pushed_through_xet_where_the_client_has_it(
 
 
 def test_a_card_edited_on_the_hub_is_kept_unless_told_otherwise(
-    server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path
+    server: HubServer, push: Callable[..., PushedModel], tmp_path: Path
 ) -> None:
     push(make_model(tmp_path / "model"))
     files = server.repositories[REPO].commits[server.repositories[REPO].refs["main"]]
@@ -745,21 +748,21 @@ def test_a_card_edited_on_the_hub_is_kept_unless_told_otherwise(
 
 
 def test_a_card_that_nobody_edited_is_renewed_with_the_repositorys_name(
-    server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path
+    server: HubServer, push: Callable[..., PushedModel], tmp_path: Path
 ) -> None:
     model = make_model(tmp_path / "model")
-    (model.path / CARD).write_text(hub.model_card(model.config, {}), "utf-8")
+    (model.path / CARD).write_text(model_card(model.config, {}), "utf-8")
     first = server.repositories
     push(model)
     newer = make_model(tmp_path / "newer", network=b"newer", name="second")
-    (newer.path / CARD).write_text(hub.model_card(newer.config, {}), "utf-8")
+    (newer.path / CARD).write_text(model_card(newer.config, {}), "utf-8")
     card = first[REPO].commits[push(newer).commit][CARD].decode()
     assert f'from_pretrained("{REPO}")' in card
     assert "# second" in card
 
 
 def test_a_branch_and_a_pull_request_leave_main_alone(
-    server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path, access: HubAccess
+    server: HubServer, push: Callable[..., PushedModel], tmp_path: Path, access: HubAccess
 ) -> None:
     push(make_model(tmp_path / "model"))
     repository = server.repositories[REPO]
@@ -782,7 +785,7 @@ def test_a_branch_and_a_pull_request_leave_main_alone(
     ],
 )
 def test_pushes_that_cannot_be_meant_are_refused(
-    options: dict, message: str, push: Callable[..., hub.PushedModel], tmp_path: Path, server: HubServer
+    options: dict, message: str, push: Callable[..., PushedModel], tmp_path: Path, server: HubServer
 ) -> None:
     with pytest.raises(ValueError, match=message):
         push(make_model(tmp_path / "model"), **options)
@@ -810,7 +813,7 @@ def test_a_push_without_permission_says_so(
     ],
 )
 def test_an_interrupted_push_leaves_the_repository_as_it_was(
-    fault: Callable, message: str, server: HubServer, push: Callable[..., hub.PushedModel], tmp_path: Path
+    fault: Callable, message: str, server: HubServer, push: Callable[..., PushedModel], tmp_path: Path
 ) -> None:
     before = push(make_model(tmp_path / "model"))
     server.faults.append(fault())
@@ -824,7 +827,7 @@ def test_an_interrupted_push_leaves_the_repository_as_it_was(
     assert server.repositories[REPO].commits[push(newer).commit][NETWORK] == b"newer" * 99
 
 
-def test_a_damaged_model_is_not_pushed(push: Callable[..., hub.PushedModel], tmp_path: Path, server: HubServer) -> None:
+def test_a_damaged_model_is_not_pushed(push: Callable[..., PushedModel], tmp_path: Path, server: HubServer) -> None:
     model = make_model(tmp_path / "model")
     (model.path / NETWORK).write_bytes(b"other")
     with pytest.raises(ModelFormatError, match="damaged or altered"):
@@ -833,7 +836,7 @@ def test_a_damaged_model_is_not_pushed(push: Callable[..., hub.PushedModel], tmp
 
 
 def test_nothing_is_pushed_offline(
-    push: Callable[..., hub.PushedModel], tmp_path: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch
+    push: Callable[..., PushedModel], tmp_path: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UploadError, match="HF_HUB_OFFLINE"):
@@ -842,7 +845,7 @@ def test_nothing_is_pushed_offline(
 
 
 def test_a_model_of_the_hub_can_be_pushed_on(
-    server: HubServer, push: Callable[..., hub.PushedModel], access: HubAccess, files: dict[str, bytes]
+    server: HubServer, push: Callable[..., PushedModel], access: HubAccess, files: dict[str, bytes]
 ) -> None:
     server.add(REPO, files)
     pushed = push(open_model(REPO, access=access), "other/copy")
@@ -863,7 +866,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
         name="tiny", architecture="compact", image_size=32, network={"widths": [4], "blocks": [0], "dropout": 0.2}
     )
     files = {NETWORK: to_tflite(network), WEIGHTS: folder / WEIGHTS}
-    return write_model_folder(folder / "model", config, files, card=hub.model_card(config, {}))
+    return write_model_folder(folder / "model", config, files, card=model_card(config, {}))
 
 
 @pytest.fixture

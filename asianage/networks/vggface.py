@@ -20,8 +20,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from asianage.downloads import STALL_SECONDS, watched
 from asianage.errors import DownloadError
+from asianage.hub_access import STALL_SECONDS, watched
 from asianage.networks.heads import attach_heads
 
 WEIGHTS_FILE = "rcmalli_vggface_tf_notop_vgg16.h5"

@@ -8,7 +8,15 @@ import pytest
 from archives import jpeg
 from PIL import Image
 
-from asianage.training.cleaning import CONFLICTING, CROSS_SPLIT, DUPLICATE, UNLABELLED, UNREADABLE, clean, clean_training_part
+from asianage.training.cleaning import (
+    CONFLICTING,
+    CROSS_SPLIT,
+    DUPLICATE,
+    UNLABELLED,
+    UNREADABLE,
+    clean,
+    clean_training_part,
+)
 from asianage.training.records import DroppedFile, FaceRecord, RecordTable, read_records
 
 
