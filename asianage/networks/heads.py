@@ -44,10 +44,13 @@ OUTPUTS = ("age_logits", "gender_logit")
 SPREAD = 5.0
 """Standard deviation around a regression's prediction before calibration, in years."""
 
+# The end of the axis stays three standard deviations away from a regression's prediction: the mean then moves by at
+# most 0.08 years, and by 0.3 at the temperature 2 (measured over the axes 0-100 and 15-40).
 _EDGE_SPREADS = 3.0
 _SMALLEST_SPREAD = 0.4
 _LOWEST_LOGIT = -32.0
 _STEPS_PER_YEAR = 2
+# A hundred ages of this probability move the mean by less than a thousandth of a year.
 _SMALLEST_PROBABILITY = 1e-7
 
 
