@@ -48,7 +48,9 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
         if precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if precision == "int8":
-            examples = np.asarray(samples, dtype=np.float32)
+            examples = np.array(samples, dtype=np.float32)
+            # The range of the input comes from the samples too, and has to be that of pixels.
+            examples[0, 0, 0], examples[0, -1, -1] = 0.0, 255.0
             converter.representative_dataset = lambda: ([example[None]] for example in examples)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.uint8
@@ -95,7 +97,8 @@ def _quiet() -> Iterator[None]:
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+        # Not `redirect_stderr`: a logger that is first used in here would keep a stream that is closed afterwards.
+        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
             os.dup2(null.fileno(), 1)
             os.dup2(null.fileno(), 2)
             yield

@@ -37,6 +37,14 @@ def test_the_exported_network_says_what_the_network_says(network, crops, tmp_pat
     np.testing.assert_allclose(genders, expected["gender_logit"][:, 0], atol=10 * tolerance)
 
 
+def test_dark_samples_do_not_narrow_the_range_of_pixels(network, crops, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(to_tflite(network, precision="int8", samples=crops // 4))
+    ages, _ = LiteRTNetwork(path, image_size=32, num_ages=101)(crops)
+    expected = network.predict_on_batch(crops.astype(np.float32))
+    np.testing.assert_allclose(softmax(ages), softmax(expected["age_logits"]), atol=2e-2)
+
+
 def test_half_precision_weights_load_into_the_network(network, crops, tmp_path):
     path = tmp_path / "half.weights.h5"
     path.write_bytes(to_weights(network))
