@@ -22,6 +22,13 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
     train.set_defaults(run=_train)
 
+    export = commands.add_parser("export", help="write a model in another format, compared with the original")
+    export.add_argument("model", help="bundled name, model folder or Hub id")
+    export.add_argument("--to", required=True, choices=("keras", "saved_model", "onnx", "tflite", "int8"), dest="form")
+    export.add_argument("--output", type=Path, metavar="PATH", help="where to write (default: the model's name)")
+    export.add_argument("--samples", type=Path, metavar="DIR", help="pictures of one face each, to quantize for int8")
+    export.set_defaults(run=_export)
+
     evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
     evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender")
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
@@ -36,9 +43,7 @@ def _train(options: argparse.Namespace) -> int:
     try:
         from asianage.training.run import train
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("asianage"):
-            raise
-        raise MissingExtraError(error.name or "tensorflow", "train", "Training") from error
+        raise _missing(error, "train") from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
         options.recipe,
@@ -72,6 +77,34 @@ def _evaluate(options: argparse.Namespace) -> int:
         save_report(result, options.output)
     print(result.to_markdown())
     return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from asianage.hub import open_model
+    from asianage.images import list_images
+    from asianage.model_folder import WEIGHTS
+
+    try:
+        from asianage.training.formats import export_model
+    except ModuleNotFoundError as error:
+        raise _missing(error, "train") from error
+    samples = None if options.samples is None else list(list_images(options.samples))
+    model = open_model(options.model, files=(WEIGHTS,))
+    try:
+        exported = export_model(model, options.form, options.output, samples=samples)
+    except ModuleNotFoundError as error:
+        raise _missing(error, "onnx") from error
+    print(f"{exported.path}: largest differences from the Keras network on synthetic crops:")
+    print(f"  probability of an age {exported.probability_difference:.2g}")
+    print(f"  expected age          {exported.age_difference:.2g} years")
+    print(f"  probability of male   {exported.gender_difference:.2g}")
+    return 0
+
+
+def _missing(error: ModuleNotFoundError, extra: str) -> ImportError:
+    """Return what to tell of a package that is not installed; a fault of this package is returned as it is."""
+    name = error.name or ""
+    return error if name.startswith("asianage") else MissingExtraError(name, extra, "This command")
 
 
 def _report_progress(done: int, total: int) -> None:

@@ -41,7 +41,7 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
         raise RuntimeError("Only TensorFlow converts to LiteRT. Set KERAS_BACKEND=tensorflow and run the export again.")
     import tensorflow as tf
 
-    with _quiet():
+    with quiet():
         converter = tf.lite.TFLiteConverter.from_keras_model(network)
         if precision != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -87,7 +87,7 @@ def _copy_in_half_precision(name: str, item: h5py.Group | h5py.Dataset, target: 
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the converter's chatter, part of it from C++, off standard output and standard error."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
     levels = [logger.level for logger in loggers]
