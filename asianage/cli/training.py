@@ -72,8 +72,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = evaluate(estimator, records, progress=_report_progress)
     if options.output is not None:
         # Figures need Matplotlib, tables do not.
-        from asianage.training.report import save_report
-
+        try:
+            from asianage.training.report import save_report
+        except ModuleNotFoundError as error:
+            raise _missing(error, "train") from error
         save_report(result, options.output)
     print(result.to_markdown())
     return 0
