@@ -14,7 +14,7 @@ import numpy as np
 
 from asianage.ages import AgeAxis, expected_age, softmax
 from asianage.config import GENDERS
-from asianage.networks.compact import compact_network
+from asianage.networks import registry
 from asianage.training.crops import CropCache
 from asianage.training.objectives import AgeDistributionLoss, gender_loss
 from asianage.training.pipeline import CropBatches
@@ -102,8 +102,12 @@ def fit(
 
 def build_network(recipe: TrainingRecipe) -> keras.Model:
     """Build the network of a recipe, under the dtype policy in force."""
-    return compact_network(
-        image_size=recipe.image_size, num_ages=recipe.max_age - recipe.min_age + 1, **recipe.network
+    return registry.build_network(
+        recipe.architecture,
+        image_size=recipe.image_size,
+        num_ages=recipe.max_age - recipe.min_age + 1,
+        min_age=recipe.min_age,
+        **recipe.network,
     )
 
 

@@ -7,9 +7,8 @@ alone would follow links into other files and take what fits.
 
 from __future__ import annotations
 
-import inspect
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,9 @@ from asianage import model_folder
 from asianage.config import ModelConfig
 from asianage.errors import ModelFormatError
 from asianage.model_folder import ModelFolder
-from asianage.networks.compact import compact_network
+from asianage.networks.registry import ARCHITECTURES, build_network
 
-NETWORKS: dict[str, Callable[..., keras.Model]] = {"compact": compact_network}
-"""Architecture in config.json -> function that builds it."""
-
+MAX_TEXT = 40
 MAX_STAGES = 8
 MAX_WIDTH = 2048
 MAX_BLOCKS = 32
@@ -54,16 +51,20 @@ def build_from_config(config: ModelConfig) -> keras.Model:
     Raises:
         ModelFormatError: It describes no network of this package.
     """
-    if config.architecture not in NETWORKS:
+    if config.architecture not in ARCHITECTURES:
         raise ModelFormatError(
-            f"config.json: the architecture {config.architecture[:100]!r} is not one of {', '.join(sorted(NETWORKS))}. "
+            f"config.json: the architecture {config.architecture[:100]!r} is not one of "
+            f"{', '.join(sorted(ARCHITECTURES))}. "
             "Run: pip install --upgrade asianage"
         )
-    build = NETWORKS[config.architecture]
-    _check_arguments(config.network, set(inspect.signature(build).parameters) - {"image_size", "num_ages"})
+    _check_arguments(config.network)
     try:
-        return build(
-            image_size=config.image_size, num_ages=config.max_age - config.min_age + 1, **dict(config.network)
+        return build_network(
+            config.architecture,
+            image_size=config.image_size,
+            num_ages=config.max_age - config.min_age + 1,
+            min_age=config.min_age,
+            **dict(config.network),
         )
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"config.json: the network cannot be built: {error}") from error
@@ -93,11 +94,14 @@ def load_weights(network: keras.Model, path: Path) -> None:
         raise ModelFormatError(f"{path} cannot be read as weights of this network: {error}") from error
 
 
-def _check_arguments(arguments: Mapping[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(arguments) - known)
-    if unknown:
-        raise ModelFormatError(f"config.json: the network has no arguments {', '.join(unknown)[:200]}.")
+def _check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse what could make a network of any size; whether an argument exists is for the network to say."""
+    reserved = sorted(set(arguments) & {"architecture", "image_size", "num_ages", "min_age"})
+    if reserved:
+        raise ModelFormatError(f"config.json: `network` must not hold {', '.join(reserved)}.")
     for name, value in arguments.items():
+        if isinstance(value, str) and len(value) <= MAX_TEXT:
+            continue
         values = _as_list(value)
         limit = MAX_BLOCKS if name == "blocks" else MAX_WIDTH
         numbers = all(isinstance(item, int | float) and not isinstance(item, bool) for item in values)
