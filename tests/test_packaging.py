@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import asianage
+from asianage import model_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+
+HEAVY = {"tensorflow", "keras", "torch", "matplotlib", "mtcnn"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def test_a_prediction_needs_none_of_the_heavy_packages(project):
+    assert not {requirement.split(">")[0] for requirement in project["dependencies"]} & HEAVY
+
+
+def test_every_requirement_has_a_lower_bound(project):
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    assert all(">=" in line for line in [*project["dependencies"], *extras] if not line.startswith("asianage["))
+
+
+def test_the_version_is_stated_once():
+    assert importlib.metadata.version("asianage") == asianage.__version__
+
+
+def test_bundled_models_are_whole_and_small():
+    for name in model_folder.bundled_names():
+        model = model_folder.open_model_folder(model_folder.BUNDLED / name)
+        assert set(model.config.files) == {model_folder.NETWORK, model_folder.WEIGHTS, model_folder.METRICS}
+        assert all(model.file(file).stat().st_size < 8e6 for file in model.config.files)
+
+
+def test_no_text_of_the_project_names_a_home_folder():
+    for path in [*ROOT.glob("asianage/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
+        text = path.read_text("utf-8")
+        assert "/root/" not in text
+        assert "/home/" not in text
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_its_model_and_nothing_else(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {"asianage", f"asianage-{asianage.__version__}.dist-info"}
+    for file in ("py.typed", "weights/compact/model.tflite", "weights/compact/config.json", "training/run.py"):
+        assert f"asianage/{file}" in names
+    assert not any(name.endswith((".jpg", ".jpeg", ".png")) for name in names)
+    assert wheel.stat().st_size < 12e6
