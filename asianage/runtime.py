@@ -82,6 +82,13 @@ class LiteRTNetwork:
         return self._interpreters[batch]
 
 
+def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits of `crops`, each averaged with those of its mirror image, as calling `network` returns them."""
+    age_logits, gender_logits = network(crops)
+    mirrored_ages, mirrored_genders = network(np.ascontiguousarray(crops[:, :, ::-1]))
+    return (age_logits + mirrored_ages) / 2, (gender_logits + mirrored_genders) / 2
+
+
 class _Interpreter:
     """One LiteRT interpreter of a fixed batch."""
 

@@ -17,6 +17,7 @@ def add_commands(commands: Any) -> None:
     train.add_argument("recipe", help="name of a recipe, for instance compact")
     train.add_argument("data", type=Path, help="CSV table with file, age and/or gender, and split")
     train.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    train.add_argument("--name", help="name of the model (default: that of the recipe)")
     train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: from scratch)")
     train.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
     train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
@@ -34,7 +35,7 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
     evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
     evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
-    evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
+    evaluate.add_argument("--no-mirror", action="store_true", help="do not average with the mirror image")
     evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
     evaluate.set_defaults(run=_evaluate)
 
@@ -49,6 +50,7 @@ def _train(options: argparse.Namespace) -> int:
         options.recipe,
         options.data,
         options.output,
+        name=options.name,
         initial=options.initial,
         detector=None if options.detector == "none" else options.detector,
         precision=options.precision,
@@ -67,7 +69,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if not records:
         raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
     estimator = AgeGenderEstimator.from_pretrained(
-        options.model, detector=None if options.detector == "none" else options.detector, mirror=options.mirror
+        options.model, detector=None if options.detector == "none" else options.detector, mirror=not options.no_mirror
     )
     result = evaluate(estimator, records, progress=_report_progress)
     if options.output is not None:

@@ -79,7 +79,7 @@ COMPACT = TrainingRecipe(
 
 # A second cycle for the bundled model: after the first it still fits its training faces hardly better than others, so
 # views are milder and faces of other groups rarer.
-# Command: asianage train compact-refine labels.csv refined --initial run/model
+# Command: asianage train compact-refine labels.csv refined --initial run/model --name compact
 COMPACT_REFINE = COMPACT.changed(
     name="compact-refine",
     epochs=18,

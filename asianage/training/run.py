@@ -20,7 +20,7 @@ from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
 from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
-from asianage.runtime import LiteRTNetwork
+from asianage.runtime import LiteRTNetwork, averaged_with_mirror
 from asianage.training.calibration import calibrate
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
@@ -44,6 +44,7 @@ def train(
     data: str | os.PathLike[str] | Sequence[FaceRecord],
     output: str | os.PathLike[str],
     *,
+    name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     detector: str | None = "auto",
     precision: str = "int8",
@@ -57,6 +58,7 @@ def train(
             "test" if metrics are to be measured.
         output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
             were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
+        name: Name of the model; None takes that of the recipe.
         initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins from scratch.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
@@ -82,7 +84,7 @@ def train(
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     network = None if start is None else restore_network(start)
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
-    model = _write_model(recipe, cache, splits, best, output / "model", precision, start)
+    model = _write_model(recipe, cache, splits, best, output / "model", name or recipe.name, precision, start)
     test = [record for record in records if record.split == "test"]
     if test:
         estimator = AgeGenderEstimator(model, detector=detector)
@@ -108,6 +110,7 @@ def _write_model(
     splits: dict[str, np.ndarray],
     weights: Path,
     target: Path,
+    name: str,
     precision: str,
     start: ModelFolder | None = None,
 ) -> ModelFolder:
@@ -122,10 +125,10 @@ def _write_model(
     file.write_bytes(flatbuffer)
     axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
     exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
-    age_logits, gender_logits = exported(np.stack([cache.inner(i) for i in splits["val"]]))
+    age_logits, gender_logits = averaged_with_mirror(exported, np.stack([cache.inner(i) for i in splits["val"]]))
     labels = [cache.records[i] for i in splits["val"]]
     config = ModelConfig(
-        name=recipe.name,
+        name=name,
         architecture=recipe.architecture,
         network=recipe.network,
         image_size=recipe.image_size,
