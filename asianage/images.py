@@ -114,7 +114,12 @@ def _from_path(path: Path, max_pixels: int) -> np.ndarray:
             f"`image` must be a file. Received the folder {path}. Pass its files, for instance "
             "`estimator.predict(asianage.list_images(folder))`."
         )
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        message = f"There is no file {path}. Check the name and the folder that it starts from."
+        raise FileNotFoundError(message) from error
+    with file:
         return _from_file(file, name, max_pixels)
 
 
