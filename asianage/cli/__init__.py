@@ -73,6 +73,7 @@ def _predict(options: argparse.Namespace) -> int:
     from asianage.estimator import AgeGenderEstimator
 
     images, failures = _expand(options.paths)
+    total = len(images) + len(failures)
     if images:
         with output.quiet_native_code():
             estimator = AgeGenderEstimator.from_pretrained(
@@ -99,7 +100,6 @@ def _predict(options: argparse.Namespace) -> int:
     for name, reason in failures:
         print(f"asianage: {name}: {reason}", file=sys.stderr)
     if failures:
-        total = len(images) + sum(1 for name, _ in failures if name not in dict(images))
         print(f"asianage: {len(failures)} of {total} inputs failed.", file=sys.stderr)
     return 1 if failures else 0
 

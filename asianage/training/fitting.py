@@ -149,7 +149,8 @@ class _EpochKeeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._started = time.perf_counter()
         for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
+            # A rate of 0 has no random state.
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Weights files do not hold the state of random layers.
                 layer.seed_generator.state.assign(np.array([self._seed, epoch], dtype=np.uint32))
         if self._raw_statistics:

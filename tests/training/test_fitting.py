@@ -87,6 +87,11 @@ def test_a_folder_with_another_run_is_refused(cache, whole_run):
         fitting.fit(RECIPE.changed(seed=1), cache, np.arange(60), np.arange(60, 90), whole_run)
 
 
+def test_a_network_without_dropout_is_fitted(cache, tmp_path):
+    recipe = RECIPE.changed(epochs=1, network={**RECIPE.network, "dropout": 0.0})
+    assert fitting.fit(recipe, cache, np.arange(20), np.arange(60, 90), tmp_path).is_file()
+
+
 def test_fitting_leaves_the_global_dtype_policy_alone(cache, tmp_path):
     fitting.fit(RECIPE.changed(epochs=1, precision="mixed_bfloat16"), cache, np.arange(20), np.arange(60, 90), tmp_path)
     assert keras.config.dtype_policy().name == "float32"
