@@ -18,7 +18,8 @@ def add_commands(commands: Any) -> None:
     train.add_argument("data", type=Path, help="CSV table with file, age and/or gender, and split")
     train.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
     train.add_argument("--name", help="name of the model (default: that of the recipe)")
-    train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: from scratch)")
+    train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: as the recipe)")
+    train.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
     train.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
     train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
     train.set_defaults(run=_train)
@@ -52,6 +53,7 @@ def _train(options: argparse.Namespace) -> int:
         options.output,
         name=options.name,
         initial=options.initial,
+        pretrained=options.pretrained,
         detector=None if options.detector == "none" else options.detector,
         precision=options.precision,
         progress=_report_progress,

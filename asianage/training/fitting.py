@@ -244,6 +244,7 @@ def _compile(network: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_
             warmup_steps=warmup,
         ),
         weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.clip_norm or None,
         use_ema=True,
         ema_momentum=recipe.ema_momentum,
     )

@@ -16,6 +16,8 @@ class TrainingRecipe:
         name: Name of the recipe.
         architecture: Name of the network, as in `asianage.networks`.
         network: Arguments of the network other than image size and number of ages.
+        pretrained: Published weights that the backbone begins with, a name in `asianage.networks.pretrained`; "" begins
+            with random ones.
         image_size: Side of the crops, in pixels.
         margin: Pixels kept around the crops for augmentation, on each side.
         min_age: First age of the axis, in years.
@@ -28,6 +30,7 @@ class TrainingRecipe:
         batch_size: Views per step.
         learning_rate: Peak of the schedule: linear warm-up, then cosine to zero.
         warmup_epochs: Length of the warm-up.
+        clip_norm: Largest norm of all gradients together; 0 does not limit it.
         weight_decay: Decoupled decay of kernels, as in AdamW.
         ema_momentum: Weights are averaged over about 1 / (1 - ema_momentum) steps.
         precision: Keras dtype policy of the training.
@@ -39,6 +42,7 @@ class TrainingRecipe:
     name: str
     architecture: str = "compact"
     network: dict[str, Any] = field(default_factory=dict)
+    pretrained: str = ""
     image_size: int = 96
     margin: int = 16
     min_age: int = 0
@@ -51,6 +55,7 @@ class TrainingRecipe:
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup_epochs: float = 1.0
+    clip_norm: float = 0.0
     weight_decay: float = 0.02
     ema_momentum: float = 0.998
     precision: str = "float32"

