@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-import asianage
-from asianage import ages, model_folder
-from asianage.config import GENDERS, ModelConfig
+from asianage import model_folder
 from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
-from asianage.model_card import model_card
-from asianage.model_folder import ModelFolder
 from asianage.networks.pretrained import load_pretrained
-from asianage.runtime import LiteRTNetwork, averaged_with_mirror
-from asianage.training.calibration import calibrate
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
-from asianage.training.export import to_tflite, to_weights
 from asianage.training.fitting import HISTORY, build_network, fit
 from asianage.training.recipes import RECIPES, TrainingRecipe
-from asianage.training.records import FaceRecord, RecordTable, records_sha256
+from asianage.training.records import FaceRecord, RecordTable
+from asianage.training.release import add_metrics, write_model
 from asianage.training.report import save_report
 from asianage.training.restoring import restore_network
 from asianage.training.sources import read_source
 
 logger = logging.getLogger(__name__)
-
-QUANTIZATION_SAMPLES = 400
-"""Training crops that set the ranges of int8."""
 
 
 def train(
@@ -88,7 +76,18 @@ def train(
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
-    model = _write_model(recipe, cache, splits, best, output / "model", name or recipe.name, precision, start)
+    trained = build_network(recipe)
+    trained.load_weights(best)
+    model = write_model(
+        recipe,
+        trained,
+        cache,
+        splits,
+        output / "model",
+        name=name or recipe.name,
+        precision=precision,
+        provenance={"initial": None if start is None else dict(start.config.provenance)},
+    )
     test = [record for record in records if record.split == "test"]
     if test:
         estimator = AgeGenderEstimator(model, detector=detector)
@@ -97,83 +96,6 @@ def train(
         save_report(evaluation, output / "report", history=output / HISTORY, training_records=training_records)
         model = add_metrics(model, {"test": evaluation.to_dict()})
     return AgeGenderEstimator(model, detector=detector)
-
-
-def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
-    """Write measured figures into a model folder, and its card anew."""
-    kept = [name for name in model.config.files if name != model_folder.METRICS]
-    files: dict[str, bytes | Path] = {name: model.file(name).read_bytes() for name in kept}
-    files[model_folder.METRICS] = (json.dumps(metrics, indent=1) + "\n").encode()
-    card = model_card(model.config, metrics)
-    return model_folder.write_model_folder(model.path, model.config, files, card=card, overwrite=True)
-
-
-def _write_model(
-    recipe: TrainingRecipe,
-    cache: CropCache,
-    splits: dict[str, np.ndarray],
-    weights: Path,
-    target: Path,
-    name: str,
-    precision: str,
-    start: ModelFolder | None = None,
-) -> ModelFolder:
-    """Export, calibrate what was exported, and write the folder."""
-    network = build_network(recipe)
-    network.load_weights(weights)
-    random = np.random.default_rng(recipe.seed)
-    count = min(QUANTIZATION_SAMPLES, len(splits["train"]))
-    chosen = np.sort(random.choice(splits["train"], count, replace=False))
-    flatbuffer = to_tflite(network, precision=precision, samples=np.stack([cache.inner(i) for i in chosen]))
-    file = target.with_name("exported.tflite")
-    file.write_bytes(flatbuffer)
-    axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
-    exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
-    age_logits, gender_logits = averaged_with_mirror(exported, np.stack([cache.inner(i) for i in splits["val"]]))
-    labels = [cache.records[i] for i in splits["val"]]
-    config = ModelConfig(
-        name=name,
-        architecture=recipe.architecture,
-        network=recipe.network,
-        image_size=recipe.image_size,
-        min_age=recipe.min_age,
-        max_age=recipe.max_age,
-        calibration=calibrate(
-            axis,
-            age_logits,
-            gender_logits,
-            np.array([np.nan if record.age is None else record.age for record in labels]),
-            np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels]),
-        ),
-        provenance=_provenance(recipe, cache, splits, network, precision, start),
-        asianage_version=asianage.__version__,
-    )
-    files: dict[str, bytes | Path] = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
-    model = model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
-    file.unlink()
-    return model
-
-
-def _provenance(
-    recipe: TrainingRecipe,
-    cache: CropCache,
-    splits: dict[str, np.ndarray],
-    network: keras.Model,
-    precision: str,
-    start: ModelFolder | None,
-) -> dict:
-    used = {name: [cache.records[i] for i in positions] for name, positions in splits.items()}
-    return {
-        "recipe": recipe.to_dict(),
-        "initial": None if start is None else dict(start.config.provenance),
-        "precision": precision,
-        "parameters": network.count_params(),
-        "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},
-        "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-        "commit": _commit(),
-    }
 
 
 def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:
@@ -198,12 +120,3 @@ def _positions(cache: CropCache, split: str) -> np.ndarray:
     if not positions:
         raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
     return np.array(positions)
-
-
-def _commit() -> str:
-    """Return the commit of the checkout that this package runs from, "" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
