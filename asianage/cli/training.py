@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
@@ -15,8 +16,16 @@ def add_commands(commands: Any) -> None:
     """Add the parsers of this module to the subparsers of the command line."""
     train = commands.add_parser("train", help="train a recipe on labelled faces; a stopped run goes on where it was")
     train.add_argument("recipe", help="name of a recipe, for instance compact")
-    train.add_argument("data", type=Path, help="CSV table with file, age and/or gender, and split")
+    train.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
     train.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    train.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
+    train.add_argument(
+        "--split",
+        default="given",
+        choices=("given", "identity", "study"),
+        help="who trains and who measures: as the table says (default), nobody in two splits, or as the study did",
+    )
+    train.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
     train.add_argument("--name", help="name of the model (default: that of the recipe)")
     train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: as the recipe)")
     train.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
@@ -42,6 +51,10 @@ def add_commands(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from asianage.training.baselines import BASELINES
+
+    if options.recipe in BASELINES:
+        return _run_baseline(options)
     try:
         from asianage.training.run import train
     except ModuleNotFoundError as error:
@@ -54,11 +67,29 @@ def _train(options: argparse.Namespace) -> int:
         name=options.name,
         initial=options.initial,
         pretrained=options.pretrained,
+        dataset=options.dataset,
+        split=options.split,
+        fold=options.fold,
         detector=None if options.detector == "none" else options.detector,
         precision=options.precision,
         progress=_report_progress,
     )
     print(f"model: {estimator.model.path}")
+    return 0
+
+
+def _run_baseline(options: argparse.Namespace) -> int:
+    """Measure what can be said without looking: labels are enough, and no network is trained."""
+    from asianage.training.baselines import run_baseline
+    from asianage.training.selection import select_dataset
+    from asianage.training.sources import read_source
+    from asianage.training.splits import split_records
+
+    records = select_dataset(read_source(options.data), options.dataset).records
+    if options.split != "given":
+        records = split_records(records, options.split, fold=options.fold)
+    result = run_baseline(options.recipe, records, options.output)
+    print(json.dumps(result, indent=1))
     return 0
 
 

@@ -88,6 +88,12 @@ def attach_heads(
     return {"age_logits": age_logits, "gender_logit": gender_logit}
 
 
+def learned_tasks(network: keras.Model) -> frozenset[str]:
+    """Return which of "age" and "gender" a network that ends in `attach_heads` learns."""
+    tasks = {"age_logits": "age", "gender_logit": "gender"}
+    return frozenset(task for name, task in tasks.items() if not isinstance(network.get_layer(name), UnknownLogits))
+
+
 def training_network(network: keras.Model) -> keras.Model:
     """Return the network whose outputs a loss is for: raw ages, and only the tasks that are learned.
 
@@ -190,6 +196,14 @@ class UnknownLogits(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the layer."""
         return {**super().get_config(), "num_logits": self.num_logits}
+
+
+RAW_OUTPUTS = {
+    "logits": "age_logits",
+    "regression": NormalLogits.raw_output,
+    "ordinal": OrdinalLogits.raw_output,
+}
+"""Head -> name of the age output of `training_network`."""
 
 
 def _age_logits(features: keras.KerasTensor, head: str, num_ages: int, min_age: int) -> keras.KerasTensor:

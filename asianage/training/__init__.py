@@ -9,19 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asianage.training.baselines import run_baseline
     from asianage.training.evaluation import Evaluation, evaluate
-    from asianage.training.recipes import RECIPES, TrainingRecipe
+    from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
     from asianage.training.records import FaceRecord, read_records, write_records
     from asianage.training.report import save_report
     from asianage.training.run import train
+    from asianage.training.study import assemble_study
 
 _HOME = {
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
     "RECIPES": "recipes",
+    "STUDY_RECIPES": "recipes",
+    "StudyRecipe": "recipes",
     "TrainingRecipe": "recipes",
     "FaceRecord": "records",
+    "assemble_study": "study",
     "read_records": "records",
+    "run_baseline": "baselines",
     "write_records": "records",
     "save_report": "report",
     "train": "run",
@@ -29,11 +35,15 @@ _HOME = {
 
 __all__ = [
     "RECIPES",
+    "STUDY_RECIPES",
     "Evaluation",
     "FaceRecord",
+    "StudyRecipe",
     "TrainingRecipe",
+    "assemble_study",
     "evaluate",
     "read_records",
+    "run_baseline",
     "save_report",
     "train",
     "write_records",

@@ -51,6 +51,17 @@ class CropCache:
         """Return the crop of one record exactly as a prediction would cut it: uint8 (size, size, 3)."""
         return self.crops[index, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
 
+    def positions(self, split: str) -> np.ndarray:
+        """Return the positions int (n,) of the readable pictures of a split.
+
+        Raises:
+            ValueError: There are none.
+        """
+        positions = [i for i, record in enumerate(self.records) if record.split == split and self.readable[i]]
+        if not positions:
+            raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
+        return np.array(positions)
+
 
 def face_similarity(image: np.ndarray, detector: FaceDetector | None) -> tuple[np.ndarray, bool]:
     """Return the similarity of the largest face of `image`, and whether one was detected.

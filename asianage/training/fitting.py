@@ -15,8 +15,11 @@ import numpy as np
 from asianage.ages import AgeAxis, expected_age, softmax
 from asianage.config import GENDERS
 from asianage.networks import registry
+from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
+from asianage.runtime import usable_processors
 from asianage.training.crops import CropCache
-from asianage.training.objectives import AgeDistributionLoss, gender_loss
+from asianage.training.devices import dtype_policy, spread_over, training_devices
+from asianage.training.objectives import OBJECTIVES, age_loss, gender_loss
 from asianage.training.pipeline import CropBatches
 from asianage.training.recipes import TrainingRecipe
 
@@ -29,6 +32,11 @@ HISTORY = "history.csv"
 
 STATISTICS_BATCHES = 24
 """Batches that normalization statistics are averaged over before validation."""
+
+MAX_WORKERS = 16
+"""Threads that prepare batches, at most; each holds some batches in memory."""
+
+SCHEDULES = ("cosine", "constant")
 
 
 def fit(
@@ -51,48 +59,45 @@ def fit(
         initial: A network of the same form to begin with; None begins with random weights.
 
     Returns:
-        The file of the best weights (exponential moving average).
+        The file of the best weights, averaged over steps if the recipe says so.
 
     Raises:
-        ValueError: `folder` holds another recipe's run.
+        ValueError: `folder` holds another recipe's run, or a value of the recipe is none that there is.
+        RuntimeError: The loss is no number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     progress = _load_progress(folder, recipe)
-    if progress["epoch"] >= recipe.epochs:
+    if _is_finished(recipe, progress["history"]):
         return folder / BEST_WEIGHTS
     axis = AgeAxis(recipe.min_age, recipe.max_age)
-    batches = CropBatches(
-        cache,
-        train,
-        axis=axis,
-        label_sigma=recipe.label_sigma,
-        batch_size=recipe.batch_size,
-        augmentation=recipe.augmentation,
-        seed=recipe.seed,
-        shares=_shares(recipe, cache, train),
-        first_epoch=progress["epoch"],
-    )
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.precision)
-    try:
-        keras.utils.set_random_seed(recipe.seed)
-        network = build_network(recipe)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    _compile(network, recipe, axis, len(batches))
+    with spread_over(training_devices()):
+        network, learner = _build(recipe)
+        batches = CropBatches(
+            cache,
+            train,
+            axis=axis,
+            label_sigma=recipe.label_sigma if recipe.objective == "label_distribution" else None,
+            batch_size=recipe.batch_size,
+            augmentation=recipe.augmentation,
+            seed=recipe.seed,
+            outputs=list(learner.output),
+            shares=_shares(recipe, cache, train),
+            first_epoch=progress["epoch"],
+            workers=min(usable_processors(), MAX_WORKERS),
+        )
+        _compile(learner, recipe, axis, len(batches))
     if progress["epoch"]:
-        network.load_weights(folder / CHECKPOINT)
+        learner.load_weights(folder / CHECKPOINT)
     elif initial is not None:
         network.set_weights(initial.get_weights())
-    network.fit(
+    callbacks = [_EpochKeeper(recipe, network, cache, val, batches, axis, folder, progress)]
+    if recipe.ema_momentum:
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    learner.fit(
         batches,
         epochs=recipe.epochs,
         initial_epoch=progress["epoch"],
-        callbacks=[
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            _EpochKeeper(cache, val, batches, axis, folder, progress, recipe.seed),
-            keras.callbacks.TerminateOnNaN(),
-        ],
+        callbacks=[*callbacks, keras.callbacks.TerminateOnNaN()],
         # The batches come shuffled; Keras would shuffle them again by a state that a resumed run has not.
         shuffle=False,
         verbose=0,
@@ -111,14 +116,31 @@ def build_network(recipe: TrainingRecipe) -> keras.Model:
     )
 
 
+def check_objective(recipe: TrainingRecipe, network: keras.Model) -> None:
+    """Refuse a network that has another head for the age than the objective of a recipe is for.
+
+    Raises:
+        ValueError: It has, or there is no such objective.
+    """
+    if recipe.objective not in OBJECTIVES:
+        raise ValueError(f"There is no objective {recipe.objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
+    head = OBJECTIVES[recipe.objective]
+    if "age" in learned_tasks(network) and RAW_OUTPUTS[head] not in training_network(network).output:
+        raise ValueError(
+            f"The objective {recipe.objective!r} needs a network with the head {head!r}. Received the network "
+            f"{recipe.architecture!r} with {recipe.network}. Set `head` in `network`."
+        )
+
+
 def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return age logits float32 (n, num_ages) and gender logits float32 (n,) of the crops at `indices`."""
     ages, genders = [], []
     for start in range(0, len(indices), 256):
         crops = np.stack([cache.inner(index) for index in indices[start : start + 256]]).astype(np.float32)
         outputs = network.predict_on_batch(crops)
-        ages.append(outputs["age_logits"])
-        genders.append(outputs["gender_logit"][:, 0])
+        # With several devices each of them predicts the whole batch.
+        ages.append(outputs["age_logits"][: len(crops)])
+        genders.append(outputs["gender_logit"][: len(crops), 0])
     return np.concatenate(ages).astype(np.float32), np.concatenate(genders).astype(np.float32)
 
 
@@ -131,40 +153,56 @@ class _EpochKeeper(keras.callbacks.Callback):
 
     def __init__(
         self,
+        recipe: TrainingRecipe,
+        network: keras.Model,
         cache: CropCache,
         val: np.ndarray,
         batches: CropBatches,
         axis: AgeAxis,
         folder: Path,
         progress: dict,
-        seed: int,
     ) -> None:
         super().__init__()
-        self._seed = seed
-        self._cache, self._val, self._batches, self._axis, self._folder = cache, val, batches, axis, folder
-        self._progress = progress
+        self._recipe, self._network, self._folder, self._progress = recipe, network, folder, progress
+        self._cache, self._val, self._batches, self._axis = cache, val, batches, axis
         self._raw_statistics: list[np.ndarray] = []
-        self._started = 0.0
+        self._unsaved = False
+        self._started = self._asked = self._waited = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._started = time.perf_counter()
+        self._started, self._waited = time.perf_counter(), 0.0
         for layer in self.model.layers:
             # A rate of 0 has no random state.
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Weights files do not hold the state of random layers.
-                layer.seed_generator.state.assign(np.array([self._seed, epoch], dtype=np.uint32))
-        if self._raw_statistics:
+                layer.seed_generator.state.assign(np.array([self._recipe.seed, epoch], dtype=np.uint32))
+        if self._unsaved:
             _set_statistics(self.model, self._raw_statistics)
             self._save_state()
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._asked = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._waited += max(0.0, self._batches.ready_at(batch) - self._asked)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        loss = float((logs or {}).get("loss", np.nan))
+        if not np.isfinite(loss):
+            raise RuntimeError(
+                f"The loss of epoch {epoch + 1} is {loss}. Lower `learning_rate` or set `clip_norm`, and train into "
+                "another output folder."
+            )
+        fitted = time.perf_counter()
         self._raw_statistics = _statistics(self.model)
-        _reestimate_statistics(self.model, self._batches)
-        scores = _validate(self.model, self._cache, self._val, self._axis)
+        if self._recipe.ema_momentum:
+            _reestimate_statistics(self.model, self._batches)
+        scores = _validate(self._network, self._cache, self._val, self._axis)
         row = {
             "epoch": epoch + 1,
             "seconds": round(time.perf_counter() - self._started, 1),
-            "loss": float((logs or {}).get("loss", np.nan)),
+            "input_share": round(self._waited / (fitted - self._started), 4),
+            "loss": loss,
             **scores,
         }
         logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
@@ -172,14 +210,17 @@ class _EpochKeeper(keras.callbacks.Callback):
         self._progress["history"].append(row)
         if scores["val_score"] < self._progress["best"]:
             self._progress["best"] = scores["val_score"]
-            _replace(self._folder / BEST_WEIGHTS, self.model.save_weights)
+            _replace(self._folder / BEST_WEIGHTS, self._network.save_weights)
         _replace(self._folder / HISTORY, lambda path: _write_rows(path, self._progress["history"]))
-        if epoch + 1 == self.params["epochs"]:
+        self._unsaved = True
+        if _is_finished(self._recipe, self._progress["history"]):
+            self.model.stop_training = True
             self._save_state()
 
     def _save_state(self) -> None:
         _replace(self._folder / CHECKPOINT, self.model.save_weights)
         _replace(self._folder / PROGRESS, lambda path: path.write_text(json.dumps(self._progress), "utf-8"))
+        self._unsaved = False
 
 
 def _normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
@@ -215,49 +256,88 @@ def _reestimate_statistics(network: keras.Model, batches: CropBatches) -> None:
 
 
 def _validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
-    """Return MAE and gender accuracy per data set; the score is the mean of the MAEs, in years."""
+    """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
+
+    The score is the mean of the MAEs, in years; without any age it is the mean share of wrong genders.
+    """
     age_logits, gender_logits = predict_logits(network, cache, val)
     age = expected_age(axis, softmax(age_logits))
+    tasks = learned_tasks(network)
     records = [cache.records[index] for index in val]
     scores: dict[str, float] = {}
     for name in sorted({record.dataset for record in records}):
         rows = [i for i, record in enumerate(records) if record.dataset == name]
         errors = [abs(age[i] - records[i].age) for i in rows if records[i].age is not None]
         right = [(gender_logits[i] > 0) == (records[i].gender == GENDERS[1]) for i in rows if records[i].gender]
-        if errors:
+        if errors and "age" in tasks:
             scores[f"val_mae_{name}"] = float(np.mean(errors))
-        if right:
+        if right and "gender" in tasks:
             scores[f"val_gender_{name}"] = float(np.mean(right))
+    if not scores:
+        raise ValueError(f"The split val has no label of what is learned: {', '.join(sorted(tasks))}. Add such faces.")
     maes = [value for key, value in scores.items() if key.startswith("val_mae_")]
     accuracies = [value for key, value in scores.items() if key.startswith("val_gender_")]
     scores["val_score"] = float(np.mean(maes)) if maes else 1.0 - float(np.mean(accuracies))
     return scores
 
 
-def _compile(network: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_per_epoch: int) -> None:
-    warmup = int(recipe.warmup_epochs * steps_per_epoch)
+def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
+    """Return the network of a recipe, in its precision, and the one of the same weights that its losses see."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype_policy(recipe.precision))
+    try:
+        keras.utils.set_random_seed(recipe.seed)
+        network = build_network(recipe)
+        check_objective(recipe, network)
+        return network, training_network(network)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _compile(learner: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_per_epoch: int) -> None:
     optimizer = keras.optimizers.AdamW(
-        keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
-            warmup_target=recipe.learning_rate,
-            warmup_steps=warmup,
-        ),
+        _learning_rate(recipe, steps_per_epoch),
         weight_decay=recipe.weight_decay,
         global_clipnorm=recipe.clip_norm or None,
-        use_ema=True,
+        use_ema=recipe.ema_momentum > 0,
         ema_momentum=recipe.ema_momentum,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(network.trainable_variables)
-    network.compile(
-        optimizer=optimizer,
-        loss={
-            "age_logits": AgeDistributionLoss(axis, recipe.expectation_weight),
-            "gender_logit": gender_loss(recipe.gender_smoothing),
-        },
-        loss_weights={"age_logits": 1.0, "gender_logit": recipe.gender_weight},
+    optimizer.build(learner.trainable_variables)
+    losses, weights = {}, {}
+    for name in learner.output:
+        if name == "gender_logit":
+            losses[name], weights[name] = gender_loss(recipe.gender_smoothing), recipe.gender_weight
+        else:
+            losses[name] = age_loss(recipe.objective, axis, expectation_weight=recipe.expectation_weight)
+            weights[name] = 1.0
+    learner.compile(optimizer=optimizer, loss=losses, loss_weights=weights)
+
+
+def _learning_rate(
+    recipe: TrainingRecipe, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    if recipe.schedule not in SCHEDULES:
+        raise ValueError(f"`schedule` must be one of {', '.join(SCHEDULES)}. Received: {recipe.schedule!r}.")
+    warmup = int(recipe.warmup_epochs * steps_per_epoch)
+    if recipe.schedule == "constant" and not warmup:
+        return recipe.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
+        # The cosine ends at this share of the peak.
+        alpha=1.0 if recipe.schedule == "constant" else 0.0,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
     )
+
+
+def _is_finished(recipe: TrainingRecipe, history: list[dict[str, float]]) -> bool:
+    """Tell whether all epochs are done, or none of the last `recipe.patience` was better than the best before."""
+    scores = [row["val_score"] for row in history]
+    if not scores or len(scores) >= recipe.epochs:
+        return len(scores) >= recipe.epochs
+    return 0 < recipe.patience <= len(scores) - 1 - scores.index(min(scores))
 
 
 def _shares(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray) -> np.ndarray:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import keras
 import numpy as np
 
 from asianage.ages import AgeAxis, target_distribution
 from asianage.config import GENDERS
+from asianage.networks.heads import OUTPUTS
 from asianage.training.augmentation import Augmentation, augment
 from asianage.training.crops import CropCache
 
+Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
+
+AHEAD = 2
+"""Batches that each worker may prepare before they are asked for."""
+
 
 class CropBatches(keras.utils.PyDataset):
-    """Batches for `keras.Model.fit`; the same for a given seed and epoch, however often training was resumed."""
+    """Batches for `keras.Model.fit`; the same for a given seed and epoch, however often training was resumed.
+
+    Threads prepare the next batches while the network computes. Each batch has a random generator of its own, so that
+    neither their number nor their order decides what it holds.
+    """
 
     def __init__(
         self,
@@ -20,10 +35,11 @@ class CropBatches(keras.utils.PyDataset):
         indices: np.ndarray,
         *,
         axis: AgeAxis,
-        label_sigma: float,
+        label_sigma: float | None,
         batch_size: int,
-        augmentation: Augmentation,
+        augmentation: Augmentation | None,
         seed: int,
+        outputs: Sequence[str] = OUTPUTS,
         shares: np.ndarray | None = None,
         first_epoch: int = 0,
         workers: int = 1,
@@ -34,52 +50,92 @@ class CropBatches(keras.utils.PyDataset):
             cache: The crops.
             indices: int (n,): which of them.
             axis: The age axis of the targets.
-            label_sigma: Spread of the target distributions, in years.
+            label_sigma: Spread of the target distributions, in years; None makes the ages themselves the targets.
             batch_size: Views per batch; a last smaller batch is left out.
-            augmentation: How far views may go.
+            augmentation: How far views may go; None takes the crops as they are.
             seed: Seed of order and views.
+            outputs: Names of the network's outputs: ``gender_logit``, and any other name for the age.
             shares: float (n,): probability that a crop is used in an epoch; None uses all.
             first_epoch: Epoch to begin with, counted from 0, when a run is resumed.
             workers: Threads that prepare batches.
         """
-        super().__init__(workers=workers, max_queue_size=8 * workers)
+        super().__init__()
         self._cache = cache
         self._indices = np.asarray(indices)
         self._shares = np.ones(len(self._indices)) if shares is None else np.asarray(shares, dtype=np.float64)
-        self._axis = axis
         self._batch_size = batch_size
         self._augmentation = augmentation
         self._seed = seed
         self._epoch = first_epoch
         self._per_epoch = max(1, int(self._shares.sum()) // batch_size)
-        age = np.array([np.nan if record.age is None else record.age for record in cache.records])[self._indices]
-        self._age_weight = np.isfinite(age).astype(np.float32)
-        self._age = target_distribution(axis, np.nan_to_num(age, nan=axis.min_age), label_sigma)
-        gender = [record.gender for record in cache.records]
-        self._gender_weight = np.array([gender[i] is not None for i in self._indices], dtype=np.float32)
-        self._gender = np.array([[gender[i] == GENDERS[1]] for i in self._indices], dtype=np.float32)
+        self._targets, self._weights = self._labels(axis, label_sigma, outputs)
         self._order = self._shuffled()
+        self._pool = ThreadPoolExecutor(workers)
+        self._ahead = AHEAD * workers
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Future[Batch]] = {}
+        self._ready = np.zeros(self._per_epoch)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return self._per_epoch
 
-    def __getitem__(self, batch: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def __getitem__(self, batch: int) -> Batch:
         """Return views float32 (batch, size, size, 3), targets and sample weights by output name."""
-        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
-        random = np.random.default_rng((self._seed, self._epoch, batch))
-        size = self._cache.size
-        views = np.empty((len(chosen), size, size, 3), dtype=np.float32)
-        for row, position in enumerate(chosen):
-            views[row] = augment(self._cache.crops[self._indices[position]], size, self._augmentation, random)
-        targets = {"age_logits": self._age[chosen], "gender_logit": self._gender[chosen]}
-        weights = {"age_logits": self._age_weight[chosen], "gender_logit": self._gender_weight[chosen]}
-        return views, targets, weights
+        with self._lock:
+            wanted = self._waiting.pop(batch, None) or self._submit(batch)
+            following = range(batch + 1, min(batch + 1 + self._ahead, self._per_epoch))
+            self._waiting = {later: self._waiting.get(later) or self._submit(later) for later in following}
+        result = wanted.result()
+        self._ready[batch] = time.perf_counter()
+        return result
+
+    def ready_at(self, batch: int) -> float:
+        """Return when a batch was last handed out, as `time.perf_counter` counts."""
+        return float(self._ready[batch])
 
     def on_epoch_end(self) -> None:
         """Move on to the order of the next epoch."""
-        self._epoch += 1
-        self._order = self._shuffled()
+        with self._lock:
+            self._waiting.clear()
+            self._epoch += 1
+            self._order = self._shuffled()
+
+    def _submit(self, batch: int) -> Future[Batch]:
+        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        return self._pool.submit(self._prepare, chosen, (self._seed, self._epoch, batch))
+
+    def _prepare(self, chosen: np.ndarray, seed: tuple[int, int, int]) -> Batch:
+        random = np.random.default_rng(seed)
+        size = self._cache.size
+        views = np.empty((len(chosen), size, size, 3), dtype=np.float32)
+        for row, index in enumerate(self._indices[chosen]):
+            if self._augmentation is None:
+                views[row] = self._cache.inner(index)
+            else:
+                views[row] = augment(self._cache.crops[index], size, self._augmentation, random)
+        targets = {name: values[chosen] for name, values in self._targets.items()}
+        return views, targets, {name: values[chosen] for name, values in self._weights.items()}
+
+    def _labels(
+        self, axis: AgeAxis, label_sigma: float | None, outputs: Sequence[str]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return targets and sample weights by output name; a label that is missing weighs nothing."""
+        records = [self._cache.records[index] for index in self._indices]
+        targets, weights = {}, {}
+        for name in outputs:
+            if name == "gender_logit":
+                weights[name] = np.array([record.gender is not None for record in records], dtype=np.float32)
+                targets[name] = np.array([[record.gender == GENDERS[1]] for record in records], dtype=np.float32)
+                continue
+            age = np.array([np.nan if record.age is None else record.age for record in records])
+            weights[name] = np.isfinite(age).astype(np.float32)
+            age = np.nan_to_num(age, nan=axis.min_age)
+            if label_sigma is None:
+                targets[name] = age.astype(np.float32)[:, None]
+            else:
+                targets[name] = target_distribution(axis, age, label_sigma)
+        return targets, weights
 
     def _shuffled(self) -> np.ndarray:
         random = np.random.default_rng((self._seed, self._epoch))

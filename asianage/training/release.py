@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from asianage import ages, model_folder
 from asianage.config import GENDERS, Calibration, ModelConfig
 from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
+from asianage.networks.heads import learned_tasks
 from asianage.runtime import LiteRTNetwork, averaged_with_mirror
 from asianage.training.calibration import calibrate
 from asianage.training.crops import CropCache
@@ -69,7 +70,7 @@ def write_model(
             image_size=recipe.image_size,
             min_age=recipe.min_age,
             max_age=recipe.max_age,
-            calibration=_calibration(recipe, cache, splits["val"], file),
+            calibration=_calibration(recipe, cache, splits["val"], file, learned_tasks(network)),
             provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
             asianage_version=asianage.__version__,
         )
@@ -88,19 +89,22 @@ def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
     return model_folder.write_model_folder(model.path, model.config, files, card=card, overwrite=True)
 
 
-def _calibration(recipe: TrainingRecipe, cache: CropCache, val: np.ndarray, file: Path) -> Calibration:
+def _calibration(
+    recipe: TrainingRecipe, cache: CropCache, val: np.ndarray, file: Path, tasks: Collection[str]
+) -> Calibration:
     """Calibrate an exported network as it will be asked: on crops averaged with their mirror images."""
     axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
     exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
     age_logits, gender_logits = averaged_with_mirror(exported, np.stack([cache.inner(i) for i in val]))
     labels = [cache.records[i] for i in val]
-    return calibrate(
-        axis,
-        age_logits,
-        gender_logits,
-        np.array([np.nan if record.age is None else record.age for record in labels]),
-        np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels]),
-    )
+    age = np.array([np.nan if record.age is None else record.age for record in labels])
+    is_male = np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels])
+    if "age" not in tasks:
+        # Every age is equally likely then, and data without ages will do.
+        age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)
+    if "gender" not in tasks:
+        is_male = np.full(len(is_male), np.nan)
+    return calibrate(axis, age_logits, gender_logits, age, is_male)
 
 
 def _provenance(

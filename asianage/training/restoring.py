@@ -28,6 +28,9 @@ MAX_WIDTH = 2048
 MAX_BLOCKS = 32
 MAX_PARAMETERS = 200_000_000
 
+_NESTED = ("gender_options", "age_options")
+"""Arguments of a network that are arguments of networks in it."""
+
 _OVERHEAD_BYTES = 4_000_000
 """What HDF5 may need beyond the arrays."""
 
@@ -100,6 +103,9 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
     if reserved:
         raise ModelFormatError(f"config.json: `network` must not hold {', '.join(reserved)}.")
     for name, value in arguments.items():
+        if isinstance(value, Mapping) and name in _NESTED:
+            _check_arguments(value)
+            continue
         if isinstance(value, str) and len(value) <= MAX_TEXT:
             continue
         values = _as_list(value)

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 
 from asianage import model_folder
 from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
+from asianage.model_folder import ModelFolder
+from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
+from asianage.training.baselines import BASELINES
 from asianage.training.cleaning import clean_training_part
-from asianage.training.crops import CropCache, cut_crops
+from asianage.training.crops import cut_crops
 from asianage.training.evaluation import evaluate
-from asianage.training.fitting import HISTORY, build_network, fit
-from asianage.training.recipes import RECIPES, TrainingRecipe
+from asianage.training.fitting import HISTORY, PROGRESS, build_network, check_objective, fit
+from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable
 from asianage.training.release import add_metrics, write_model
 from asianage.training.report import save_report
 from asianage.training.restoring import restore_network
+from asianage.training.selection import select_dataset, select_faces
 from asianage.training.sources import read_source
+from asianage.training.splits import keep_split, split_records
+from asianage.training.study import assemble_study
 
-logger = logging.getLogger(__name__)
+SPLIT = "split.csv"
 
 
 def train(
-    recipe: str | TrainingRecipe,
+    recipe: str | TrainingRecipe | StudyRecipe,
     data: str | os.PathLike[str] | Sequence[FaceRecord],
     output: str | os.PathLike[str],
     *,
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
+    dataset: str | None = None,
+    split: str = "given",
+    fold: int = 0,
     detector: str | None = "auto",
     precision: str = "int8",
     progress: Callable[[int, int], None] | None = None,
@@ -44,13 +53,17 @@ def train(
 
     Args:
         recipe: Name of a recipe, or a recipe.
-        data: What `asianage.training.sources.read_source` takes, or records; with splits "train" and "val", and
-            "test" if metrics are to be measured.
-        output: Folder of the run: crops, checkpoints, ``history.csv``, ``recipe.json``, ``left_out.csv`` (pictures that
-            were not trained on, and why), the folder ``model``, and with a test part the folder ``report``.
+        data: What `asianage.training.sources.read_source` takes, or records.
+        output: Folder of the run: ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on,
+            and why), crops, checkpoints, ``history.csv``, ``recipe.json``, the folder ``model``, and where figures are
+            measured the folder ``report``. A recipe of several networks has a folder of this kind for each.
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins as the recipe says.
         pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
+        dataset: Only faces of this data set; None takes all.
+        split: Who trains, chooses and measures: "given" as the data say; "identity" and "study" by
+            `asianage.training.splits`. Figures are measured on the split "test", of the study's on its "val".
+        fold: Which fifth is "test", of the split by identity.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
         progress: Called with (done, total) while pictures are checked, cut and measured.
@@ -59,20 +72,103 @@ def train(
         An estimator of the new model.
 
     Raises:
-        FileNotFoundError: The published weights that the recipe begins with are not there.
-        ValueError: The recipe is unknown, the data lack a split, or `output` holds another run.
+        FileNotFoundError: Pictures, or the published weights that the recipe begins with, are not there.
+        ValueError: The recipe is unknown, the data lack a split or a label, or `output` holds another run.
     """
-    recipe = _recipe(recipe)
-    given = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
+    recipe = find_recipe(recipe)
     output = Path(output)
+    records = _prepare(recipe, data, output, dataset=dataset, split=split, fold=fold, progress=progress)
+    measured_on = "val" if split == "study" else "test"
+    settings: dict[str, Any] = {"detector": detector, "precision": precision, "progress": progress}
+    if isinstance(recipe, TrainingRecipe):
+        return _train_network(
+            recipe, records, output, measured_on, name=name, initial=initial, pretrained=pretrained, **settings
+        )
+    if initial is not None:
+        raise ValueError(f"`initial` is for recipes of one network. Received: the recipe {recipe.name!r}.")
+    models = {}
+    for key, part in recipe.parts.items():
+        faces = _faces_of(part, RecordTable(records, [])).records
+        models[key] = _train_network(part, faces, output / key, measured_on, pretrained=pretrained, **settings).model
+    folders = [models[key].path for key in ("gender", "age_female", "age_male")]
+    model = assemble_study(folders[0], folders[1], folders[2], records, output, name=name or recipe.name, **settings)
+    return _measure(model, records, output, frozenset({"age", "gender"}), measured_on, detector, progress)
+
+
+def find_recipe(recipe: str | TrainingRecipe | StudyRecipe) -> TrainingRecipe | StudyRecipe:
+    """Return a recipe by its name.
+
+    Raises:
+        ValueError: There is none of this name, or it has no network to train.
+    """
+    if not isinstance(recipe, str):
+        return recipe
+    if recipe in BASELINES:
+        raise ValueError(
+            f"The recipe {recipe!r} has no network to train. Call `asianage.training.run_baseline`, or run: "
+            f"asianage train {recipe} DATA OUTPUT"
+        )
+    known: dict[str, TrainingRecipe | StudyRecipe] = {**RECIPES, **STUDY_RECIPES}
+    if recipe not in known:
+        raise ValueError(f"There is no recipe {recipe!r}. Recipes: {', '.join(sorted([*known, *BASELINES]))}.")
+    return known[recipe]
+
+
+def _prepare(
+    recipe: TrainingRecipe | StudyRecipe,
+    data: str | os.PathLike[str] | Sequence[FaceRecord],
+    output: Path,
+    *,
+    dataset: str | None,
+    split: str,
+    fold: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[FaceRecord]:
+    """Return the faces of a run, split and with a cleaned training part, and write down which they are."""
+    table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
+    table = _faces_of(recipe if isinstance(recipe, TrainingRecipe) else recipe.gender, select_dataset(table, dataset))
+    tasks = _tasks(recipe) if isinstance(recipe, TrainingRecipe) else frozenset({"gender"})
+    # The study measures genders on the same share of each, ages on the same share of each.
+    classes = "gender" if "gender" in tasks else "age"
+    records = split_records(table.records, split, fold=fold, classes=classes)
     output.mkdir(parents=True, exist_ok=True)
-    table = clean_training_part(given, progress=progress)
-    table.write_dropped(output / "left_out.csv")
-    records = table.records
+    keep_split(records, output / SPLIT, fixed=any(output.rglob(PROGRESS)))
+    cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
+    cleaned.write_dropped(output / "left_out.csv")
+    return cleaned.records
+
+
+def _faces_of(recipe: TrainingRecipe, table: RecordTable) -> RecordTable:
+    return select_faces(table, tasks=_tasks(recipe), gender=recipe.only_gender, ages=recipe.only_ages)
+
+
+def _tasks(recipe: TrainingRecipe) -> frozenset[str]:
+    """Return what a recipe learns; a recipe whose network cannot be built is refused here, before any work is done."""
+    network = build_network(recipe)
+    check_objective(recipe, network)
+    return learned_tasks(network)
+
+
+def _train_network(
+    recipe: TrainingRecipe,
+    records: Sequence[FaceRecord],
+    output: Path,
+    measured_on: str,
+    *,
+    detector: str | None,
+    precision: str,
+    progress: Callable[[int, int], None] | None,
+    name: str | None = None,
+    initial: str | os.PathLike[str] | None = None,
+    pretrained: str | os.PathLike[str] | None = None,
+) -> AgeGenderEstimator:
+    """Train one network on faces that are split and cleaned, write its model folder and measure it."""
+    tasks = _tasks(recipe)
+    _require_classes(records, tasks)
     cache = cut_crops(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
-    splits = {name: _positions(cache, name) for name in ("train", "val")}
+    splits = {name: cache.positions(name) for name in ("train", "val")}
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
@@ -88,14 +184,50 @@ def train(
         precision=precision,
         provenance={"initial": None if start is None else dict(start.config.provenance)},
     )
-    test = [record for record in records if record.split == "test"]
-    if test:
-        estimator = AgeGenderEstimator(model, detector=detector)
-        evaluation = evaluate(estimator, test, progress=progress)
-        training_records = [records[i] for i in splits["train"]]
-        save_report(evaluation, output / "report", history=output / HISTORY, training_records=training_records)
-        model = add_metrics(model, {"test": evaluation.to_dict()})
+    return _measure(model, records, output, tasks, measured_on, detector, progress)
+
+
+def _measure(
+    model: ModelFolder,
+    records: Sequence[FaceRecord],
+    output: Path,
+    tasks: Collection[str],
+    measured_on: str,
+    detector: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> AgeGenderEstimator:
+    """Measure a model on a split, if the data have it, and return its estimator."""
+    measured = [_labelled(record, tasks) for record in records if record.split == measured_on]
+    if measured:
+        evaluation = evaluate(AgeGenderEstimator(model, detector=detector), measured, progress=progress)
+        history = output / HISTORY
+        save_report(
+            evaluation,
+            output / "report",
+            history=history if history.is_file() else None,
+            training_records=[record for record in records if record.split == "train"],
+        )
+        model = add_metrics(model, {measured_on: evaluation.to_dict()})
     return AgeGenderEstimator(model, detector=detector)
+
+
+def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
+    """Return a record with the labels of what a model learned: of the rest it says nothing that could be measured."""
+    return replace(
+        record,
+        age=record.age if "age" in tasks else None,
+        gender=record.gender if "gender" in tasks else None,
+    )
+
+
+def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse to learn genders from faces that are all labelled with the same."""
+    found = {record.gender for record in records if record.split == "train"} - {None}
+    if "gender" in tasks and len(found) == 1:
+        raise ValueError(
+            f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
+            "only. Add faces of the other, or leave the genders empty."
+        )
 
 
 def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:
@@ -105,18 +237,3 @@ def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] 
     network = build_network(recipe)
     load_pretrained(network, recipe.pretrained, pretrained)
     return network
-
-
-def _recipe(recipe: str | TrainingRecipe) -> TrainingRecipe:
-    if isinstance(recipe, TrainingRecipe):
-        return recipe
-    if recipe not in RECIPES:
-        raise ValueError(f"There is no recipe {recipe!r}. Recipes: {', '.join(sorted(RECIPES))}.")
-    return RECIPES[recipe]
-
-
-def _positions(cache: CropCache, split: str) -> np.ndarray:
-    positions = [i for i, record in enumerate(cache.records) if record.split == split and cache.readable[i]]
-    if not positions:
-        raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
-    return np.array(positions)

@@ -117,6 +117,50 @@ PROTOCOLS: dict[str, Callable[..., list[FaceRecord]]] = {
 """Name -> function of the records and of the keyword arguments it has."""
 
 
+def split_records(
+    records: Sequence[FaceRecord], protocol: str, *, fold: int = 0, classes: str = "gender"
+) -> list[FaceRecord]:
+    """Split records by the name of a protocol.
+
+    Args:
+        records: Faces.
+        protocol: A name in `PROTOCOLS`.
+        fold: Of the split by identity: 0 to 4.
+        classes: Of the study's split: "gender" or "age".
+
+    Raises:
+        ValueError: There is no such protocol, or the records cannot be split by it.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"`split` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}.")
+    if fold and protocol != "identity":
+        raise ValueError(f"`fold` is for the split by identity. Received: fold={fold}, split={protocol!r}.")
+    options: dict[str, dict[str, object]] = {"identity": {"fold": fold}, "study": {"classes": classes}}
+    return PROTOCOLS[protocol](records, **options.get(protocol, {}))
+
+
+def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> str:
+    """Write the split of a run, and return its SHA-256; names start at the folder that all files share.
+
+    Args:
+        records: The faces of the run.
+        table: The CSV file, as `write_split` writes it.
+        fixed: Whether networks have been trained already on what the file says.
+
+    Raises:
+        ValueError: `fixed`, and the file says something else.
+    """
+    root = os.path.commonpath([record.path.parent for record in records])
+    if fixed and table.is_file():
+        before = read_split(table, root)
+        if before != sorted(records, key=lambda record: record.path.as_posix()):
+            raise ValueError(
+                f"{table.parent} holds a run on other faces or another split: {len(before):,} faces. Received: "
+                f"{len(records):,}. Go on with the same data, or choose another output folder."
+            )
+    return write_split(records, table, root)
+
+
 def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
     """Return (dataset, identity) of everybody who is in more than one split, sorted."""
     splits: dict[tuple[str, str], set[str]] = {}

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from asianage import AgeGenderEstimator
+from asianage.model_folder import open_model_folder
+from asianage.training import RECIPES, STUDY_RECIPES, train
+from asianage.training.fitting import build_network, check_objective
+from asianage.training.restoring import restore_network
+
+SIZES = {
+    "simple_cnn": {"filters": (4, 4), "units": (8, 4)},
+    "vggface": {"units": (8, 4)},
+    "compact": {"widths": (4, 8), "blocks": (0, 1)},
+}
+
+
+def tiny(recipe):
+    return recipe.changed(
+        network={**recipe.network, **SIZES[recipe.architecture]}, pretrained="", image_size=32, epochs=1, batch_size=8,
+        margin=min(recipe.margin, 4), precision="float32",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faces(tiny_records):
+    """The small faces, all of ages of the study: 32 for training, 60 for validation, 18 for testing."""
+    splits = ["train"] * 32 + ["val"] * 60 + ["test"] * 18
+    return [
+        replace(record, age=15.0 + record.age % 26, split=split)
+        for record, split in zip(tiny_records, splits, strict=True)
+    ]
+
+
+def names():
+    """Name every recipe of one network; of two that differ in the gender of the faces only, the larger is run once."""
+    for name, recipe in RECIPES.items():
+        if recipe.architecture in SIZES:
+            yield pytest.param(name, marks=[pytest.mark.slow] if name == "vggface-age-female" else [])
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_recipe_runs_from_faces_to_a_model(name, faces, tmp_path):
+    recipe = tiny(RECIPES[name])
+    learned_from = [record for record in faces if record.split != "test"]
+    estimator = train(recipe, learned_from, tmp_path, detector=None)
+    config = AgeGenderEstimator.from_pretrained(tmp_path / "model", detector=None).model.config
+    assert config.provenance["recipe"]["name"] == name
+    used = [r for r in learned_from if r.split == "train" and recipe.only_gender in ("", r.gender)]
+    assert config.provenance["faces"]["train"] == {"tiny": len(used)}
+    assert np.isfinite(estimator.predict(faces[0].path)[0].age)
+
+
+@pytest.mark.parametrize(
+    ("name", "measured"), [("simple-cnn-gender", "gender_accuracy"), ("simple-cnn-age-male", "mae")]
+)
+def test_only_what_was_learned_is_measured(name, measured, faces, tmp_path):
+    train(tiny(RECIPES[name]), faces, tmp_path, detector=None)
+    overall = json.loads((tmp_path / "model" / "metrics.json").read_text())["test"]["all"]["overall"]
+    assert [key for key in ("mae", "gender_accuracy") if overall.get(key) is not None] == [measured]
+
+
+@pytest.mark.parametrize("name", ["study-simple-cnn", pytest.param("study", marks=pytest.mark.slow)])
+def test_the_system_of_the_study_is_trained_by_one_command(name, faces, tmp_path):
+    recipe = STUDY_RECIPES[name]
+    recipe = recipe.changed(**{part: tiny(value) for part, value in recipe.parts.items()})
+    estimator = train(recipe, faces, tmp_path, detector=None, precision="float32")
+    paths = [record.path for record in faces[:8]]
+    parts = {part: AgeGenderEstimator(open_model_folder(tmp_path / part / "model")) for part in recipe.parts}
+    genders = [face.gender for face in parts["gender"].predict_crops(paths)]
+    assert [face.gender for face in estimator.predict_crops(paths)] == genders
+    assert estimator.model.config.provenance["parts"]["age_male"]["recipe"]["only_gender"] == "male"
+    network = restore_network(estimator.model)
+    assert network.count_params() == sum(part.model.config.provenance["parameters"] for part in parts.values())
+
+
+@pytest.mark.parametrize("name", ["gender", "age", "age-male", "age-female"])
+def test_simple_cnns_have_the_parameters_of_the_study(name):
+    assert build_network(RECIPES[f"simple-cnn-{name}"]).count_params() == 2_588_705
+
+
+@pytest.mark.parametrize("name", ["vggface-age-male", "vggface-age-female"])
+def test_vggface_networks_have_the_parameters_of_the_study(name):
+    network = build_network(RECIPES[name])
+    assert network.count_params() == 15_371_329
+    assert sum(int(np.prod(weight.shape)) for weight in network.non_trainable_weights) == 1_735_488
+
+
+def test_recipes_have_networks_for_their_objectives():
+    for recipe in RECIPES.values():
+        check_objective(recipe, build_network(recipe.changed(image_size=32)))
+
+
+def test_the_heads_are_compared_on_one_schedule():
+    heads = [RECIPES[f"compact-{name}"] for name in ("regression", "cross-entropy", "label-distribution", "ordinal")]
+    same = [recipe.changed(name="", objective="", network={}) for recipe in heads]
+    assert all(recipe == same[0] for recipe in same)
+    assert len({(recipe.objective, recipe.network["head"]) for recipe in heads}) == 4
