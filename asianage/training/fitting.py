@@ -166,11 +166,12 @@ class _EpochKeeper(keras.callbacks.Callback):
         self._recipe, self._network, self._folder, self._progress = recipe, network, folder, progress
         self._cache, self._val, self._batches, self._axis = cache, val, batches, axis
         self._raw_statistics: list[np.ndarray] = []
-        self._unsaved = False
-        self._started = self._asked = self._waited = 0.0
+        self._unsaved = self._compiled = False
+        self._started = self._steps_started = self._asked = self._waited = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._started, self._waited = time.perf_counter(), 0.0
+        self._started = self._steps_started = time.perf_counter()
+        self._waited = 0.0
         for layer in self.model.layers:
             # A rate of 0 has no random state.
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
@@ -185,6 +186,9 @@ class _EpochKeeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._waited += max(0.0, self._batches.ready_at(batch) - self._asked)
+        if not self._compiled:
+            # The first step of all compiles the network, which is no waiting for data.
+            self._compiled, self._steps_started, self._waited = True, time.perf_counter(), 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         loss = float((logs or {}).get("loss", np.nan))
@@ -193,7 +197,7 @@ class _EpochKeeper(keras.callbacks.Callback):
                 f"The loss of epoch {epoch + 1} is {loss}. Lower `learning_rate` or set `clip_norm`, and train into "
                 "another output folder."
             )
-        fitted = time.perf_counter()
+        spent = time.perf_counter() - self._steps_started
         self._raw_statistics = _statistics(self.model)
         if self._recipe.ema_momentum:
             _reestimate_statistics(self.model, self._batches)
@@ -201,7 +205,7 @@ class _EpochKeeper(keras.callbacks.Callback):
         row = {
             "epoch": epoch + 1,
             "seconds": round(time.perf_counter() - self._started, 1),
-            "input_share": round(self._waited / (fitted - self._started), 4),
+            "input_share": round(self._waited / spent, 4),
             "loss": loss,
             **scores,
         }

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+import time
 
+import h5py
 import numpy as np
 import pytest
 
@@ -10,7 +13,9 @@ pytest.importorskip("tensorflow")
 
 import keras
 
-from asianage.training import fitting
+from asianage.ages import AgeAxis, expected_age, softmax
+from asianage.training import fitting, pipeline
+from asianage.training.augmentation import augment
 from asianage.training.crops import cut_crops
 from asianage.training.recipes import TrainingRecipe
 
@@ -74,6 +79,145 @@ def test_an_interrupted_run_resumes_to_the_same_weights(cache, whole_run, tmp_pa
         np.testing.assert_allclose(resumed, uninterrupted, atol=2e-4)
     with (tmp_path / "history.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+
+
+# A network without normalization, without averaged weights: nothing but Adam, and an end that is not known before.
+PLAIN = RECIPE.changed(
+    architecture="simple_cnn",
+    network={"task": "age", "filters": (4, 4), "units": (8, 4)},
+    objective="regression",
+    augmentation=None,
+    epochs=9,
+    patience=2,
+    learning_rate=1e-2,
+    schedule="constant",
+    warmup_epochs=0.0,
+    weight_decay=0.0,
+    ema_momentum=0.0,
+)
+
+
+def scored(monkeypatch, scores, *, stop_at=None):
+    """Let validations say `scores`, one after the other, and interrupt the one of the epoch `stop_at`."""
+    remaining = list(scores)
+
+    def validate(*arguments):
+        if len(remaining) == len(scores) - (stop_at or np.inf) + 1:
+            raise KeyboardInterrupt
+        return {"val_score": remaining.pop(0)}
+
+    monkeypatch.setattr(fitting, "_validate", validate)
+
+
+def test_training_ends_when_nothing_has_become_better(cache, tmp_path, monkeypatch):
+    scored(monkeypatch, [5.0, 4.0, 4.5, 3.0, 3.0, 3.5, 1.0])
+    fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path)
+    history = json.loads((tmp_path / "progress.json").read_text())["history"]
+    assert [row["val_score"] for row in history] == [5.0, 4.0, 4.5, 3.0, 3.0, 3.5]
+    before = (tmp_path / fitting.CHECKPOINT).stat().st_mtime_ns
+    fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path)
+    assert (tmp_path / fitting.CHECKPOINT).stat().st_mtime_ns == before
+
+
+def test_a_resumed_run_ends_and_keeps_what_an_uninterrupted_one_does(cache, tmp_path, monkeypatch):
+    scores = [5.0, 3.0, 4.0, 4.5, 1.0]
+    scored(monkeypatch, scores)
+    fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path / "whole")
+    scored(monkeypatch, scores, stop_at=4)
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path / "resumed")
+    scored(monkeypatch, scores[3:])
+    fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path / "resumed")
+    runs = [json.loads((tmp_path / name / "progress.json").read_text()) for name in ("whole", "resumed")]
+    assert runs[0]["epoch"] == runs[1]["epoch"] == 4
+    assert [row["loss"] for row in runs[1]["history"]] == pytest.approx([row["loss"] for row in runs[0]["history"]])
+    for file in (fitting.BEST_WEIGHTS, fitting.CHECKPOINT):
+        whole, resumed = (arrays(tmp_path / name / file) for name in ("whole", "resumed"))
+        for name, values in whole.items():
+            np.testing.assert_allclose(resumed[name], values, atol=1e-5, err_msg=f"{file} {name}")
+
+
+def arrays(path):
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("objective", "head", "rate"),
+    # A regression begins at 0 years and has to move all the way.
+    [("regression", "regression", 0.1), ("cross_entropy", "logits", 0.03), ("ordinal", "ordinal", 0.03)],
+)
+def test_other_objectives_are_learned(objective, head, rate, cache, tmp_path):
+    network = {**RECIPE.network, "head": head}
+    recipe = RECIPE.changed(epochs=8, objective=objective, network=network, augmentation=None, learning_rate=rate)
+    fitting.fit(recipe, cache, np.arange(60), np.arange(60, 90), tmp_path)
+    history = json.loads((tmp_path / "progress.json").read_text())["history"]
+    assert min(row["val_mae_tiny"] for row in history) < 18  # 21 for the best constant
+    assert max(row["val_gender_tiny"] for row in history) > 0.9
+    restored = fitting.build_network(recipe)
+    restored.load_weights(tmp_path / fitting.BEST_WEIGHTS)
+    age_logits, _ = fitting.predict_logits(restored, cache, np.arange(60, 90))
+    errors = expected_age(AgeAxis(), softmax(age_logits)) - [cache.records[i].age for i in range(60, 90)]
+    assert np.abs(errors).mean() == pytest.approx(min(row["val_score"] for row in history), abs=1e-3)
+
+
+def test_a_network_for_the_gender_is_chosen_by_its_errors(cache, tmp_path):
+    recipe = PLAIN.changed(network={**PLAIN.network, "task": "gender"}, epochs=2)
+    fitting.fit(recipe, cache, np.arange(60), np.arange(60, 90), tmp_path)
+    row = json.loads((tmp_path / "progress.json").read_text())["history"][0]
+    assert "val_mae_tiny" not in row
+    assert row["val_score"] == pytest.approx(1.0 - row["val_gender_tiny"])
+
+
+def test_what_a_face_without_an_age_shows_does_not_change_the_age_network(cache, tmp_path):
+    rows = np.arange(60)
+    unknown = rows[rows % 2 == 1]
+    records = [dataclasses.replace(r, age=None) if i in unknown else r for i, r in enumerate(cache.records)]
+    crops = np.array(cache.crops)
+    crops[unknown] = 255 - crops[unknown]
+    losses = []
+    for name, pictures in (("as they are", cache.crops), ("inverted", crops)):
+        changed = dataclasses.replace(cache, records=records, crops=pictures)
+        fitting.fit(PLAIN.changed(epochs=1), changed, rows, np.arange(60, 90), tmp_path / name)
+        losses.append(json.loads((tmp_path / name / "progress.json").read_text())["history"][0]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are(cache, tmp_path):
+    recipe = PLAIN.changed(
+        architecture="vggface", network={"units": (16, 16), "frozen_blocks": 3}, epochs=1, learning_rate=1e-3
+    )
+    keras.utils.set_random_seed(5)
+    initial = fitting.build_network(recipe)
+    fitting.fit(recipe, cache, np.arange(20), np.arange(60, 90), tmp_path, initial=initial)
+    trained = fitting.build_network(recipe)
+    trained.load_weights(tmp_path / fitting.BEST_WEIGHTS)
+    for name, moves in (("conv3_3", False), ("conv4_1", True), ("conv5_3", True)):
+        before, after = (network.get_layer(name).get_weights()[0] for network in (initial, trained))
+        assert np.array_equal(before, after) != moves, name
+
+
+def test_a_head_that_the_objective_is_not_for_is_refused(cache, tmp_path):
+    with pytest.raises(ValueError, match="'ordinal' needs a network with the head 'ordinal'"):
+        fitting.fit(RECIPE.changed(objective="ordinal"), cache, np.arange(60), np.arange(60, 90), tmp_path)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(cache, tmp_path):
+    with pytest.raises(RuntimeError, match="Lower `learning_rate`"):
+        fitting.fit(PLAIN.changed(learning_rate=1e30), cache, np.arange(60), np.arange(60, 90), tmp_path)
+
+
+def test_time_spent_waiting_for_views_is_recorded(cache, tmp_path, monkeypatch):
+    def slow(*arguments):
+        time.sleep(0.01)
+        return augment(*arguments)
+
+    monkeypatch.setattr(pipeline, "augment", slow)
+    fitting.fit(RECIPE.changed(epochs=1), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    [row] = json.loads((tmp_path / "progress.json").read_text())["history"]
+    assert 0.3 < row["input_share"] <= 1.0
 
 
 def test_a_finished_run_is_not_repeated(cache, whole_run):
