@@ -29,6 +29,9 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--name", help="name of the model (default: that of the recipe)")
     train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: as the recipe)")
     train.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
+    train.add_argument(
+        "--teacher", action="append", default=[], metavar="MODEL", help="model to learn from too; may be given again"
+    )
     train.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
     train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
     train.set_defaults(run=_train)
@@ -67,6 +70,7 @@ def _train(options: argparse.Namespace) -> int:
         name=options.name,
         initial=options.initial,
         pretrained=options.pretrained,
+        teachers=options.teacher,
         dataset=options.dataset,
         split=options.split,
         fold=options.fold,

@@ -6,7 +6,7 @@ three million faces, and lie in the public domain. Their affine layers, which st
 the convolutions: nothing but convolutions and ReLU is left, which trains twice as fast on a CPU as with BatchNorm, and
 quantizes well.
 
-Shapes for 112 pixels: 112 -> 56 -> 28 (stage 1) -> 14 -> 7 -> 4 (stage 4), then the mean over positions.
+Shapes for 96 pixels: 96 -> 48 -> 24 (stage 1) -> 12 -> 6 -> 3 (stage 4), then the mean over positions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
 WEIGHTS_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 """Of dlib_face_recognition_resnet_model_v1.dat, in face_recognition_models 0.3.0 on PyPI."""
 
-# RGB that the published weights expect to be subtracted, before division by 256: `input_rgb_image` of dlib.
+# RGB that the published network subtracts from pixels before it divides them by 256: `input_rgb_image` of dlib.
 _MEAN_COLOR = (122.782, 117.001, 104.298)
 
 _CONVOLUTION = b"con_4\x01\x02"
@@ -37,7 +37,7 @@ _AFFINE = b"affine_\x01\x02"
 
 def dlib_resnet_network(
     *,
-    image_size: int = 112,
+    image_size: int = 96,
     num_ages: int = 101,
     blocks: Sequence[int] = (3, 4, 3, 1),
     dropout: float = 0.2,
@@ -65,7 +65,7 @@ def dlib_resnet_network(
     if len(blocks) != len(STAGES) or not all(1 <= depth <= limit for depth, limit in zip(blocks, most, strict=True)):
         raise ValueError(f"`blocks` must be {len(STAGES)} numbers from 1 to {most}. Received: {list(blocks)}.")
     crops = keras.Input((image_size, image_size, 3), name="crops")
-    x = layers.Rescaling(1 / 256, offset=[-value / 256 for value in _MEAN_COLOR], name="scale")(crops)
+    x = layers.Rescaling(1 / 256, name="scale")(crops)
     x = layers.Conv2D(STAGES[0][0], 7, strides=2, padding="same", activation="relu", name="stem")(x)
     x = layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
     for stage, ((width, _), depth) in enumerate(zip(STAGES, blocks, strict=True), start=1):
@@ -123,7 +123,9 @@ def _residual_block(x: keras.KerasTensor, width: int, name: str, *, halve: bool)
 
 def _named(published: list[list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
     """Name the convolutions as the network does; a stage begins where the number of channels changes."""
-    named = {"stem": published[0]}
+    kernel, bias = published[0]
+    # What the published network subtracts from the pixels goes into the bias, so that nothing but a factor is left.
+    named = {"stem": [kernel, bias - kernel.sum(axis=(0, 1)).T @ np.array(_MEAN_COLOR, dtype=np.float32) / 256]}
     stage, block = 1, 0
     for first, second in zip(published[1::2], published[2::2], strict=True):
         if first[0].shape[2] != first[0].shape[3]:

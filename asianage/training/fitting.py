@@ -22,6 +22,7 @@ from asianage.training.devices import dtype_policy, spread_over, training_device
 from asianage.training.objectives import OBJECTIVES, age_loss, gender_loss
 from asianage.training.pipeline import CropBatches
 from asianage.training.recipes import TrainingRecipe
+from asianage.training.teaching import Teaching
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def fit(
     folder: Path,
     *,
     initial: keras.Model | None = None,
+    teaching: Teaching | None = None,
 ) -> Path:
     """Fit the network of a recipe, or go on where an earlier call in `folder` stopped.
 
@@ -57,6 +59,7 @@ def fit(
         val: int (m,): positions in the cache to choose the best epoch by.
         folder: Where checkpoints, history and the best weights are written.
         initial: A network of the same form to begin with; None begins with random weights.
+        teaching: What teachers say of the crops at `train`; None learns from the labels alone.
 
     Returns:
         The file of the best weights, averaged over steps if the recipe says so.
@@ -81,6 +84,8 @@ def fit(
             augmentation=recipe.augmentation,
             seed=recipe.seed,
             outputs=list(learner.output),
+            teaching=teaching,
+            teacher_weight=recipe.teacher_weight,
             shares=_shares(recipe, cache, train),
             first_epoch=progress["epoch"],
             workers=min(usable_processors(), MAX_WORKERS),

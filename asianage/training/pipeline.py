@@ -15,6 +15,7 @@ from asianage.config import GENDERS
 from asianage.networks.heads import OUTPUTS
 from asianage.training.augmentation import Augmentation, augment
 from asianage.training.crops import CropCache
+from asianage.training.teaching import Teaching
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
@@ -40,6 +41,8 @@ class CropBatches(keras.utils.PyDataset):
         augmentation: Augmentation | None,
         seed: int,
         outputs: Sequence[str] = OUTPUTS,
+        teaching: Teaching | None = None,
+        teacher_weight: float = 0.0,
         shares: np.ndarray | None = None,
         first_epoch: int = 0,
         workers: int = 1,
@@ -55,6 +58,8 @@ class CropBatches(keras.utils.PyDataset):
             augmentation: How far views may go; None takes the crops as they are.
             seed: Seed of order and views.
             outputs: Names of the network's outputs: ``gender_logit``, and any other name for the age.
+            teaching: What teachers say of the crops, for target distributions only; None leaves the labels alone.
+            teacher_weight: Share of the targets that the teachers give, in [0, 1].
             shares: float (n,): probability that a crop is used in an epoch; None uses all.
             first_epoch: Epoch to begin with, counted from 0, when a run is resumed.
             workers: Threads that prepare batches.
@@ -69,6 +74,10 @@ class CropBatches(keras.utils.PyDataset):
         self._epoch = first_epoch
         self._per_epoch = max(1, int(self._shares.sum()) // batch_size)
         self._targets, self._weights = self._labels(axis, label_sigma, outputs)
+        if teaching is not None:
+            said = {"age_logits": teaching.age_distribution, "gender_logit": teaching.male_probability[:, None]}
+            for name, labels in self._targets.items():
+                self._targets[name] = (1.0 - teacher_weight) * labels + teacher_weight * said[name]
         self._order = self._shuffled()
         self._pool = ThreadPoolExecutor(workers)
         self._ahead = AHEAD * workers

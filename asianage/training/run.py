@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from asianage import model_folder
+from asianage.ages import AgeAxis
 from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
 from asianage.model_folder import ModelFolder
@@ -30,6 +32,7 @@ from asianage.training.selection import select_dataset, select_faces
 from asianage.training.sources import read_source
 from asianage.training.splits import keep_split, split_records
 from asianage.training.study import assemble_study
+from asianage.training.teaching import Teaching, ask_teachers
 
 SPLIT = "split.csv"
 
@@ -42,6 +45,7 @@ def train(
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
+    teachers: Sequence[str | os.PathLike[str]] = (),
     dataset: str | None = None,
     split: str = "given",
     fold: int = 0,
@@ -60,6 +64,7 @@ def train(
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins as the recipe says.
         pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
+        teachers: Models that a recipe with `teacher_weight` learns from too, as `initial`.
         dataset: Only faces of this data set; None takes all.
         split: Who trains, chooses and measures: "given" as the data say; "identity" and "study" by
             `asianage.training.splits`. Figures are measured on the split "test", of the study's on its "val".
@@ -82,10 +87,18 @@ def train(
     settings: dict[str, Any] = {"detector": detector, "precision": precision, "progress": progress}
     if isinstance(recipe, TrainingRecipe):
         return _train_network(
-            recipe, records, output, measured_on, name=name, initial=initial, pretrained=pretrained, **settings
+            recipe,
+            records,
+            output,
+            measured_on,
+            name=name,
+            initial=initial,
+            pretrained=pretrained,
+            teachers=teachers,
+            **settings,
         )
-    if initial is not None:
-        raise ValueError(f"`initial` is for recipes of one network. Received: the recipe {recipe.name!r}.")
+    if initial is not None or teachers:
+        raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
     models = {}
     for key, part in recipe.parts.items():
         faces = _faces_of(part, RecordTable(records, [])).records
@@ -161,6 +174,7 @@ def _train_network(
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
+    teachers: Sequence[str | os.PathLike[str]] = (),
 ) -> AgeGenderEstimator:
     """Train one network on faces that are split and cleaned, write its model folder and measure it."""
     tasks = _tasks(recipe)
@@ -171,7 +185,9 @@ def _train_network(
     splits = {name: cache.positions(name) for name in ("train", "val")}
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
-    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
+    masters = [open_model(teacher) for teacher in teachers]
+    teaching = _teaching(recipe, masters, cache, splits["train"])
+    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
     trained = build_network(recipe)
     trained.load_weights(best)
     model = write_model(
@@ -182,7 +198,10 @@ def _train_network(
         output / "model",
         name=name or recipe.name,
         precision=precision,
-        provenance={"initial": None if start is None else dict(start.config.provenance)},
+        provenance={
+            "initial": None if start is None else dict(start.config.provenance),
+            "teachers": [dict(master.config.provenance) for master in masters],
+        },
     )
     return _measure(model, records, output, tasks, measured_on, detector, progress)
 
@@ -228,6 +247,18 @@ def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> N
             f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
             "only. Add faces of the other, or leave the genders empty."
         )
+
+
+def _teaching(
+    recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
+) -> Teaching | None:
+    """Return what the teachers of a recipe say of its training crops; None for a recipe that has none."""
+    if bool(teachers) != (recipe.teacher_weight > 0):
+        raise ValueError(
+            f"A recipe with `teacher_weight` needs `teachers`, and only such a recipe takes them. Received: the recipe "
+            f"{recipe.name!r} with a weight of {recipe.teacher_weight}, and {len(teachers)} teachers."
+        )
+    return ask_teachers(teachers, cache, train, AgeAxis(recipe.min_age, recipe.max_age)) if teachers else None
 
 
 def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:

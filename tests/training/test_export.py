@@ -10,8 +10,9 @@ import keras
 
 from asianage.ages import softmax
 from asianage.networks.compact import compact_network
+from asianage.networks.dlib_resnet import dlib_resnet_network
 from asianage.runtime import LiteRTNetwork
-from asianage.training.export import to_tflite, to_weights
+from asianage.training.export import fold_scaling, to_tflite, to_weights
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,16 @@ def test_int8_needs_samples_and_known_precisions(network):
         to_tflite(network, precision="int8")
     with pytest.raises(ValueError, match="int4"):
         to_tflite(network, precision="int4")
+
+
+def test_a_factor_of_the_input_is_folded_into_the_first_convolution(crops):
+    network = dlib_resnet_network(image_size=32, num_ages=11, blocks=(1, 1, 1, 1))
+    folded = fold_scaling(network)
+    assert not any(isinstance(layer, keras.layers.Rescaling) for layer in folded.layers)
+    inputs = crops.astype(np.float32)
+    expected, received = network.predict_on_batch(inputs), folded.predict_on_batch(inputs)
+    np.testing.assert_allclose(received["age_logits"], expected["age_logits"], rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_that_shifts_its_input_keeps_its_scaling(network):
+    assert fold_scaling(network) is network

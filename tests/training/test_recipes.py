@@ -18,13 +18,14 @@ SIZES = {
     "simple_cnn": {"filters": (4, 4), "units": (8, 4)},
     "vggface": {"units": (8, 4)},
     "compact": {"widths": (4, 8), "blocks": (0, 1)},
+    "dlib_resnet": {"blocks": (1, 1, 1, 1)},
 }
 
 
 def tiny(recipe):
     return recipe.changed(
         network={**recipe.network, **SIZES[recipe.architecture]}, pretrained="", image_size=32, epochs=1, batch_size=8,
-        margin=min(recipe.margin, 4), precision="float32",
+        margin=min(recipe.margin, 4), precision="float32", teacher_weight=0.0,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from asianage import AgeGenderEstimator
 from asianage.training import RECIPES, train
 from asianage.training.records import write_records
 
-TINY = RECIPES["compact"].changed(
+TINY = RECIPES["compact-scratch"].changed(
     network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=12, batch_size=10,
     learning_rate=1e-2, ema_momentum=0.8, precision="float32",
 )  # fmt: skip
@@ -38,7 +38,7 @@ def test_the_folder_is_a_model_with_true_metadata(run, tiny_records):
     estimator, folder = run
     again = AgeGenderEstimator.from_pretrained(folder / "model", detector=None)
     config = again.model.config
-    assert config.provenance["recipe"]["name"] == "compact"
+    assert config.provenance["recipe"]["name"] == "compact-scratch"
     assert config.provenance["faces"] == {"train": {"tiny": 60}, "val": {"tiny": 30}}
     picture = tiny_records[0].path
     assert again.predict(picture)[0].age == estimator.predict(picture)[0].age
@@ -76,7 +76,7 @@ def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path
     last = (folder / "history.csv").read_text().splitlines()[-1].split(",")[-1]
     assert float(first) == pytest.approx(float(last), abs=3.0)
     config = AgeGenderEstimator.from_pretrained(tmp_path / "run" / "model", detector=None).model.config
-    assert config.provenance["initial"]["recipe"]["name"] == "compact"
+    assert config.provenance["initial"]["recipe"]["name"] == "compact-scratch"
 
 
 def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
