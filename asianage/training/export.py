@@ -60,7 +60,7 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
 
 
 def fold_scaling(network: keras.Model) -> keras.Model:
-    """Return a network that computes the same without scaling its input: the first convolutions have the factor in them.
+    """Return a network that computes the same without scaling its input: its first convolutions have the factor.
 
     In int8 the scaling costs as much as a block of convolutions. A network that also shifts its input is returned as
     it is, because a convolution's padding is not shifted.

@@ -41,7 +41,8 @@ class TrainingRecipe:
         ema_momentum: Weights are averaged over about 1 / (1 - ema_momentum) steps; 0 does not average.
         precision: Keras dtype policy of the training; "auto" is mixed_bfloat16 on GPUs that have it, otherwise float32.
         other_group_share: Probability that a face labelled with a group other than Asian is used in an epoch.
-        teacher_weight: Share of the targets that teachers give; the labels give the rest. Of the label distribution only.
+        teacher_weight: Share of the targets that teachers give, the labels give the rest; of the label distribution
+            only.
         augmentation: How far views may go; None shows the crops as they are.
         seed: Seed of weights, order and views.
     """

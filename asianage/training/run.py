@@ -20,7 +20,7 @@ from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
 from asianage.training.baselines import BASELINES
 from asianage.training.cleaning import clean_training_part
-from asianage.training.crops import cut_crops
+from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
 from asianage.training.fitting import HISTORY, PROGRESS, build_network, check_objective, fit
 from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe

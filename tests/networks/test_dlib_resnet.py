@@ -33,7 +33,7 @@ def layers() -> list[tuple[np.ndarray, ...]]:
         channels = width
     # The published last block halves the resolution and not the channels: it counts with the stage before it.
     return [
-        (random.normal(size=shape) * 0.05, *(random.normal(size=(3, shape[0])) + [[0.0], [1.0], [0.0]]))
+        (random.normal(size=shape) * 0.05, *(random.normal(size=(3, shape[0])) + np.array([[0.0], [1.0], [0.0]])))
         for shape in shapes
     ]
 
