@@ -36,6 +36,17 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
     train.set_defaults(run=_train)
 
+    tune = commands.add_parser("fine-tune", help="train a model further on faces of one's own")
+    tune.add_argument("model", help="model to begin with: bundled name, folder or Hub id")
+    tune.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
+    tune.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    tune.add_argument("--epochs", type=int, default=10, help="passes over the faces (default: %(default)s)")
+    tune.add_argument("--learning-rate", type=float, default=3e-4, help="peak of the schedule (default: %(default)s)")
+    tune.add_argument("--name", help="name of the model (default: that of the first with -fine-tuned)")
+    tune.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
+    tune.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
+    tune.set_defaults(run=_fine_tune)
+
     export = commands.add_parser("export", help="write a model in another format, compared with the original")
     export.add_argument("model", help="bundled name, model folder or Hub id")
     export.add_argument("--to", required=True, choices=("keras", "saved_model", "onnx", "tflite", "int8"), dest="form")
@@ -44,7 +55,7 @@ def add_commands(commands: Any) -> None:
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
-    evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender")
+    evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
     evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
     evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
@@ -97,12 +108,33 @@ def _run_baseline(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fine_tune(options: argparse.Namespace) -> int:
+    try:
+        from asianage.training.fine_tuning import fine_tune
+    except ModuleNotFoundError as error:
+        raise _missing(error, "train") from error
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    estimator = fine_tune(
+        options.model,
+        options.data,
+        options.output,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        name=options.name,
+        detector=None if options.detector == "none" else options.detector,
+        precision=options.precision,
+        progress=_report_progress,
+    )
+    print(f"model: {estimator.model.path}")
+    return 0
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from asianage.estimator import AgeGenderEstimator
     from asianage.training.evaluation import evaluate
-    from asianage.training.records import read_records
+    from asianage.training.sources import read_source
 
-    records = [record for record in read_records(options.data) if options.split in (None, record.split)]
+    records = [record for record in read_source(options.data).records if options.split in (None, record.split)]
     if not records:
         raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
     estimator = AgeGenderEstimator.from_pretrained(

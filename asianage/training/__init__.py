@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asianage.training.baselines import run_baseline
     from asianage.training.evaluation import Evaluation, evaluate
+    from asianage.training.fine_tuning import fine_tune
     from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
     from asianage.training.records import FaceRecord, read_records, write_records
     from asianage.training.report import save_report
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
+    "fine_tune": "fine_tuning",
     "RECIPES": "recipes",
     "STUDY_RECIPES": "recipes",
     "StudyRecipe": "recipes",
@@ -42,6 +44,7 @@ __all__ = [
     "TrainingRecipe",
     "assemble_study",
     "evaluate",
+    "fine_tune",
     "read_records",
     "run_baseline",
     "save_report",

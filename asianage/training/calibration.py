@@ -11,6 +11,9 @@ from asianage.config import Calibration
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
+MIN_FACES = 20
+"""Faces with an age that a calibration needs."""
+
 _TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(4.0), 161))
 
 
@@ -34,11 +37,11 @@ def calibrate(
         coverages: Shares of ages that the intervals are to hold.
 
     Raises:
-        ValueError: Fewer than 20 faces with an age.
+        ValueError: Fewer than `MIN_FACES` faces with an age.
     """
     known = np.isfinite(age)
-    if known.sum() < 20:
-        raise ValueError(f"Calibration needs 20 faces or more with an age. Received: {int(known.sum())}.")
+    if known.sum() < MIN_FACES:
+        raise ValueError(f"Calibration needs {MIN_FACES} faces or more with an age. Received: {int(known.sum())}.")
     temperature = _age_temperature(axis, age_logits[known], age[known])
     distribution = softmax(age_logits[known], temperature)
     clipped = np.clip(age[known], axis.min_age, axis.max_age)
@@ -61,7 +64,7 @@ def _age_temperature(axis: AgeAxis, logits: np.ndarray, age: np.ndarray) -> floa
 
 
 def _gender_temperature(logits: np.ndarray, is_male: np.ndarray) -> float:
-    if len(logits) < 20:
+    if len(logits) < MIN_FACES:
         return 1.0
     signed = np.where(is_male > 0.5, logits, -logits).astype(np.float64)
     losses = [np.logaddexp(0.0, -signed / t).mean() for t in _TEMPERATURES]

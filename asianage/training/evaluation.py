@@ -27,6 +27,7 @@ from asianage.training.metrics import (
 )
 from asianage.training.metrics_tables import metrics_markdown, unreadable_markdown
 from asianage.training.records import FaceRecord
+from asianage.training.sources import read_source
 
 FORMAT_VERSION = 1
 """Version of the shape of metrics.json."""
@@ -169,8 +170,8 @@ class Evaluation:
 
 
 def evaluate(
-    estimator: AgeGenderEstimator,
-    records: Sequence[FaceRecord],
+    estimator: AgeGenderEstimator | str | os.PathLike[str],
+    records: Sequence[FaceRecord] | str | os.PathLike[str],
     *,
     progress: Callable[[int, int], None] | None = None,
     bootstrap_samples: int = 1000,
@@ -182,8 +183,9 @@ def evaluate(
     detection failure. Pictures that cannot be read are listed and left out.
 
     Args:
-        estimator: The model to measure.
-        records: Labelled pictures of one face each; an age or a gender may be missing.
+        estimator: The model to measure, or its name as `AgeGenderEstimator.from_pretrained` takes it.
+        records: Labelled pictures of one face each, or what `asianage.training.sources.read_source` takes; an age or a
+            gender may be missing.
         progress: Called with (done, total) now and then.
         bootstrap_samples: Samples of the bootstrap intervals; at least 1.
         seed: Seed of the bootstrap.
@@ -192,7 +194,9 @@ def evaluate(
         ValueError: There are no records, none has a label, or none of the pictures can be read.
         DetectorUnavailableError: No face detector can be used on this machine.
     """
-    records = list(records)
+    if not isinstance(estimator, AgeGenderEstimator):
+        estimator = AgeGenderEstimator.from_pretrained(estimator)
+    records = read_source(records).records if isinstance(records, str | os.PathLike) else list(records)
     if not any(record.age is not None or record.gender is not None for record in records):
         raise ValueError(
             f"`records` must hold at least one picture with an age or a gender. Received: {len(records)} records."

@@ -121,6 +121,13 @@ def build_network(recipe: TrainingRecipe) -> keras.Model:
     )
 
 
+def load_best(recipe: TrainingRecipe, weights: Path) -> keras.Model:
+    """Return the network of a recipe in float32 with the weights that `fit` found best."""
+    network = build_network(recipe)
+    network.load_weights(weights)
+    return network
+
+
 def check_objective(recipe: TrainingRecipe, network: keras.Model) -> None:
     """Refuse a network that has another head for the age than the objective of a recipe is for.
 
@@ -206,7 +213,7 @@ class _EpochKeeper(keras.callbacks.Callback):
         self._raw_statistics = _statistics(self.model)
         if self._recipe.ema_momentum:
             _reestimate_statistics(self.model, self._batches)
-        scores = _validate(self._network, self._cache, self._val, self._axis)
+        scores = validate(self._network, self._cache, self._val, self._axis)
         row = {
             "epoch": epoch + 1,
             "seconds": round(time.perf_counter() - self._started, 1),
@@ -264,7 +271,7 @@ def _reestimate_statistics(network: keras.Model, batches: CropBatches) -> None:
         layer.momentum = momentum
 
 
-def _validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
+def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
     """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
 
     The score is the mean of the MAEs, in years; without any age it is the mean share of wrong genders.
@@ -298,6 +305,9 @@ def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
         keras.utils.set_random_seed(recipe.seed)
         network = build_network(recipe)
         check_objective(recipe, network)
+        if recipe.freeze_normalization:
+            for layer in _normalizations(network):
+                layer.trainable = False
         return network, training_network(network)
     finally:
         keras.config.set_dtype_policy(policy)

@@ -39,6 +39,7 @@ class TrainingRecipe:
         clip_norm: Largest norm of all gradients together; 0 does not limit it.
         weight_decay: Decoupled decay of kernels, as in AdamW; 0 leaves plain Adam.
         ema_momentum: Weights are averaged over about 1 / (1 - ema_momentum) steps; 0 does not average.
+        freeze_normalization: Whether normalizations keep the statistics and factors that they begin with.
         precision: Keras dtype policy of the training; "auto" is mixed_bfloat16 on GPUs that have it, otherwise float32.
         other_group_share: Probability that a face labelled with a group other than Asian is used in an epoch.
         teacher_weight: Share of the targets that teachers give, the labels give the rest; of the label distribution
@@ -71,6 +72,7 @@ class TrainingRecipe:
     clip_norm: float = 0.0
     weight_decay: float = 0.02
     ema_momentum: float = 0.998
+    freeze_normalization: bool = False
     precision: str = "float32"
     other_group_share: float = 1.0
     teacher_weight: float = 0.0

@@ -39,6 +39,7 @@ def write_model(
     name: str,
     precision: str = "int8",
     provenance: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> ModelFolder:
     """Export a network, calibrate what was exported, and write the folder.
 
@@ -51,6 +52,7 @@ def write_model(
         name: Name of the model.
         precision: "int8", "float16" or "float32" of the network for prediction.
         provenance: What else the weights come from.
+        calibration: What the model promises; None finds it out on "val".
 
     Raises:
         ValueError: There are too few faces to calibrate with.
@@ -70,7 +72,7 @@ def write_model(
             image_size=recipe.image_size,
             min_age=recipe.min_age,
             max_age=recipe.max_age,
-            calibration=_calibration(recipe, cache, splits["val"], file, learned_tasks(network)),
+            calibration=calibration or _calibration(recipe, cache, splits["val"], file, learned_tasks(network)),
             provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
             asianage_version=asianage.__version__,
         )

@@ -22,7 +22,7 @@ from asianage.training.baselines import BASELINES
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
-from asianage.training.fitting import HISTORY, PROGRESS, build_network, check_objective, fit
+from asianage.training.fitting import HISTORY, PROGRESS, build_network, check_objective, fit, load_best
 from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable
 from asianage.training.release import add_metrics, write_model
@@ -105,7 +105,7 @@ def train(
         models[key] = _train_network(part, faces, output / key, measured_on, pretrained=pretrained, **settings).model
     folders = [models[key].path for key in ("gender", "age_female", "age_male")]
     model = assemble_study(folders[0], folders[1], folders[2], records, output, name=name or recipe.name, **settings)
-    return _measure(model, records, output, frozenset({"age", "gender"}), measured_on, detector, progress)
+    return measure(model, records, output, frozenset({"age", "gender"}), measured_on, detector, progress)
 
 
 def find_recipe(recipe: str | TrainingRecipe | StudyRecipe) -> TrainingRecipe | StudyRecipe:
@@ -188,11 +188,9 @@ def _train_network(
     masters = [open_model(teacher) for teacher in teachers]
     teaching = _teaching(recipe, masters, cache, splits["train"])
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
-    trained = build_network(recipe)
-    trained.load_weights(best)
     model = write_model(
         recipe,
-        trained,
+        load_best(recipe, best),
         cache,
         splits,
         output / "model",
@@ -203,10 +201,10 @@ def _train_network(
             "teachers": [dict(master.config.provenance) for master in masters],
         },
     )
-    return _measure(model, records, output, tasks, measured_on, detector, progress)
+    return measure(model, records, output, tasks, measured_on, detector, progress)
 
 
-def _measure(
+def measure(
     model: ModelFolder,
     records: Sequence[FaceRecord],
     output: Path,

@@ -1,0 +1,181 @@
+"""`fine_tune`: from a trained model and some faces of one's own to a model for such faces."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asianage import model_folder
+from asianage.ages import AgeAxis
+from asianage.config import Calibration
+from asianage.estimator import AgeGenderEstimator
+from asianage.hub import open_model
+from asianage.model_folder import ModelFolder
+from asianage.training.augmentation import Augmentation
+from asianage.training.calibration import MIN_FACES
+from asianage.training.cleaning import clean_training_part
+from asianage.training.crops import CropCache, cut_crops
+from asianage.training.fitting import fit, load_best, validate
+from asianage.training.objectives import OBJECTIVES
+from asianage.training.recipes import TrainingRecipe
+from asianage.training.records import FaceRecord, RecordTable
+from asianage.training.release import write_model
+from asianage.training.restoring import restore_network
+from asianage.training.run import SPLIT, measure
+from asianage.training.selection import select_faces
+from asianage.training.sources import read_source
+from asianage.training.splits import given_split, hold_out_split, keep_split
+
+logger = logging.getLogger(__name__)
+
+FEWEST_FACES = 8
+"""Faces that fine-tuning needs at all: six to learn from and two to choose by."""
+
+FEW_HELD_OUT = 50
+"""Held-out faces below which it warns: the mean error of fewer is uncertain by more than fine-tuning usually gains."""
+
+BATCH = 32
+
+
+def fine_tune(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Sequence[FaceRecord],
+    output: str | os.PathLike[str] = "fine-tuned",
+    *,
+    epochs: int = 10,
+    learning_rate: float = 3e-4,
+    name: str | None = None,
+    detector: str | None = "auto",
+    precision: str = "int8",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> AgeGenderEstimator:
+    """Train a model further on one's own faces, and write the result as a model folder.
+
+    All layers learn, at a low rate and with gentle views; normalizations keep their statistics, which a few faces
+    would spoil. The epoch that is best on held-out faces is kept, and if none is better than the model was before, the
+    network stays as it was and is calibrated anew. A call that was interrupted goes on where it was.
+
+    Args:
+        model: Model to begin with: bundled name, folder or Hub id; its folder must hold weights.
+        data: What `asianage.training.sources.read_source` takes, or records. Ages or genders may be missing. Where the
+            faces have splits, "train" learns, "val" chooses and calibrates and "test" measures; where none has one, a
+            quarter is held out, nobody in both parts and of all ages.
+        output: Folder of the run, as that of `asianage.training.train`.
+        epochs: Passes over the faces.
+        learning_rate: Peak of the schedule.
+        name: Name of the new model; None takes that of the model with "-fine-tuned".
+        detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
+        precision: "int8", "float16" or "float32" of the network for prediction.
+        seed: Seed of the order and the views.
+        progress: Called with (done, total) while pictures are checked, cut and measured.
+
+    Returns:
+        An estimator of the new model.
+
+    Raises:
+        FileNotFoundError: The model, its weights or the data are not there.
+        ModelFormatError: The model is incomplete or altered.
+        ValueError: There are too few faces, the model is made of several, or `output` holds another run.
+    """
+    output = Path(output)
+    start = open_model(model, files=(model_folder.WEIGHTS,))
+    recipe = _recipe(start, epochs=epochs, learning_rate=learning_rate, seed=seed)
+    records = _prepare(data, output, progress)
+    cache = cut_crops(
+        records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
+    )
+    splits = {part: cache.positions(part) for part in ("train", "val")}
+    recipe = recipe.changed(batch_size=int(np.clip(len(splits["train"]) // 8, 1, BATCH)))
+    if len(splits["val"]) < FEW_HELD_OUT:
+        logger.warning(
+            "only %d faces are held out: whether the model got better is uncertain with fewer than %d",
+            len(splits["val"]),
+            FEW_HELD_OUT,
+        )
+    network = restore_network(start)
+    scores = {"before": validate(network, cache, splits["val"], AgeAxis(recipe.min_age, recipe.max_age))}
+    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
+    tuned = load_best(recipe, best)
+    scores["after"] = validate(tuned, cache, splits["val"], AgeAxis(recipe.min_age, recipe.max_age))
+    if scores["after"]["val_score"] >= scores["before"]["val_score"]:
+        logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
+        tuned = network
+    written = write_model(
+        recipe,
+        tuned,
+        cache,
+        splits,
+        output / "model",
+        name=name or f"{start.config.name}-fine-tuned",
+        precision=precision,
+        provenance={"initial": dict(start.config.provenance), "held_out": scores},
+        calibration=_kept_calibration(start, cache, splits["val"]),
+    )
+    return measure(written, records, output, frozenset({"age", "gender"}), "test", detector, progress)
+
+
+def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
+    """Return how a model is trained further: its own network and axis, and small steps."""
+    config = start.config
+    head = config.network.get("head", "logits")
+    objectives = {needed: objective for objective, needed in reversed(OBJECTIVES.items())}
+    if config.architecture == "study" or head not in objectives:
+        raise ValueError(
+            f"A model of the architecture {config.architecture!r} with the head {head!r} cannot be fine-tuned. "
+            "Fine-tune the networks that it is made of, or another model."
+        )
+    return TrainingRecipe(
+        name="fine-tune",
+        architecture=config.architecture,
+        network=dict(config.network),
+        image_size=config.image_size,
+        margin=config.image_size // 6,
+        min_age=config.min_age,
+        max_age=config.max_age,
+        objective=objectives[head],
+        clip_norm=1.0,
+        # Few steps in all: the average must not reach back to the beginning.
+        ema_momentum=0.95,
+        freeze_normalization=True,
+        augmentation=Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, grey=0.03),
+        **values,
+    )
+
+
+def _prepare(
+    data: str | os.PathLike[str] | Sequence[FaceRecord], output: Path, progress: Callable[[int, int], None] | None
+) -> list[FaceRecord]:
+    """Return the faces that can be used, split, and write down which they are."""
+    table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
+    table = select_faces(table, tasks=("age", "gender"))
+    if len(table.records) < FEWEST_FACES:
+        raise ValueError(
+            f"Fine-tuning needs {FEWEST_FACES} labelled faces or more, and a hundred to be of use. "
+            f"Received: {len(table.records)}."
+        )
+    split = given_split if any(record.split for record in table.records) else hold_out_split
+    records = split(table.records)
+    output.mkdir(parents=True, exist_ok=True)
+    keep_split(records, output / SPLIT, fixed=(output / "progress.json").is_file())
+    cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
+    cleaned.write_dropped(output / "left_out.csv")
+    return cleaned.records
+
+
+def _kept_calibration(start: ModelFolder, cache: CropCache, val: np.ndarray) -> Calibration | None:
+    """Return the calibration of the model before where the held-out faces are too few for one of their own."""
+    known = sum(cache.records[index].age is not None for index in val)
+    if known >= MIN_FACES:
+        return None
+    logger.warning(
+        "only %d held-out faces have an age, and a calibration needs %d: that of the model before is kept",
+        known,
+        MIN_FACES,
+    )
+    return start.config.calibration
