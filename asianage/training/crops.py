@@ -5,6 +5,7 @@ The cache is one array file that is mapped into memory, so its size is bounded b
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -96,6 +97,7 @@ def cut_crops(
         progress: Called with (done, total) now and then.
 
     Raises:
+        OSError: The disk is too full.
         ValueError: No picture could be read.
     """
     folder = Path(folder)
@@ -114,11 +116,26 @@ def cut_crops(
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    status = _cut_all(records, partial, size, margin, detector, workers, progress)
-    (partial / "crops.json").write_text(json.dumps({"key": key, **status}), "utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        _require_space(partial, len(records) * (size + 2 * margin) ** 2 * 3)
+        status = _cut_all(records, partial, size, margin, detector, workers, progress)
+        (partial / "crops.json").write_text(json.dumps({"key": key, **status}), "utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return _open(folder, records, json.loads((folder / "crops.json").read_text("utf-8")))
+
+
+def _require_space(folder: Path, size: int) -> None:
+    """Refuse to begin what the disk cannot hold: a mapped file that outgrows it would end the process."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"The crops need {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or choose another disk",
+            str(folder.parent),
+        )
 
 
 def _cut_all(

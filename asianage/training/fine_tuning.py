@@ -20,7 +20,7 @@ from asianage.training.augmentation import Augmentation
 from asianage.training.calibration import MIN_FACES
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
-from asianage.training.fitting import fit, load_best, validate
+from asianage.training.fitting import PROGRESS, fit, load_best, validate
 from asianage.training.objectives import OBJECTIVES
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable
@@ -162,7 +162,7 @@ def _prepare(
     split = given_split if any(record.split for record in table.records) else hold_out_split
     records = split(table.records)
     output.mkdir(parents=True, exist_ok=True)
-    keep_split(records, output / SPLIT, fixed=(output / "progress.json").is_file())
+    keep_split(records, output / SPLIT, fixed=(output / PROGRESS).is_file())
     cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
     cleaned.write_dropped(output / "left_out.csv")
     return cleaned.records

@@ -30,6 +30,7 @@ BEST_WEIGHTS = "best.weights.h5"
 CHECKPOINT = "checkpoint.weights.h5"
 PROGRESS = "progress.json"
 HISTORY = "history.csv"
+RECIPE = "recipe.json"
 
 STATISTICS_BATCHES = 24
 """Batches that normalization statistics are averaged over before validation."""
@@ -108,6 +109,16 @@ def fit(
         verbose=0,
     )
     return folder / BEST_WEIGHTS
+
+
+def check_run(folder: Path, recipe: TrainingRecipe) -> None:
+    """Refuse a folder in which another recipe has been trained.
+
+    Raises:
+        ValueError: One has, or this recipe with other settings.
+    """
+    if (folder / PROGRESS).is_file() and (folder / RECIPE).read_text("utf-8") != _described(recipe):
+        raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
 
 
 def build_network(recipe: TrainingRecipe) -> keras.Model:
@@ -365,14 +376,15 @@ def _shares(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray) -> np.n
 
 
 def _load_progress(folder: Path, recipe: TrainingRecipe) -> dict:
-    described = json.dumps(recipe.to_dict(), indent=2)
-    file = folder / "recipe.json"
+    check_run(folder, recipe)
     if not (folder / PROGRESS).is_file():
-        file.write_text(described, "utf-8")
+        (folder / RECIPE).write_text(_described(recipe), "utf-8")
         return {"epoch": 0, "best": float("inf"), "history": []}
-    if file.read_text("utf-8") != described:
-        raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
     return json.loads((folder / PROGRESS).read_text("utf-8"))
+
+
+def _described(recipe: TrainingRecipe) -> str:
+    return json.dumps(recipe.to_dict(), indent=2)
 
 
 def _write_rows(file: Path, rows: list[dict[str, float]]) -> None:
@@ -383,7 +395,10 @@ def _write_rows(file: Path, rows: list[dict[str, float]]) -> None:
 
 
 def _replace(file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name first, so that an interruption leaves the old one whole."""
+    """Write a file under another name first, so that an interruption or a full disk leaves the old one whole."""
     temporary = file.with_name(f"new-{file.name}")
-    write(temporary)
-    temporary.replace(file)
+    try:
+        write(temporary)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

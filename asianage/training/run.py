@@ -22,7 +22,15 @@ from asianage.training.baselines import BASELINES
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
-from asianage.training.fitting import HISTORY, PROGRESS, build_network, check_objective, fit, load_best
+from asianage.training.fitting import (
+    HISTORY,
+    PROGRESS,
+    build_network,
+    check_objective,
+    check_run,
+    fit,
+    load_best,
+)
 from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
 from asianage.training.records import FaceRecord, RecordTable
 from asianage.training.release import add_metrics, write_model
@@ -82,6 +90,9 @@ def train(
     """
     recipe = find_recipe(recipe)
     output = Path(output)
+    parts = {output: recipe} if isinstance(recipe, TrainingRecipe) else {output / k: p for k, p in recipe.parts.items()}
+    for folder, part in parts.items():
+        check_run(folder, part)
     records = _prepare(recipe, data, output, dataset=dataset, split=split, fold=fold, progress=progress)
     measured_on = "val" if split == "study" else "test"
     settings: dict[str, Any] = {"detector": detector, "precision": precision, "progress": progress}
@@ -99,12 +110,12 @@ def train(
         )
     if initial is not None or teachers:
         raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
-    models = {}
-    for key, part in recipe.parts.items():
+    models = []
+    for folder, part in parts.items():
         faces = _faces_of(part, RecordTable(records, [])).records
-        models[key] = _train_network(part, faces, output / key, measured_on, pretrained=pretrained, **settings).model
-    folders = [models[key].path for key in ("gender", "age_female", "age_male")]
-    model = assemble_study(folders[0], folders[1], folders[2], records, output, name=name or recipe.name, **settings)
+        models.append(_train_network(part, faces, folder, measured_on, pretrained=pretrained, **settings).model.path)
+    gender, female, male = models
+    model = assemble_study(gender, female, male, records, output, name=name or recipe.name, **settings)
     return measure(model, records, output, frozenset({"age", "gender"}), measured_on, detector, progress)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -99,3 +100,11 @@ def test_a_photo_loads_like_the_crop_of_its_bytes(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "face.png")
     cache = cut_crops([FaceRecord(tmp_path / "face.png", 1.0, None)], tmp_path / "c", size=64, margin=0, detector=None)
     np.testing.assert_array_equal(cache.inner(0), pixels)
+
+
+def test_a_disk_that_is_too_full_is_refused_before_anything_is_cut(tiny_records, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match="The crops need .* GB"):
+        cut_crops(tiny_records, tmp_path / "crops", size=32, margin=0, detector=None)
+    assert list(tmp_path.iterdir()) == []

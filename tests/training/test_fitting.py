@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import time
 
@@ -218,6 +219,24 @@ def test_time_spent_waiting_for_views_is_recorded(cache, tmp_path, monkeypatch):
     fitting.fit(RECIPE.changed(epochs=1), cache, np.arange(60), np.arange(60, 90), tmp_path)
     [row] = json.loads((tmp_path / "progress.json").read_text())["history"]
     assert 0.3 < row["input_share"] <= 1.0
+
+
+def test_a_full_disk_leaves_a_run_that_goes_on(cache, tmp_path, monkeypatch):
+    save = keras.Model.save_weights
+
+    def fill_the_disk(network, path, **options):
+        save(network, path, **options)
+        if path.name.endswith(fitting.CHECKPOINT) and (tmp_path / fitting.CHECKPOINT).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save_weights", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    assert not list(tmp_path.glob("new-*"))
+    assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 1
+    monkeypatch.undo()
+    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 3
 
 
 def test_a_finished_run_is_not_repeated(cache, whole_run):

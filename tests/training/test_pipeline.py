@@ -70,3 +70,32 @@ def test_shares_thin_out_a_group(cache):
         data.on_epoch_end()
     assert counts[:20].mean() > 2.5 * counts[20:].mean()
     assert counts.min() > 0
+
+
+def test_neither_threads_nor_the_order_of_asking_decide_what_a_batch_holds(cache):
+    one, many = batches(cache, workers=1), batches(cache, workers=5)
+    expected = [one[number] for number in range(len(one))]
+    for number in (3, 0, 4, 0, 1, 2):
+        for received, wanted in zip(many[number][1:], expected[number][1:], strict=True):
+            np.testing.assert_array_equal(received["age_logits"], wanted["age_logits"])
+        np.testing.assert_array_equal(many[number][0], expected[number][0])
+    for data in (one, many):
+        data.on_epoch_end()
+    np.testing.assert_array_equal(many[4][0], one[4][0])
+
+
+def test_without_augmentation_the_crops_are_as_they_are_cut(cache):
+    data = batches(cache, augmentation=None, label_sigma=None)
+    views, targets, _ = data[0]
+    for view, age, gender in zip(views, targets["age_logits"], targets["gender_logit"], strict=True):
+        same = [i for i in range(40) if np.array_equal(view, cache.inner(i))]
+        assert len(same) == 1
+        record = cache.records[same[0]]
+        assert age == (record.age or 0)
+        assert gender == (record.gender == "male")
+
+
+def test_only_the_labels_that_a_network_learns_are_given(cache):
+    _, targets, weights = batches(cache, outputs=["age_years"], label_sigma=None)[0]
+    assert list(targets) == list(weights) == ["age_years"]
+    assert targets["age_years"].shape == (8, 1)

@@ -9,8 +9,10 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from asianage import AgeGenderEstimator
+from asianage.cli import main
 from asianage.training import RECIPES, train
 from asianage.training.records import write_records
+from asianage.training.splits import identity_split, read_split
 
 TINY = RECIPES["compact-scratch"].changed(
     network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=12, batch_size=10,
@@ -85,3 +87,97 @@ def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path
     unsplit = [dataclasses.replace(record, split="") for record in tiny_records]
     with pytest.raises(ValueError, match="must have a split"):
         train(TINY, unsplit, tmp_path, detector=None)
+
+
+def test_a_run_is_split_as_asked_and_its_split_is_written(tiny_records, tmp_path):
+    unsplit = [dataclasses.replace(record, split="", age=20.0) for record in tiny_records]
+    recipe = TINY.changed(epochs=1)
+    train(recipe, unsplit, tmp_path / "identity", split="identity", fold=1, detector=None)
+    expected = identity_split(unsplit, fold=1)
+    root = tiny_records[0].path.parent
+    assert read_split(tmp_path / "identity" / "split.csv", root) == expected
+    metrics = json.loads((tmp_path / "identity" / "model" / "metrics.json").read_text("utf-8"))
+    assert metrics["test"]["all"]["overall"]["faces"] == sum(record.split == "test" for record in expected)
+
+
+def test_the_split_of_the_study_is_measured_on_val(tiny_records, tmp_path):
+    recipe = TINY.changed(epochs=1)
+    faces = [dataclasses.replace(record, split="", age=15.0 + record.age % 26) for record in tiny_records]
+    train(recipe, faces, tmp_path, split="study", detector=None)
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text("utf-8"))
+    assert {name: value["all"]["overall"]["faces"] for name, value in metrics.items()} == {"val": 22}
+
+
+def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_records):
+    _, folder = run
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    with pytest.raises(ValueError, match="another recipe"):
+        train(TINY.changed(image_size=40), tiny_records, folder, detector=None)
+    with pytest.raises(ValueError, match="other faces or another split"):
+        train(TINY, tiny_records[1:], folder, detector=None)
+    assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
+
+
+def only(gender):
+    return lambda records: [record for record in records if record.gender == gender]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "message"),
+    [
+        (only("male"), {}, ValueError, "Received: male only"),
+        (list, {"dataset": "afad"}, ValueError, "Data sets: tiny"),
+        (list, {"split": "random"}, ValueError, "identity, study, given"),
+        (list, {"split": "identity", "fold": 5}, ValueError, "fold"),
+        (lambda records: [dataclasses.replace(r, path=r.path / "x.png") for r in records], {}, FileNotFoundError, "110 of"),
+        (lambda records: [dataclasses.replace(r, age=None, gender=None) for r in records], {}, ValueError, "No face is left"),
+    ],
+)  # fmt: skip
+def test_unusable_faces_leave_nothing_behind(change, options, error, message, tiny_records, tmp_path):
+    with pytest.raises(error, match=message):
+        train(TINY, change(tiny_records), tmp_path / "run", detector=None, **options)
+    assert not (tmp_path / "run" / "model").exists()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("age", ["old", "-1", "200"])
+def test_a_table_with_an_impossible_age_is_refused_with_its_line(age, tmp_path):
+    table = tmp_path / "faces.csv"
+    table.write_text(f"file,age\na.png,20\nb.png,{age}\n")
+    with pytest.raises(ValueError, match="line 3: `age` must be a number"):
+        train(TINY, table, tmp_path / "run", detector=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_are_not_there_or_hold_no_faces_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="not there"):
+        train(TINY, tmp_path / "data", tmp_path / "run", detector=None)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match="holds no pictures"):
+        train(TINY, tmp_path / "data", tmp_path / "run", detector=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_baselines_are_not_trained(tiny_records, tmp_path):
+    with pytest.raises(ValueError, match="run_baseline"):
+        train("age-baseline", tiny_records, tmp_path)
+
+
+def test_the_command_measures_a_baseline_on_a_list_alone(tmp_path, capsys):
+    table = tmp_path / "AFAD-Full.txt"
+    table.write_text("./20/111/1-0.jpg\n./30/111/2-0.jpg\n./25/112/3-0.jpg\n")
+    assert main(["train", "age-baseline", str(table), str(tmp_path / "run")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["metrics"]["male"] == {"faces": 2, "mean_age": 25.0, "mae": 5.0}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == printed
+
+
+def test_the_command_trains_on_a_split_that_is_asked_for(tiny_records, tmp_path, capsys, monkeypatch):
+    table = tmp_path / "faces.csv"
+    write_records([dataclasses.replace(record, split="") for record in tiny_records], table)
+    monkeypatch.setitem(RECIPES, "tiny", TINY.changed(name="tiny", epochs=1))
+    command = ["train", "tiny", str(table), str(tmp_path / "run"), "--detector", "none", "--dataset", "tiny"]
+    assert main([*command, "--split", "identity", "--fold", "3"]) == 0
+    assert capsys.readouterr().out == f"model: {tmp_path / 'run' / 'model'}\n"
+    assert read_split(tmp_path / "run" / "split.csv", tiny_records[0].path.parent)[0].split in ("train", "val", "test")

@@ -13,8 +13,10 @@ from asianage.training.splits import (
     PROTOCOLS,
     given_split,
     identity_split,
+    keep_split,
     read_split,
     shared_identities,
+    split_records,
     study_split,
     write_split,
 )
@@ -169,3 +171,25 @@ def test_altered_split_is_refused(tmp_path):
     (tmp_path / "split.csv").write_text(text.replace("train", "test", 1))
     with pytest.raises(ValueError, match="was altered"):
         read_split(tmp_path / "split.csv")
+
+
+def test_a_protocol_is_chosen_by_its_name():
+    records = people(20)
+    assert split_records(records, "identity", fold=2) == identity_split(records, fold=2)
+    assert split_records(records, "study", classes="age") == study_split(records, classes="age")
+    for options, message in (
+        ({"protocol": "random"}, "identity, study, given"),
+        ({"protocol": "study", "fold": 1}, "fold=1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            split_records(records, **options)
+
+
+def test_the_split_of_a_run_is_kept(tmp_path):
+    records = identity_split(people(20))
+    digest = keep_split(records, tmp_path / "split.csv", fixed=False)
+    assert keep_split(list(reversed(records)), tmp_path / "split.csv", fixed=True) == digest
+    other = identity_split(records, fold=1)
+    with pytest.raises(ValueError, match="other faces or another split"):
+        keep_split(other, tmp_path / "split.csv", fixed=True)
+    assert keep_split(other, tmp_path / "split.csv", fixed=False) != digest
