@@ -5,6 +5,7 @@ Training and prediction use the same axis, so that what is learned is what is de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,21 +100,35 @@ def cumulative_at(axis: AgeAxis, distribution: np.ndarray, age: np.ndarray) -> n
     return np.array([np.interp(value, edges, row) for value, row in zip(age, cumulative, strict=True)])
 
 
-def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float) -> np.ndarray:
-    """Return the ages between which the central `mass` of each distribution lies.
+def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float]) -> np.ndarray:
+    """Return the ages that lie within the central `mass` of each distribution, from the first to the last.
 
     Args:
         axis: The age axis.
         distribution: float (n, num_ages), rows sum to 1.
-        mass: Probability inside, in (0, 1).
+        mass: Probability inside, in (0, 1). Several numbers belong to ages that are evenly spaced from one end of the
+            axis to the other, with straight lines between them: each age is then held against its own.
 
     Returns:
         float32 (n, 2): lower and upper end, in years, within the axis.
     """
     edges = np.concatenate([axis.ages - 0.5, [axis.max_age + 0.5]])
-    levels = np.array([(1.0 - mass) / 2.0, (1.0 + mass) / 2.0])
-    ends = [np.interp(levels, row, edges) for row in _cumulative(distribution)]
-    return np.clip(np.array(ends, dtype=np.float32).reshape(-1, 2), axis.min_age, axis.max_age)
+    masses = np.atleast_1d(np.asarray(mass, dtype=np.float64))
+    allowed = np.interp(edges, np.linspace(axis.min_age, axis.max_age, len(masses)), masses)
+    outside = 2.0 * _cumulative(distribution) - 1.0
+    low = _first_at_most_zero(edges, -outside - allowed)
+    high = _first_at_most_zero(edges[::-1], (outside - allowed)[:, ::-1])
+    return np.clip(np.stack([low, high], axis=1), axis.min_age, axis.max_age).astype(np.float32)
+
+
+def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return where rows of values (n, positions) first come down to zero, with straight lines between positions."""
+    index = np.argmax(values <= 0.0, axis=1)
+    before = np.maximum(index - 1, 0)
+    rows = np.arange(len(values))
+    above, below = values[rows, before], values[rows, index]
+    share = np.where(index > 0, above / np.where(index > 0, above - below, 1.0), 0.0)
+    return positions[before] + share * (positions[index] - positions[before])
 
 
 def _cumulative(distribution: np.ndarray) -> np.ndarray:

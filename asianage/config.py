@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -14,6 +14,9 @@ FORMAT_VERSION = 1
 
 GENDERS = ("female", "male")
 """Labels of the data sets, in the order of the gender logit: negative, positive."""
+
+MAX_MASSES = 200
+"""Ages, at most, that have an interval mass of their own."""
 
 ALIGNMENT = "five_point"
 """Name of the crop geometry in `asianage.alignment`."""
@@ -27,12 +30,12 @@ class Calibration:
         age_temperature: Divides the age logits.
         gender_temperature: Divides the gender logit.
         interval_mass: Coverage, as text -> central mass of the age distribution that held it on validation data
-            (split conformal prediction).
+            (conformal prediction): a number, or one for each of evenly spaced ages, as `ages.central_interval` has it.
     """
 
     age_temperature: float = 1.0
     gender_temperature: float = 1.0
-    interval_mass: Mapping[str, float] = field(default_factory=lambda: {"0.9": 0.9})
+    interval_mass: Mapping[str, float | Sequence[float]] = field(default_factory=lambda: {"0.9": 0.9})
 
     def __post_init__(self) -> None:
         for name in ("age_temperature", "gender_temperature"):
@@ -40,7 +43,9 @@ class Calibration:
         masses = self.interval_mass
         _require(isinstance(masses, Mapping) and len(masses) > 0, "interval_mass", masses)
         for coverage, mass in masses.items():
-            _require(_is_probability(coverage) and _is_number(mass) and 0 < mass < 1, "interval_mass", masses)
+            values = mass if isinstance(mass, list | tuple) and 2 <= len(mass) <= MAX_MASSES else [mass]
+            inside = all(_is_number(value) and 0 < value < 1 for value in values)
+            _require(_is_probability(coverage) and inside, "interval_mass", masses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -353,10 +353,10 @@ class AgeGenderEstimator:
             yield predictions
 
 
-def _interval_mass(masses: Any, coverage: float) -> float:
+def _interval_mass(masses: Mapping[str, float | Sequence[float]], coverage: float) -> float | Sequence[float]:
     for text, mass in masses.items():
         if abs(float(text) - coverage) < 1e-9:
-            return float(mass)
+            return mass
     raise ValueError(
         f"`interval_coverage` must be one that the model was calibrated for: {', '.join(masses)}. Received: {coverage}."
     )

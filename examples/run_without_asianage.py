@@ -62,12 +62,14 @@ def main() -> None:
     scaled = np.exp((age_logits[0] - age_logits[0].max()) / calibration["age_temperature"])
     distribution = scaled / scaled.sum()
     ages = np.arange(config["min_age"], config["max_age"] + 1)
-    mass = calibration["interval_mass"]["0.9"]
-    edges = np.append(ages - 0.5, ages[-1] + 0.5)
-    low, high = np.interp([(1 - mass) / 2, (1 + mass) / 2], np.append(0, distribution.cumsum()), edges)
+    masses = np.atleast_1d(calibration["interval_mass"]["0.9"])  # one for all ages, or one for each of some
+    fine = np.linspace(ages[0], ages[-1], 100 * len(ages))
+    below = np.interp(fine, np.append(ages - 0.5, ages[-1] + 0.5), np.append(0, distribution.cumsum()))
+    held = np.abs(2 * below - 1) <= np.interp(fine, np.linspace(ages[0], ages[-1], len(masses)), masses)
+    low, high = fine[held].min(), fine[held].max()
     male = 1 / (1 + np.exp(-gender_logit[0, 0] / calibration["gender_temperature"]))
     gender = config["genders"][int(male > 0.5)]
-    print(f"{distribution @ ages:.1f} years ({max(low, 0):.1f}-{high:.1f}), {gender} ({max(male, 1 - male):.1%})")
+    print(f"{distribution @ ages:.1f} years ({low:.1f}-{high:.1f}), {gender} ({max(male, 1 - male):.1%})")
 
 
 if __name__ == "__main__":

@@ -210,6 +210,20 @@ def test_intervals_of_more_mass_hold_those_of_less():
     assert intervals[-1].max() <= 100.0
 
 
+def test_ages_with_a_mass_of_their_own_are_held_against_it():
+    distribution = random_distributions(AXIS, count=50, seed=5)
+    masses = [0.5, 0.9, 0.99, 0.7]
+    low, high = central_interval(AXIS, distribution, masses).T
+    fine = np.linspace(0, 100, 20001)
+    allowed = np.interp(fine, [0, 100 / 3, 200 / 3, 100], masses)
+    for row in range(50):
+        position = cumulative_at(AXIS, np.repeat(distribution[row : row + 1], len(fine), axis=0), fine)
+        held = fine[np.abs(2 * position - 1) <= allowed]
+        np.testing.assert_allclose([low[row], high[row]], [held.min(), held.max()], atol=0.1)
+    same = central_interval(AXIS, distribution, [0.9, 0.9])
+    np.testing.assert_allclose(same, central_interval(AXIS, distribution, 0.9), atol=1e-5)
+
+
 @pytest.mark.parametrize("axis", [SHORT, AXIS])
 def test_a_distribution_on_a_single_age_is_decoded_to_it(axis):
     distribution = single_ages(axis)

@@ -133,7 +133,7 @@ def _require_space(folder: Path, size: int) -> None:
     if free < size:
         raise OSError(
             errno.ENOSPC,
-            f"The crops need {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or choose another disk",
+            f"The crops need {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or take another disk",
             str(folder.parent),
         )
 

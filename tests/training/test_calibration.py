@@ -50,6 +50,39 @@ def test_intervals_hold_even_when_the_distribution_has_the_wrong_shape():
     assert np.mean((low <= age[2000:]) & (age[2000:] <= high)) == pytest.approx(0.9, abs=0.025)
 
 
+def regressing(count: int, seed: int):
+    """Return logits of a model that draws everybody over 50 ten years towards the middle, and the true ages."""
+    random = np.random.default_rng(seed)
+    age = np.where(random.random(count) < 0.85, random.integers(20, 50, count), random.integers(50, 70, count))
+    center = age - 10.0 * (age >= 50) + random.normal(0, 3, count)
+    return -0.5 * ((AXIS.ages[None, :] - center[:, None]) / 4.0) ** 2, age.astype(float)
+
+
+def test_intervals_hold_among_those_whom_the_model_knows_less():
+    logits, age = regressing(3000, 8)
+    calibration = calibrate(AXIS, logits, np.zeros(3000), age, unknown(3000))
+    logits, age = regressing(6000, 9)
+    distribution = softmax(logits, calibration.age_temperature)
+    held = {}
+    for name, mass in (("by age", calibration.interval_mass["0.9"]), ("one", 0.9)):
+        low, high = central_interval(AXIS, distribution, mass).T
+        held[name] = np.mean(((low <= age) & (age <= high))[age >= 55])
+    assert held["by age"] == pytest.approx(0.9, abs=0.05)
+    assert held["one"] < 0.75
+
+
+def test_intervals_of_more_coverage_hold_those_of_less():
+    logits, age = regressing(600, 10)
+    masses = calibrate(AXIS, logits, np.zeros(600), age, unknown(600)).interval_mass
+    assert (np.diff([masses[name] for name in ("0.5", "0.8", "0.9", "0.95")], axis=0) >= 0).all()
+
+
+def test_few_faces_share_one_mass():
+    logits, age = overconfident(299, 11)
+    masses = calibrate(AXIS, logits, np.zeros(299), age, unknown(299)).interval_mass
+    assert all(isinstance(mass, float) for mass in masses.values())
+
+
 def test_the_gender_temperature_undoes_overconfidence():
     random = np.random.default_rng(4)
     logits = random.normal(0, 2, 5000)

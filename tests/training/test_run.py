@@ -129,8 +129,8 @@ def only(gender):
         (list, {"dataset": "afad"}, ValueError, "Data sets: tiny"),
         (list, {"split": "random"}, ValueError, "identity, study, given"),
         (list, {"split": "identity", "fold": 5}, ValueError, "fold"),
-        (lambda records: [dataclasses.replace(r, path=r.path / "x.png") for r in records], {}, FileNotFoundError, "110 of"),
-        (lambda records: [dataclasses.replace(r, age=None, gender=None) for r in records], {}, ValueError, "No face is left"),
+        (lambda faces: [dataclasses.replace(r, path=r.path / "x.png") for r in faces], {}, FileNotFoundError, "110 of"),
+        (lambda faces: [dataclasses.replace(r, age=None, gender=None) for r in faces], {}, ValueError, "No face is"),
     ],
 )  # fmt: skip
 def test_unusable_faces_leave_nothing_behind(change, options, error, message, tiny_records, tmp_path):
