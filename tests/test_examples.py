@@ -64,6 +64,21 @@ def test_the_photo_example_finds_and_labels_a_face(hopper, yunet_path, tmp_path,
     assert asianage.load_image(tmp_path / "out.jpg").shape == hopper.shape
 
 
+@pytest.mark.slow
+def test_the_fine_tuning_example_says_what_was_gained(tmp_path):
+    pytest.importorskip("tensorflow")
+    random = np.random.default_rng(0)
+    lines = ["file,age,gender"]
+    for number in range(12):
+        pixels = random.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{20 + number},{('female', 'male')[number % 2]}")
+    (tmp_path / "faces.csv").write_text("\n".join(lines))
+    output = run("fine_tune_own_faces.py", tmp_path / "faces.csv", tmp_path / "tuned", 1)
+    assert "val_score: " in output
+    assert AgeGenderEstimator.from_pretrained(tmp_path / "tuned" / "model", detector=None).predict(tmp_path / "0.png")
+
+
 def _with_weights(path):
     from asianage.detection.yunet import YuNetDetector
 

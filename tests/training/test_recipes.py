@@ -46,7 +46,7 @@ def names():
             yield pytest.param(name, marks=[pytest.mark.slow] if name == "vggface-age-female" else [])
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list(names()))
 def test_every_recipe_runs_from_faces_to_a_model(name, faces, tmp_path):
     recipe = tiny(RECIPES[name])
     learned_from = [record for record in faces if record.split != "test"]
