@@ -15,6 +15,7 @@ from asianage.ages import AgeAxis
 from asianage.detection import FaceDetector, select_detector
 from asianage.errors import BatchError
 from asianage.face_crops import FaceCrops, cut_face_crops, read_ahead, whole_image_crop
+from asianage.face_quality import face_quality
 from asianage.hub_access import HubAccess
 from asianage.images import MAX_PIXELS, ImageSource, is_single_image, load_image
 from asianage.model_folder import ModelFolder
@@ -347,6 +348,7 @@ class AgeGenderEstimator:
                         landmarks=face.landmarks,
                         detector=faces.detector,
                         detection_score=None if faces.detector is None else face.score,
+                        warnings=face_quality(crops[row], face.box, face.landmarks).warnings,
                     )
                 )
                 row += 1

@@ -28,6 +28,8 @@ class FacePrediction:
             as seen in the image; None if no detector gave them.
         detector: Name of the detector that found the face; None if the whole image was taken as the face.
         detection_score: Confidence of the detector in [0, 1]; None without a detector.
+        warnings: What speaks against the figures, some of "small", "dark", "blurred" and "turned": on such faces errors
+            were clearly larger (`asianage.face_quality`).
     """
 
     age: float
@@ -41,6 +43,7 @@ class FacePrediction:
     landmarks: np.ndarray | None
     detector: str | None
     detection_score: float | None
+    warnings: tuple[str, ...] = ()
 
     def probability_at_least(self, age: float) -> float:
         """Return the probability that the person is `age` years old or older.
@@ -61,6 +64,7 @@ class FacePrediction:
             "landmarks": None if self.landmarks is None else self.landmarks.astype(float).round(1).tolist(),
             "detector": self.detector,
             "detection_score": None if self.detection_score is None else round(float(self.detection_score), 4),
+            "warnings": list(self.warnings),
             "min_age": self.age_axis.min_age,
             "age_distribution": self.age_distribution.astype(float).round(5).tolist(),
         }

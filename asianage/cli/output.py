@@ -30,6 +30,7 @@ CSV_COLUMNS = (
     "y_max",
     "detector",
     "detection_score",
+    "warnings",
     "error",
 )
 
@@ -103,6 +104,7 @@ def _csv_writer(file: TextIO) -> Write:
                     *plain["box"],
                     plain["detector"],
                     plain["detection_score"],
+                    " ".join(plain["warnings"]),
                     "",
                 ]
             )
@@ -126,7 +128,8 @@ def _table_writer(width: int) -> Write:
             interval = f"{low:.0f}-{high:.0f}"
             sure = f"{100 * face.gender_probability:.0f}%"
             box = " ".join(f"{value:.0f}" for value in face.box)
-            print(form.format(name, number, f"{face.age:.0f}", interval, face.gender, sure, box))
+            note = f"  ({', '.join(face.warnings)})" if face.warnings else ""
+            print(form.format(name, number, f"{face.age:.0f}", interval, face.gender, sure, box + note))
         sys.stdout.flush()
 
     return write

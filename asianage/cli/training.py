@@ -27,6 +27,7 @@ def add_commands(commands: Any) -> None:
     )
     train.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
     train.add_argument("--name", help="name of the model (default: that of the recipe)")
+    train.add_argument("--epochs", type=int, help="passes over the faces (default: those of the recipe)")
     train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: as the recipe)")
     train.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
     train.add_argument(
@@ -70,12 +71,15 @@ def _train(options: argparse.Namespace) -> int:
     if options.recipe in BASELINES:
         return _run_baseline(options)
     try:
-        from asianage.training.run import train
+        from asianage.training.run import find_recipe, train
     except ModuleNotFoundError as error:
         raise _missing(error, "train") from error
+    recipe = find_recipe(options.recipe)
+    if options.epochs is not None:
+        recipe = recipe.changed(epochs=options.epochs)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
-        options.recipe,
+        recipe,
         options.data,
         options.output,
         name=options.name,

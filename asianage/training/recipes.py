@@ -165,8 +165,10 @@ class StudyRecipe:
         """The recipes by the name of the part, in the order of training."""
         return {"gender": self.gender, "age_female": self.age_female, "age_male": self.age_male}
 
-    def changed(self, **values: Any) -> StudyRecipe:
-        """Return a copy with other values."""
+    def changed(self, *, epochs: int | None = None, **values: Any) -> StudyRecipe:
+        """Return a copy with other values; `epochs` are those of every part."""
+        if epochs is not None:
+            values = {**{name: part.changed(epochs=epochs) for name, part in self.parts.items()}, **values}
         return replace(self, **values)
 
 
