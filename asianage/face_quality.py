@@ -1,7 +1,7 @@
-"""What can be seen of a face before its figures are believed: its size, light, sharpness and turn.
+"""How well a face can be seen, which tells whether its figures can be believed.
 
 The thresholds are where errors on validation faces, as they are and made worse on purpose, become clearly larger;
-`docs/explanation/face-quality.md` has the table, and `tests/benchmarks/face_quality.py` makes it.
+`docs/explanation/face-quality.md` has the tables, and `tests/benchmarks/face_quality.py` makes them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ import numpy as np
 
 from asianage.alignment import TEMPLATE
 
-SMALL = 32.0
+SMALL = 24.0
 """Side of the square that a face crop covers in the image below which a face is small, in pixels."""
 
 DARK = 32.0
 """Mean brightness of the face crop below which it is dark, in [0, 255]."""
 
-BLURRED = 0.004
+BLURRED = 0.008
 """Sharpness below which a face is blurred, as `FaceQuality` has it."""
-
-TURNED = 0.35
-"""Turn above which a face is turned, as `FaceQuality` has it."""
 
 _EYES_APART = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])
 
@@ -37,7 +34,8 @@ class FaceQuality:
         sharpness: Variance of the Laplacian of the crop's brightness over the variance of the brightness itself; as
             large for a pale face as for one of strong contrast.
         turn: How far the nose lies from the middle between the eyes, along the line of the eyes and in units of their
-            distance; 0 seen from the front, None without landmarks.
+            distance; 0 seen from the front, None without landmarks. No warning goes with it: up to where faces are
+            found, errors did not grow with it.
     """
 
     size: float
@@ -47,12 +45,11 @@ class FaceQuality:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What speaks against the figures of the face: some of "small", "dark", "blurred" and "turned"."""
+        """What speaks against the figures of the face: some of "small", "dark" and "blurred"."""
         found = {
             "small": self.size < SMALL,
             "dark": self.brightness < DARK,
             "blurred": self.sharpness < BLURRED,
-            "turned": self.turn is not None and self.turn > TURNED,
         }
         return tuple(name for name, is_so in found.items() if is_so)
 

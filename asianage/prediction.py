@@ -28,8 +28,8 @@ class FacePrediction:
             as seen in the image; None if no detector gave them.
         detector: Name of the detector that found the face; None if the whole image was taken as the face.
         detection_score: Confidence of the detector in [0, 1]; None without a detector.
-        warnings: What speaks against the figures, some of "small", "dark", "blurred" and "turned": on such faces errors
-            were clearly larger (`asianage.face_quality`).
+        warnings: What speaks against the figures, some of "small", "dark" and "blurred": on such faces errors were
+            clearly larger (`asianage.face_quality`).
     """
 
     age: float

@@ -19,6 +19,7 @@ from asianage.model_folder import ModelFolder
 from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
 from asianage.training.baselines import BASELINES
+from asianage.training.calibration import MIN_FACES
 from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.evaluation import evaluate
@@ -190,6 +191,7 @@ def _train_network(
     """Train one network on faces that are split and cleaned, write its model folder and measure it."""
     tasks = _tasks(recipe)
     _require_classes(records, tasks)
+    _require_calibration(records, tasks)
     cache = cut_crops(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
@@ -255,6 +257,16 @@ def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> N
         raise ValueError(
             f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
             "only. Add faces of the other, or leave the genders empty."
+        )
+
+
+def _require_calibration(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse to train what cannot be calibrated afterwards."""
+    held_out = [record for record in records if record.split == "val"]
+    if sum(record.age is not None for record in held_out) < MIN_FACES and "age" in tasks:
+        raise ValueError(
+            f"The split val needs {MIN_FACES} faces with an age, to calibrate the intervals. Received: "
+            f"{len(held_out)} faces in val. Move some there from train, or fine-tune a model."
         )
 
 

@@ -33,7 +33,7 @@ def blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 WORSE = {
-    "size": [shrunk(factor) for factor in (0.5, 0.3, 0.2, 0.14, 0.1)],
+    "size": [shrunk(factor) for factor in (0.5, 0.3, 0.2, 0.15)],
     "brightness": [darkened(factor) for factor in (0.5, 0.25, 0.12, 0.06)],
     "sharpness": [blurred(share) for share in (0.006, 0.012, 0.02, 0.03)],
     "turn": [],

@@ -81,6 +81,14 @@ def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path
     assert config.provenance["initial"]["recipe"]["name"] == "compact-scratch"
 
 
+def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records, tmp_path):
+    few = [record for record in tiny_records if record.split == "train"]
+    few += [record for record in tiny_records if record.split == "val"][:5]
+    with pytest.raises(ValueError, match="val needs 20 faces"):
+        train(TINY, few, tmp_path, detector=None)
+    assert not (tmp_path / "crops").exists()
+
+
 def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
     with pytest.raises(ValueError, match="compact"):
         train("resnet", tiny_records, tmp_path)
