@@ -41,6 +41,16 @@ _KNOWN_DATA = {
     ),
 }
 
+_KNOWN_WEIGHTS = {
+    "dlib": "dlib's face recognition network `dlib_face_recognition_resnet_model_v1` (Davis King, 2017; public domain, "
+    "CC0),\n  trained on about three million pictures of FaceScrub, VGG Face and the web; "
+    "<https://github.com/davisking/dlib-models>",
+    "vggface": "VGGFace's VGG16 (Parkhi et al., BMVC 2015) as keras-vggface publishes it; non-commercial research only",
+}
+
+_LARGE_ERROR = 6.0
+_FEW_FACES = 50
+
 _COLUMNS = ("faces", "MAE (95 % interval)", "within 5 years", "bias", "gender right", "interval holds", "its width")
 
 
@@ -250,8 +260,36 @@ def _training_data(config: ModelConfig) -> str:
         )
     header = ("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source")
     table = _table(header, rows, numbers=False)
-    note = "The pictures are not part of the model. Hashes of the splits are in config.json."
-    return f"## Training data\n\n{table}\n{note}\n"
+    note = (
+        "Ages and genders are what the data sets say, and some of it is wrong. The faces are no sample of any "
+        "population: figures\nof ages, groups and cameras that are rare among them say little. The pictures are not "
+        "part of the model. Hashes of the\nsplits are in config.json."
+    )
+    return f"## Training data\n\n{table}\n{note}\n{_beginnings(config)}"
+
+
+def _beginnings(config: ModelConfig) -> str:
+    """Say which published weights and which models the weights come from."""
+    published = {
+        str(_mapping(run.get("recipe")).get("pretrained"))
+        for run in _runs(config.provenance)
+        if _mapping(run.get("recipe")).get("pretrained")
+    }
+    lines = [f"- {_KNOWN_WEIGHTS.get(name, _text(name))}" for name in sorted(published)]
+    for title, runs in (
+        ("a model of the recipe", [config.provenance.get("initial")]),
+        ("the estimates of a model of the recipe", config.provenance.get("teachers") or []),
+    ):
+        names = [_mapping(_mapping(run).get("recipe")).get("name") for run in runs]
+        lines += [f"- {title} `{_text(name)}`" for name in names if name]
+    return "\nThe weights also come from\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _runs(provenance: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield a provenance and those of the models that it began with."""
+    if isinstance(provenance, Mapping) and depth < 8:
+        yield provenance
+        yield from _runs(provenance.get("initial"), depth + 1)
 
 
 def _licenses(config: ModelConfig) -> str:
@@ -279,7 +317,8 @@ starting point for fine-tuning on faces that one may use.
 
 ## Unacceptable use
 
-- Deciding about a person: access, age checks that have consequences, insurance, employment, police, borders.
+- Deciding about a person: access, insurance, employment, police, borders. No decision may rest on an estimate.
+- Age checks without a human way out: whoever is taken for too young or too old must be able to prove the age otherwise.
 - Watching or profiling people without their knowledge and consent.
 - Telling anyone's gender identity: the labels say how somebody else labelled a picture.
 - Anything that the laws on biometric data at your place forbid.
@@ -287,27 +326,36 @@ starting point for fine-tuning on faces that one may use.
 
 
 def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
-    bands = [
-        (_number(_mapping(leaf), "mae"), label, _full_name(name))
-        for _, name, node in _measured(metrics)
-        for label, leaf in _mapping(node.get("by_age_band")).items()
-    ]
-    worst = max((band for band in bands if band[0] is not None), default=None)
-    measured = (
-        f"- Errors differ by age; the largest is {worst[0]:.1f} years on average, at {_text(worst[1])} in {worst[2]}.\n"
-        if worst
-        else ""
-    )
+    failures = "".join(f"- {line}\n" for line in _known_failures(metrics))
     female, male = config.genders
     return f"""## Limits
 
 - An estimate is of apparent age: light, make-up, pose, glasses, masks and filters move it. Use the interval.
-{measured}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small
+{failures}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small
   children hardly show it.
 - Made for Asian faces; errors on other faces have not been measured here.
 - Labels of the data sets are partly wrong, and so are the figures, a little.
-- Faces much smaller than {config.image_size} pixels, turned away, or cut off give poor estimates without saying so.
+- Faces that are small, dark or blurred give poor estimates; `face.warnings` says so. Faces that are turned away, cut
+  off, made up or covered by glasses and masks have not been measured; expect poor estimates that do not say so.
 """
+
+
+def _known_failures(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where the figures are clearly worse than elsewhere, for age bands with enough faces."""
+    for _, name, node in _measured(metrics):
+        for band, leaf in _mapping(node.get("by_age_band")).items():
+            faces, mae, coverage = (_number(_mapping(leaf), key) for key in ("faces", "mae", "interval_coverage"))
+            if faces is None or faces < _FEW_FACES:
+                continue
+            where = f"at {_text(band)} years in {_full_name(name)} ({faces:,.0f} faces)"
+            if mae is not None and mae > _LARGE_ERROR:
+                bias = _number(_mapping(leaf), "bias") or 0.0
+                yield f"The age is {mae:.1f} years wrong on average {where}, by {bias:+.1f} in the mean."
+            if coverage is not None and coverage < 0.85:
+                yield f"The interval holds only {_percent(coverage)} of the ages {where}."
+            right = _number(_mapping(leaf), "gender_accuracy")
+            if right is not None and right < 0.9:
+                yield f"Gender is right for {_percent(right)} {where}."
 
 
 def _details(config: ModelConfig) -> str:

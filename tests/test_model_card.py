@@ -103,7 +103,7 @@ def test_tables_show_the_figures_by_data_set_age_and_gender() -> None:
     assert [row[0] for row in rows(text, "### AFAD (Asian Face Age Dataset) by gender")[2:]] == ["female", "male"]
     assert "### my faces by" not in text
     assert ["MAE to 40 years", "3.88"] in rows(text, "figures of its own")
-    assert "6.8 years on average, at 30-39" in text
+    assert "The age is 6.8 years wrong on average at 30-39 years" in text
 
 
 def test_training_data_are_counted_with_their_terms() -> None:
@@ -180,3 +180,38 @@ def test_figures_that_are_not_figures_are_left_out(bad: object) -> None:
     damaged = copy.deepcopy(metrics())
     damaged["test"]["datasets"]["afad"]["overall"]["mae"] = bad
     assert ModelCard(model_card(CONFIG, damaged)).data.library_name == "asianage"
+
+
+def test_the_card_says_which_weights_and_models_it_comes_from():
+    provenance = {
+        "faces": {"train": {"afad": 3}},
+        "recipe": {"name": "second", "pretrained": ""},
+        "initial": {"recipe": {"name": "first", "pretrained": "dlib"}},
+        "teachers": [{"recipe": {"name": "first"}}, {"recipe": {"name": "other"}}],
+    }
+    card = model_card(ModelConfig(name="m", architecture="a", image_size=96, provenance=provenance), {})
+    assert "dlib_face_recognition_resnet_model_v1" in card
+    assert "- a model of the recipe `first`" in card
+    assert "- the estimates of a model of the recipe `other`" in card
+    without = model_card(ModelConfig(name="m", architecture="a", image_size=96, provenance={"faces": {}}), {})
+    assert "also come from" not in without
+
+
+def test_known_failures_are_those_of_bands_with_enough_faces():
+    good = {"faces": 60, "mae": 4.0, "interval_coverage": 0.9, "gender_accuracy": 0.97}
+    bands = {
+        "0-9": {**good, "gender_accuracy": 0.8},
+        "20-29": good,
+        "60-69": {**good, "mae": 8.25, "bias": -5.0},
+        "70-79": {**good, "interval_coverage": 0.7},
+        "80-89": {**good, "faces": 49, "mae": 20.0},
+    }
+    card = model_card(
+        ModelConfig(name="m", architecture="a", image_size=96), {"test": {"datasets": {"d": {"by_age_band": bands}}}}
+    )
+    limits = card[card.index("## Limits") :]
+    assert "The age is 8.2 years wrong on average at 60-69 years in d (60 faces), by -5.0 in the mean." in limits
+    assert "The interval holds only 70.0 % of the ages at 70-79 years" in limits
+    assert "Gender is right for 80.0 % at 0-9 years" in limits
+    assert limits.count("(60 faces)") == 3
+    assert "80-89" not in limits

@@ -194,7 +194,7 @@ def evaluate(
         ValueError: There are no records, none has a label, or none of the pictures can be read.
         DetectorUnavailableError: No face detector can be used on this machine.
     """
-    if not isinstance(estimator, AgeGenderEstimator):
+    if isinstance(estimator, str | os.PathLike):
         estimator = AgeGenderEstimator.from_pretrained(estimator)
     records = read_source(records).records if isinstance(records, str | os.PathLike) else list(records)
     if not any(record.age is not None or record.gender is not None for record in records):
