@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ pytest.importorskip("tensorflow")
 
 import keras
 
-from asianage import model_folder
 from asianage.ages import softmax
 from asianage.networks.compact import compact_network
 from asianage.networks.heads import HEADS, training_network
@@ -68,14 +65,3 @@ def test_heads_stay_in_float32_under_mixed_precision():
         assert {str(tensor.dtype) for tensor in network.output.values()} == {"float32"}
         assert {str(tensor.dtype) for tensor in training_network(network).output.values()} == {"float32"}
         assert np.isfinite(network.predict_on_batch(np.zeros((1, 32, 32, 3)))["age_logits"]).all()
-
-
-def test_the_bundled_models_metadata_is_true():
-    model = model_folder.open_model_folder(model_folder.BUNDLED / "compact")
-    config = model.config
-    network = compact_network(
-        image_size=config.image_size, num_ages=config.max_age - config.min_age + 1, **config.network
-    )
-    assert network.count_params() == config.provenance["parameters"]
-    network.load_weights(model.file(model_folder.WEIGHTS))
-    json.loads(model.file(model_folder.METRICS).read_text("utf-8"))
