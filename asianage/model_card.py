@@ -335,8 +335,8 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
   children hardly show it.
 - Made for Asian faces; errors on other faces have not been measured here.
 - Labels of the data sets are partly wrong, and so are the figures, a little.
-- Faces that are small, dark or blurred give poor estimates; `face.warnings` says so. Faces that are turned away, cut
-  off, made up or covered by glasses and masks have not been measured; expect poor estimates that do not say so.
+- Faces that are small, dark or blurred give poor estimates; `face.warnings` says so. Faces in profile, cut off, made up
+  or covered by glasses and masks have not been measured; expect poor estimates that do not say so.
 """
 
 

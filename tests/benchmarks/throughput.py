@@ -33,8 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--photos")
+    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
-    estimator = AgeGenderEstimator(detector=options.detector)
+    estimator = AgeGenderEstimator(detector=options.detector, mirror=options.mirror)
     size = estimator.model.config.image_size
     crops = np.random.default_rng(0).integers(0, 256, (320, size, size, 3), dtype=np.uint8)
     one = crops[:1]
