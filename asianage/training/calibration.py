@@ -34,6 +34,7 @@ def calibrate(
     is_male: np.ndarray,
     *,
     coverages: Sequence[float] = COVERAGES,
+    gender_temperature: float = 1.0,
 ) -> Calibration:
     """Fit temperatures (Guo et al., ICML 2017) and conformal interval masses on held-out faces.
 
@@ -48,6 +49,7 @@ def calibrate(
         age: float (n,), in years; NaN if unknown.
         is_male: float (n,), 1 or 0; NaN if unknown.
         coverages: Shares of ages that the intervals are to hold.
+        gender_temperature: That of the gender where fewer than `MIN_FACES` genders are known.
 
     Raises:
         ValueError: Fewer than `MIN_FACES` faces with an age.
@@ -68,9 +70,11 @@ def calibrate(
         for coverage in coverages
     }
     labelled = np.isfinite(is_male)
+    if labelled.sum() >= MIN_FACES:
+        gender_temperature = _gender_temperature(gender_logits[labelled], is_male[labelled])
     return Calibration(
         age_temperature=round(temperature, 4),
-        gender_temperature=round(_gender_temperature(gender_logits[labelled], is_male[labelled]), 4),
+        gender_temperature=round(gender_temperature, 4),
         interval_mass=masses,
     )
 
@@ -83,8 +87,6 @@ def _age_temperature(axis: AgeAxis, logits: np.ndarray, age: np.ndarray) -> floa
 
 
 def _gender_temperature(logits: np.ndarray, is_male: np.ndarray) -> float:
-    if len(logits) < MIN_FACES:
-        return 1.0
     signed = np.where(is_male > 0.5, logits, -logits).astype(np.float64)
     losses = [np.logaddexp(0.0, -signed / t).mean() for t in _TEMPERATURES]
     return float(_TEMPERATURES[int(np.argmin(losses))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,12 @@ FEWEST_FACES = 8
 FEW_HELD_OUT = 50
 """Held-out faces below which it warns: the mean error of fewer is uncertain by more than fine-tuning usually gains."""
 
+NARROW_SPAN = 10
+"""Years between the youngest and the oldest held-out face below which it warns: intervals are promised for all ages."""
+
 BATCH = 32
+
+LEFT_OUT = "left_out.csv"
 
 
 def fine_tune(
@@ -91,6 +97,10 @@ def fine_tune(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
+    _require_faces(
+        sum(map(len, splits.values())),
+        f"Pictures that are unreadable or there twice do not count ({output / LEFT_OUT}): replace them, or add others.",
+    )
     recipe = recipe.changed(batch_size=int(np.clip(len(splits["train"]) // 8, 1, BATCH)))
     if len(splits["val"]) < FEW_HELD_OUT:
         logger.warning(
@@ -116,6 +126,7 @@ def fine_tune(
         precision=precision,
         provenance={"initial": dict(start.config.provenance), "held_out": scores},
         calibration=_kept_calibration(start, cache, splits["val"]),
+        gender_temperature=start.config.calibration.gender_temperature,
     )
     return measure(written, records, output, frozenset({"age", "gender"}), "test", detector, progress)
 
@@ -131,7 +142,8 @@ def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
             "Fine-tune the networks that it is made of, or another model."
         )
     return TrainingRecipe(
-        name="fine-tune",
+        # Part of what a resumed run is compared by: its checkpoints go on from these weights and no others.
+        name=f"fine-tune {config.files[model_folder.WEIGHTS][:12]}",
         architecture=config.architecture,
         network=dict(config.network),
         image_size=config.image_size,
@@ -154,28 +166,50 @@ def _prepare(
     """Return the faces that can be used, split, and write down which they are."""
     table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
     table = select_faces(table, tasks=("age", "gender"))
-    if len(table.records) < FEWEST_FACES:
-        raise ValueError(
-            f"Fine-tuning needs {FEWEST_FACES} labelled faces or more, and a hundred to be of use. "
-            f"Received: {len(table.records)}."
-        )
+    _require_faces(sum(record.split != "test" for record in table.records), "Add faces.")
     split = given_split if any(record.split for record in table.records) else hold_out_split
     records = split(table.records)
     output.mkdir(parents=True, exist_ok=True)
     keep_split(records, output / SPLIT, fixed=(output / PROGRESS).is_file())
     cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
-    cleaned.write_dropped(output / "left_out.csv")
+    cleaned = RecordTable(_without_single_gender(cleaned.records), cleaned.dropped)
+    cleaned = select_faces(cleaned, tasks=("age", "gender"))
+    cleaned.write_dropped(output / LEFT_OUT)
     return cleaned.records
+
+
+def _require_faces(count: int, remedy: str) -> None:
+    if count < FEWEST_FACES:
+        raise ValueError(
+            f"Fine-tuning needs {FEWEST_FACES} labelled faces or more to learn from and to choose by, and a hundred "
+            f"to be of use. Received: {count}. {remedy}"
+        )
+
+
+def _without_single_gender(records: list[FaceRecord]) -> list[FaceRecord]:
+    """Return the faces without their genders where all to learn from have one: the network would learn to say it."""
+    found = {record.gender for record in records if record.split == "train"} - {None}
+    if len(found) != 1:
+        return records
+    logger.warning("all faces to learn from are labelled %s: genders are left out, and only ages learned", *found)
+    return [record if record.split == "test" else replace(record, gender=None) for record in records]
 
 
 def _kept_calibration(start: ModelFolder, cache: CropCache, val: np.ndarray) -> Calibration | None:
     """Return the calibration of the model before where the held-out faces are too few for one of their own."""
-    known = sum(cache.records[index].age is not None for index in val)
-    if known >= MIN_FACES:
+    ages = [age for index in val if (age := cache.records[index].age) is not None]
+    if len(ages) >= MIN_FACES:
+        if max(ages) - min(ages) < NARROW_SPAN:
+            logger.warning(
+                "the held-out faces are all %g to %g years old: intervals are fitted on these ages and promised for "
+                "all; do not trust them for others",
+                min(ages),
+                max(ages),
+            )
         return None
     logger.warning(
         "only %d held-out faces have an age, and a calibration needs %d: that of the model before is kept",
-        known,
+        len(ages),
         MIN_FACES,
     )
     return start.config.calibration

@@ -40,6 +40,7 @@ def write_model(
     precision: str = "int8",
     provenance: Mapping[str, Any] | None = None,
     calibration: Calibration | None = None,
+    gender_temperature: float = 1.0,
 ) -> ModelFolder:
     """Export a network, calibrate what was exported, and write the folder.
 
@@ -53,6 +54,7 @@ def write_model(
         precision: "int8", "float16" or "float32" of the network for prediction.
         provenance: What else the weights come from.
         calibration: What the model promises; None finds it out on "val".
+        gender_temperature: What the gender logit is divided by where "val" has too few genders to find it out.
 
     Raises:
         ValueError: There are too few faces to calibrate with.
@@ -72,7 +74,8 @@ def write_model(
             image_size=recipe.image_size,
             min_age=recipe.min_age,
             max_age=recipe.max_age,
-            calibration=calibration or _calibration(recipe, cache, splits["val"], file, learned_tasks(network)),
+            calibration=calibration
+            or _calibration(recipe, cache, splits["val"], file, learned_tasks(network), gender_temperature),
             provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
             asianage_version=asianage.__version__,
         )
@@ -92,7 +95,12 @@ def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
 
 
 def _calibration(
-    recipe: TrainingRecipe, cache: CropCache, val: np.ndarray, file: Path, tasks: Collection[str]
+    recipe: TrainingRecipe,
+    cache: CropCache,
+    val: np.ndarray,
+    file: Path,
+    tasks: Collection[str],
+    gender_temperature: float,
 ) -> Calibration:
     """Calibrate an exported network as it will be asked: on crops averaged with their mirror images."""
     axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
@@ -106,7 +114,7 @@ def _calibration(
         age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)
     if "gender" not in tasks:
         is_male = np.full(len(is_male), np.nan)
-    return calibrate(axis, age_logits, gender_logits, age, is_male)
+    return calibrate(axis, age_logits, gender_logits, age, is_male, gender_temperature=gender_temperature)
 
 
 def _provenance(

@@ -112,6 +112,53 @@ def test_an_interrupted_call_goes_on_and_another_run_is_refused(start, own_faces
         tune(start, own_faces[:50], tmp_path, epochs=2)
 
 
+def test_a_run_is_not_resumed_from_another_model(start, own_faces, tmp_path):
+    other = tune(start, own_faces, tmp_path / "other", epochs=1)
+    tune(start, own_faces, tmp_path / "run", epochs=1)
+    with pytest.raises(ValueError, match="another recipe"):
+        tune(other.model, own_faces, tmp_path / "run", epochs=1)
+
+
+def test_faces_of_one_gender_teach_ages_alone(start, own_faces, tmp_path, caplog):
+    men = [replace(record, gender="male") for record in own_faces]
+    with caplog.at_level(logging.WARNING):
+        better = tune(start, men, tmp_path / "men")
+    assert "all faces to learn from are labelled male" in caplog.text
+    ages_alone = tune(start, [replace(record, gender=None) for record in men], tmp_path / "ages")
+    crops = [record.path for record in own_faces[:10]]
+    probabilities = [[f.male_probability for f in e.predict_crops(crops)] for e in (better, ages_alone)]
+    np.testing.assert_allclose(*probabilities, atol=1e-3)
+
+
+def test_few_held_out_genders_keep_the_temperature_of_the_gender(start, own_faces, tmp_path):
+    import shutil
+
+    folder = tmp_path / "start"
+    shutil.copytree(start.path, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["calibration"]["gender_temperature"] = 2.5
+    (folder / "config.json").write_text(json.dumps(config))
+    faces = [replace(record, gender=None) for record in own_faces]
+    tuned = fine_tune(folder, faces, tmp_path / "run", epochs=1, detector=None, precision="float32")
+    assert tuned.model.config.calibration.gender_temperature == 2.5
+    assert tuned.model.config.calibration.interval_mass != start.config.calibration.interval_mass
+
+
+def test_pictures_that_are_left_out_do_not_count(start, own_faces, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no picture")
+    faces = [*own_faces[:4], *(replace(own_faces[0], path=broken, identity=f"b{i}") for i in range(20))]
+    faces = [replace(face, split="val" if number < 2 else "train") for number, face in enumerate(faces)]
+    with pytest.raises(ValueError, match=r"Received: 4\. Pictures that are unreadable.*left_out\.csv"):
+        tune(start, faces, tmp_path / "run", epochs=1)
+
+
+def test_held_out_faces_of_few_ages_warn(start, own_faces, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        tune(start, [replace(face, age=50.0 + n % 9) for n, face in enumerate(own_faces)], tmp_path, epochs=1)
+    assert "held-out faces are all 50 to 58 years old" in caplog.text
+
+
 def test_a_model_without_weights_is_refused(start, own_faces, tmp_path):
     import shutil
 
