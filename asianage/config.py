@@ -43,7 +43,9 @@ class Calibration:
         masses = self.interval_mass
         _require(isinstance(masses, Mapping) and len(masses) > 0, "interval_mass", masses)
         for coverage, mass in masses.items():
-            values = mass if isinstance(mass, list | tuple) and 2 <= len(mass) <= MAX_MASSES else [mass]
+            values: Sequence[Any] = [mass]
+            if isinstance(mass, list | tuple) and 2 <= len(mass) <= MAX_MASSES:
+                values = mass
             inside = all(_is_number(value) and 0 < value < 1 for value in values)
             _require(_is_probability(coverage) and inside, "interval_mass", masses)
 
