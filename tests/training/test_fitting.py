@@ -61,7 +61,7 @@ def test_a_run_learns_and_writes_its_history(cache, tmp_path):
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(cache, whole_run, tmp_path, monkeypatch):
-    validate = fitting._validate
+    validate = fitting.validate
     calls = []
 
     def stop_in_the_second_epoch(*arguments):
@@ -70,7 +70,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(cache, whole_run, tmp_pa
             raise KeyboardInterrupt
         return validate(*arguments)
 
-    monkeypatch.setattr(fitting, "_validate", stop_in_the_second_epoch)
+    monkeypatch.setattr(fitting, "validate", stop_in_the_second_epoch)
     with pytest.raises(KeyboardInterrupt):
         fitting.fit(RECIPE, cache, np.arange(60), np.arange(60, 90), tmp_path)
     assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 1
@@ -107,7 +107,7 @@ def scored(monkeypatch, scores, *, stop_at=None):
             raise KeyboardInterrupt
         return {"val_score": remaining.pop(0)}
 
-    monkeypatch.setattr(fitting, "_validate", validate)
+    monkeypatch.setattr(fitting, "validate", validate)
 
 
 def test_training_ends_when_nothing_has_become_better(cache, tmp_path, monkeypatch):
