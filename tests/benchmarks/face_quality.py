@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from asianage import AgeGenderEstimator, load_image
+from asianage.detection import FaceDetector, select_detector
 from asianage.face_crops import cut_face_crops
 from asianage.face_quality import face_quality
 from asianage.training.records import FaceRecord, read_records
@@ -47,7 +48,10 @@ BINS = {
 
 
 def measure(
-    estimator: AgeGenderEstimator, records: Sequence[FaceRecord], change: Callable[[np.ndarray], np.ndarray]
+    estimator: AgeGenderEstimator,
+    detector: FaceDetector,
+    records: Sequence[FaceRecord],
+    change: Callable[[np.ndarray], np.ndarray],
 ) -> list[dict[str, float]]:
     """Return quality, error of age and whether the gender is right, for each face that is found."""
     rows = []
@@ -56,7 +60,7 @@ def measure(
         faces = estimator.predict(image)
         if not faces or faces[0].detector is None:
             continue
-        found = cut_face_crops(image, estimator._ready_detector(), estimator.model.config.image_size)
+        found = cut_face_crops(image, detector, estimator.model.config.image_size)
         quality = face_quality(found.crops[0], found.detections[0].box, found.detections[0].landmarks)
         values = {name: getattr(quality, name) for name in BINS}
         error = abs(faces[0].age - (record.age or 0.0))
@@ -72,12 +76,13 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=300)
     parser.add_argument("--detector", default="auto")
     options = parser.parse_args()
-    estimator = AgeGenderEstimator(detector=options.detector)
+    detector = select_detector(options.detector)
+    estimator = AgeGenderEstimator(detector=detector)
     records = [r for r in read_records(options.table) if r.split == options.split and r.age is not None and r.gender]
     few = [records[i] for i in np.random.default_rng(0).permutation(len(records))[: options.faces]]
-    as_they_are = measure(estimator, records, lambda image: image)
+    as_they_are = measure(estimator, detector, records, lambda image: image)
     for name, changes in WORSE.items():
-        rows = as_they_are + [row for change in changes for row in measure(estimator, few, change)]
+        rows = as_they_are + [row for change in changes for row in measure(estimator, detector, few, change)]
         print(f"\n| {name} | faces | MAE, years | gender right |\n|---|---|---|---|")
         for low, high in zip(BINS[name][:-1], BINS[name][1:], strict=True):
             inside = [row for row in rows if low <= row[name] < high]
