@@ -34,8 +34,8 @@ class FaceQuality:
         sharpness: Variance of the Laplacian of the crop's brightness over the variance of the brightness itself; as
             large for a pale face as for one of strong contrast.
         turn: How far the nose lies from the middle between the eyes, along the line of the eyes and in units of their
-            distance; 0 seen from the front, None without landmarks. No warning goes with it: up to where faces are
-            found, errors did not grow with it.
+            distance; 0 seen from the front, None without landmarks. No warning goes with it: the error of
+            the age did not grow with it.
     """
 
     size: float

