@@ -121,6 +121,17 @@ def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequ
     return np.clip(np.stack([low, high], axis=1), axis.min_age, axis.max_age).astype(np.float32)
 
 
+def age_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float]) -> np.ndarray:
+    """Return the interval that is given with an estimate: the central one, stretched to hold the expected age.
+
+    The mean may leave a very skewed distribution's central interval; an estimate outside its own interval would only
+    confuse. Arguments and result are those of `central_interval`.
+    """
+    interval = central_interval(axis, distribution, mass)
+    age = expected_age(axis, distribution)
+    return np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
+
+
 def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return where rows of values (n, positions) first come down to zero, with straight lines between positions."""
     index = np.argmax(values <= 0.0, axis=1)

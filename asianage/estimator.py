@@ -325,10 +325,7 @@ class AgeGenderEstimator:
         calibration = self._model.config.calibration
         distribution = ages.softmax(age_logits, calibration.age_temperature)
         age = ages.expected_age(self._axis, distribution)
-        interval = ages.central_interval(self._axis, distribution, self._mass)
-        # The mean may leave a very skewed distribution's central interval; an estimate outside its own interval
-        # would only confuse.
-        interval = np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
+        interval = ages.age_interval(self._axis, distribution, self._mass)
         positive = 1.0 / (1.0 + np.exp(-gender_logits / calibration.gender_temperature))
         row = 0
         for faces in images:

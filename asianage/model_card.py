@@ -51,7 +51,7 @@ _KNOWN_WEIGHTS = {
 _LARGE_ERROR = 6.0
 _FEW_FACES = 50
 
-_COLUMNS = ("faces", "MAE (95 % interval)", "within 5 years", "bias", "gender right", "interval holds", "its width")
+_COLUMNS = ("faces", "MAE", "within 5 years", "bias", "gender right", "interval holds", "its width")
 
 
 def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str | None = None) -> str:
@@ -179,7 +179,8 @@ def _figures(metrics: Mapping[str, Any]) -> str:
         return "## Figures\n\nNothing has been measured yet.\n"
     parts.append(
         "Measured as a user sees them: whole pipeline, face detection included. MAE: mean absolute error in years; "
-        "bias: estimate\nminus truth, in years; within 5 years: share of faces whose error is at most that. Only "
+        "bias: estimate\nminus truth, in years; within 5 years: share of faces whose error is at most that. In "
+        "brackets 95 % intervals, by\nbootstrap over faces for the MAE and by Wilson's formula for shares. Only "
         "figures of the same data compare.\n"
     )
     for split in splits:
@@ -196,9 +197,21 @@ def _figures(metrics: Mapping[str, Any]) -> str:
             nodes["all"] = _mapping(evaluation["all"])
         rows = [(_full_name(name), _mapping(node.get("overall"))) for name, node in nodes.items()]
         parts.append(_figure_table("data", rows))
+        parts.extend(_coverages(nodes))
         for name, node in nodes.items():
             parts.extend(_breakdowns(_full_name(name), node))
     return "\n".join(parts)
+
+
+def _coverages(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield how many ages the intervals hold that the model can give, where that was measured."""
+    measured = {name: _mapping(node.get("coverage_by_promise")) for name, node in nodes.items()}
+    promises = list(dict.fromkeys(promise for held in measured.values() for promise in held))
+    if promises:
+        yield "### Intervals of other promises\n"
+        header = ("data", *(f"interval of {_text(promise)}" for promise in promises))
+        rows = [(_full_name(name), *(_percent(_number(held, p)) for p in promises)) for name, held in measured.items()]
+        yield _table(header, rows)
 
 
 def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
@@ -212,6 +225,9 @@ def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
         ("MAE to 40 years", _years(special, "mae_to_40")),
         ("MAE from 20 to 40 years, weighted by the ages of the full data set", _years(special, "mae_natural_20_40")),
         ("gender right from 15 years", _percent(_number(special, "gender_accuracy_from_15"))),
+        (f"MAE under 5 years{_faces(special, 'faces_under_5')}", _years(special, "mae_under_5")),
+        ("gender right under 5 years", _percent(_number(special, "gender_accuracy_under_5"))),
+        (f"MAE from 70 years{_faces(special, 'faces_from_70')}", _years(special, "mae_from_70")),
     ]
     figures = [figure for figure in figures if figure[1] != _ABSENT]
     if figures:
@@ -229,15 +245,12 @@ def _figure_table(first: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> 
 def _figure_cells(leaf: Mapping[str, Any]) -> Iterator[str]:
     faces = _number(leaf, "faces")
     yield _ABSENT if faces is None else f"{faces:,.0f}"
-    mae, interval = _years(leaf, "mae"), leaf.get("mae_interval")
-    if isinstance(interval, Sequence) and len(interval) == 2 and all(_is_number(end) for end in interval):
-        mae += f" ({interval[0]:.2f}-{interval[1]:.2f})"
-    yield mae
+    yield _years(leaf, "mae") + _range(leaf, "mae_interval")
     yield _percent(_number(leaf, "cs_at_5"))
     bias = _number(leaf, "bias")
     yield _ABSENT if bias is None else f"{bias:+.2f}"
-    yield _percent(_number(leaf, "gender_accuracy"))
-    yield _percent(_number(leaf, "interval_coverage"))
+    yield _percent(_number(leaf, "gender_accuracy")) + _range(leaf, "gender_accuracy_interval", 100.0, 1)
+    yield _percent(_number(leaf, "interval_coverage")) + _range(leaf, "interval_coverage_interval", 100.0, 1)
     width = _number(leaf, "interval_mean_width")
     yield _ABSENT if width is None else f"{width:.1f}"
 
@@ -402,6 +415,19 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: boo
 def _years(leaf: Mapping[str, Any], key: str) -> str:
     value = _number(leaf, key)
     return _ABSENT if value is None else f"{value:.2f}"
+
+
+def _faces(leaf: Mapping[str, Any], key: str) -> str:
+    count = _number(leaf, key)
+    return "" if count is None else f" ({count:,.0f} faces)"
+
+
+def _range(leaf: Mapping[str, Any], key: str, factor: float = 1.0, digits: int = 2) -> str:
+    """Return the interval of a figure in brackets, after a space; nothing if it is not known."""
+    ends = leaf.get(key)
+    if not isinstance(ends, Sequence) or len(ends) != 2 or not all(_is_number(end) for end in ends):
+        return ""
+    return f" ({factor * ends[0]:.{digits}f}-{factor * ends[1]:.{digits}f})"
 
 
 def _percent(share: float | None) -> str:

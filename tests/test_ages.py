@@ -7,6 +7,7 @@ import pytest
 
 from asianage.ages import (
     AgeAxis,
+    age_interval,
     central_interval,
     cumulative_at,
     expected_age,
@@ -182,6 +183,14 @@ def test_an_interval_by_hand():
     np.testing.assert_allclose(central_interval(SHORT, even, 0.5), [[20.5, 22.5]], rtol=1e-6)
     # Its ends stay on the axis, though the last year reaches half a year further.
     np.testing.assert_allclose(central_interval(SHORT, even, 0.98), [[20.0, 23.0]], rtol=1e-6)
+
+
+def test_the_interval_of_an_estimate_holds_the_estimate():
+    # Nearly certain to be 20, and yet 23 often enough to draw the mean out of the middle half.
+    skewed = np.array([[0.85, 0.0, 0.0, 0.15], [0.25, 0.25, 0.25, 0.25]])
+    middle, stretched = central_interval(SHORT, skewed, 0.2), age_interval(SHORT, skewed, 0.2)
+    assert middle[0, 1] < expected_age(SHORT, skewed)[0]
+    np.testing.assert_allclose(stretched, [[middle[0, 0], 20.45], middle[1]], rtol=1e-6)
 
 
 def test_an_interval_holds_its_mass():

@@ -32,7 +32,9 @@ def leaf(mae: float | None, accuracy: float | None) -> dict:
         "bias": -0.25,
         "cs_at_5": 0.7,
         "gender_accuracy": accuracy,
+        "gender_accuracy_interval": None if accuracy is None else [accuracy - 0.02, accuracy + 0.01],
         "interval_coverage": 0.9,
+        "interval_coverage_interval": [0.88, 0.915],
         "interval_mean_width": 17.25,
     }
 
@@ -40,6 +42,7 @@ def leaf(mae: float | None, accuracy: float | None) -> dict:
 def metrics() -> dict:
     node = {
         "overall": leaf(4.25, 0.97),
+        "coverage_by_promise": {"0.5": 0.495, "0.9": 0.9},
         "by_age_band": {"20-29": leaf(3.5, 0.98), "30-39": leaf(6.75, None)},
         "by_gender": {"female": leaf(4.0, 0.9), "male": leaf(4.5, 0.99)},
         "by_group": {},
@@ -95,8 +98,10 @@ def test_tables_show_the_figures_by_data_set_age_and_gender() -> None:
     text = model_card(CONFIG, metrics())
     overall = rows(text, "Part: **test**")
     assert overall[2] == [
-        "AFAD (Asian Face Age Dataset)", "1,500", "4.25 (4.15-4.35)", "70.0 %", "-0.25", "97.0 %", "90.0 %", "17.2"
-    ]
+        "AFAD (Asian Face Age Dataset)", "1,500", "4.25 (4.15-4.35)", "70.0 %", "-0.25", "97.0 % (95.0-98.0)",
+        "90.0 % (88.0-91.5)", "17.2"
+    ]  # fmt: skip
+    assert rows(text, "### Intervals of other promises")[2] == ["AFAD (Asian Face Age Dataset)", "49.5 %", "90.0 %"]
     assert overall[3][0] == "my faces"
     assert overall[3][5] == "–"  # noqa: RUF001
     assert [row[0] for row in rows(text, "### AFAD (Asian Face Age Dataset) by age")[2:]] == ["20-29", "30-39"]

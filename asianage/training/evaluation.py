@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from asianage.ages import AgeAxis
+from asianage.ages import AgeAxis, age_interval
 from asianage.config import GENDERS
 from asianage.errors import BatchError
 from asianage.estimator import AgeGenderEstimator
@@ -41,7 +41,6 @@ NATURAL_AGES = range(20, 41)
 DECIMALS = 4
 
 
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
     """What a model said about every labelled picture, and the figures that follow from it.
@@ -51,6 +50,7 @@ class Evaluation:
         age: float64 (n,): estimated age, in years.
         age_interval: float64 (n, 2): lower and upper end, in years.
         interval_target: Share of true ages that the intervals promise to hold.
+        interval_mass: What the model knows of intervals of other promises, as `Calibration.interval_mass`.
         male_probability: float64 (n,): probability of "male".
         age_distribution: float32 (n, num_ages), rows sum to 1.
         age_axis: The ages that the distributions stand for.
@@ -65,6 +65,7 @@ class Evaluation:
     age: np.ndarray
     age_interval: np.ndarray
     interval_target: float
+    interval_mass: Mapping[str, float | Sequence[float]]
     male_probability: np.ndarray
     age_distribution: np.ndarray
     age_axis: AgeAxis
@@ -85,6 +86,18 @@ class Evaluation:
             male_probability=self.male_probability,
             detected=self.detected,
         )
+
+    def coverage_by_promise(self, rows: np.ndarray) -> dict[str, float]:
+        """Return which share of the true ages at `rows`, int (m,), each promised coverage's intervals hold."""
+        rows = rows[np.isfinite(self.faces.true_age[rows])]
+        if not len(rows):
+            return {}
+        age = self.faces.true_age[rows]
+        held = {}
+        for promise, mass in self.interval_mass.items():
+            low, high = age_interval(self.age_axis, self.age_distribution[rows], mass).T
+            held[promise] = float(np.mean((low <= age) & (age <= high)))
+        return held
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures per data set, age band, gender and group: plain values that `json.dumps` takes."""
@@ -112,6 +125,7 @@ class Evaluation:
         by_decade = self._parts(rows, unreadable, _decade)
         return {
             "overall": self._leaf(rows, len(unreadable)),
+            "coverage_by_promise": _rounded(self.coverage_by_promise(_positions(rows))),
             "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
             "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
             "by_group": self._parts(rows, unreadable, lambda record: record.group or None),
@@ -216,6 +230,7 @@ def evaluate(
         age=np.array([face.age for face in faces], dtype=np.float64),
         age_interval=np.array([face.age_interval for face in faces], dtype=np.float64),
         interval_target=faces[0].interval_coverage,
+        interval_mass=estimator.model.config.calibration.interval_mass,
         male_probability=np.array([_male_probability(face) for face in faces], dtype=np.float64),
         age_distribution=np.stack([face.age_distribution for face in faces]),
         age_axis=faces[0].age_axis,
@@ -264,27 +279,44 @@ def _whole_pictures(estimator: AgeGenderEstimator, paths: list[Path]) -> list[Fa
 
 
 def _special(dataset: str, faces: LabelledPredictions) -> dict[str, Any]:
-    """Return the figures by which one data set's results are usually compared."""
+    """Return the figures of the youngest and the oldest, and those that only one data set has."""
+    figures = _ends_of_life(faces)
     if dataset.lower().startswith("afad"):
         aged = faces.take(np.isfinite(faces.true_age))
-        error = aged.age - aged.true_age
-        to_40 = aged.true_age < 41
+        to_40 = aged.take(aged.true_age < 41)
         natural = {age: AFAD_NATURAL_COUNTS[age] for age in NATURAL_AGES}
-        weighted, share = weighted_error(errors_by_age(aged.true_age, error), natural)
-        return {
-            "faces_to_40": int(np.count_nonzero(to_40)),
-            "mae_to_40": float(np.mean(np.abs(error[to_40]))) if to_40.any() else None,
+        weighted, share = weighted_error(errors_by_age(aged.true_age, aged.age - aged.true_age), natural)
+        figures |= {
+            "faces_to_40": len(to_40),
+            "mae_to_40": _mae(to_40),
             "mae_natural_20_40": weighted,
             "natural_share_covered": share,
         }
     if dataset.lower().startswith("utkface"):
         adult = faces.take(np.isfinite(faces.is_male) & (faces.true_age >= 15))
-        right = (adult.male_probability > 0.5) == (adult.is_male > 0.5)
-        return {
-            "faces_from_15": len(adult),
-            "gender_accuracy_from_15": float(np.mean(right)) if len(adult) else None,
-        }
-    return {}
+        figures |= {"faces_from_15": len(adult), "gender_accuracy_from_15": _gender_accuracy(adult)}
+    return figures
+
+
+def _ends_of_life(faces: LabelledPredictions) -> dict[str, Any]:
+    """Return the figures of small children and of old people, of a data set that has any."""
+    young, old = faces.take(faces.true_age < 5), faces.take(faces.true_age >= 70)
+    figures: dict[str, Any] = {}
+    if len(young):
+        figures |= {"faces_under_5": len(young), "mae_under_5": _mae(young)}
+        figures |= {"gender_accuracy_under_5": _gender_accuracy(young)}
+    if len(old):
+        figures |= {"faces_from_70": len(old), "mae_from_70": _mae(old)}
+    return figures
+
+
+def _mae(faces: LabelledPredictions) -> float | None:
+    return float(np.mean(np.abs(faces.age - faces.true_age))) if len(faces) else None
+
+
+def _gender_accuracy(faces: LabelledPredictions) -> float | None:
+    faces = faces.take(np.isfinite(faces.is_male))
+    return float(np.mean((faces.male_probability > 0.5) == (faces.is_male > 0.5))) if len(faces) else None
 
 
 def _male_probability(face: FacePrediction) -> float:

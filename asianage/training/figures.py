@@ -277,6 +277,35 @@ def interval_coverage(faces: Mapping[str, LabelledPredictions], target: float) -
     return figure
 
 
+def coverage_by_promise(held: Mapping[str, tuple[Mapping[str, float], int]]) -> Figure:
+    """Draw which share of the true ages the intervals hold against the share that they promise.
+
+    Args:
+        held: Name of a data set -> promised share, as text, to measured share; and the number of its faces.
+    """
+    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    panel = figure.subplots()
+    panel.plot([0, 1], [0, 1], color=MIDDLE, linewidth=1, linestyle=":", label="kept")
+    promises = sorted({float(promise) for shares, _ in held.values() for promise in shares})
+    for number, (name, (shares, faces)) in enumerate(held.items()):
+        share = np.array(list(shares.values()))
+        ends = [wilson_interval(round(value * faces), faces) for value in share]
+        reach = np.abs(np.array(ends).reshape(-1, 2).T - share)
+        # Side by side, so that the bars of several data sets can be told apart.
+        place = np.array([float(promise) for promise in shares]) + 0.008 * (number - (len(held) - 1) / 2)
+        panel.errorbar(
+            place, share, reach, color=DATASET_COLORS[number], marker=DATASET_MARKERS[number],
+            linestyle="none", elinewidth=1.2, markersize=6, label=f"{name} ({faces:,})",
+        )  # fmt: skip
+    panel.set_title("True ages inside the interval")
+    first = max(0.0, min(promises, default=0.5) - 0.1)
+    panel.set(xlabel="promised", ylabel="measured", xlim=(first, 1.02), ylim=(first, 1.02), xticks=promises)
+    panel.xaxis.set_major_formatter(PERCENT)
+    panel.yaxis.set_major_formatter(PERCENT)
+    panel.legend(loc="upper left")
+    return figure
+
+
 def _curves(panel: Axes, history: Mapping[str, np.ndarray], prefix: str) -> None:
     names = [name for name in history if name.startswith(prefix)]
     for number, name in enumerate(names):

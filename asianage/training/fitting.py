@@ -83,6 +83,7 @@ def fit(
             label_sigma=recipe.label_sigma if recipe.objective == "label_distribution" else None,
             batch_size=recipe.batch_size,
             augmentation=recipe.augmentation,
+            mirrored=recipe.mirror_weight > 0,
             seed=recipe.seed,
             outputs=list(learner.output),
             teaching=teaching,
@@ -339,7 +340,12 @@ def _compile(learner: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_
         if name == "gender_logit":
             losses[name], weights[name] = gender_loss(recipe.gender_smoothing), recipe.gender_weight
         else:
-            losses[name] = age_loss(recipe.objective, axis, expectation_weight=recipe.expectation_weight)
+            losses[name] = age_loss(
+                recipe.objective,
+                axis,
+                expectation_weight=recipe.expectation_weight,
+                mirror_weight=recipe.mirror_weight,
+            )
             weights[name] = 1.0
     learner.compile(optimizer=optimizer, loss=losses, loss_weights=weights)
 

@@ -186,9 +186,11 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
 def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) -> dict[str, Any]:
     names = ["mae", "mae_interval", "rmse", "bias", *(f"cs_at_{years}" for years in CUMULATIVE_YEARS)]
     if not len(faces):
-        return dict.fromkeys([*names, "macro_mae", "interval_coverage", "interval_mean_width"])
+        names += ["macro_mae", "interval_coverage", "interval_coverage_interval", "interval_mean_width"]
+        return dict.fromkeys(names)
     error = faces.age - faces.true_age
     low, high = faces.age_interval.T
+    inside = (low <= faces.true_age) & (faces.true_age <= high)
     return {
         "mae": float(np.mean(np.abs(error))),
         "mae_interval": list(bootstrap_interval(np.abs(error), samples=bootstrap_samples, seed=seed)),
@@ -196,7 +198,8 @@ def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) 
         "bias": float(np.mean(error)),
         **{f"cs_at_{years}": cumulative_score(error, years) for years in CUMULATIVE_YEARS},
         "macro_mae": float(np.mean(list(errors_by_age(faces.true_age, error).values()))),
-        "interval_coverage": float(np.mean((low <= faces.true_age) & (faces.true_age <= high))),
+        "interval_coverage": float(np.mean(inside)),
+        "interval_coverage_interval": list(wilson_interval(np.count_nonzero(inside), len(faces))),
         "interval_mean_width": float(np.mean(high - low)),
     }
 
@@ -211,6 +214,7 @@ def _gender_figures(faces: LabelledPredictions) -> dict[str, Any]:
     confidence = np.maximum(faces.male_probability, 1.0 - faces.male_probability)
     return {
         "gender_accuracy": float(np.mean(right)) if len(faces) else None,
+        "gender_accuracy_interval": list(wilson_interval(np.count_nonzero(right), len(faces))) if len(faces) else None,
         "gender_balanced_accuracy": sum(both) / 2.0 if len(both) == 2 else None,
         "gender_precision": dict(zip(GENDERS, precision, strict=True)),
         "gender_recall": dict(zip(GENDERS, recall, strict=True)),

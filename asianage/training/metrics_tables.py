@@ -18,6 +18,11 @@ _SPECIAL = {
     "mae_to_40": ("MAE of up to 40 years", "years"),
     "mae_natural_20_40": ("MAE of 20 to 40 years, weighted to the ages of the full AFAD", "years"),
     "natural_share_covered": ("Share of the full AFAD of 20 to 40 years whose ages occur here", "share"),
+    "faces_under_5": ("Faces under 5 years", "count"),
+    "mae_under_5": ("MAE under 5 years", "years"),
+    "gender_accuracy_under_5": ("Gender accuracy under 5 years", "share"),
+    "faces_from_70": ("Faces from 70 years", "count"),
+    "mae_from_70": ("MAE from 70 years", "years"),
     "faces_from_15": ("Faces from 15 years", "count"),
     "gender_accuracy_from_15": ("Gender accuracy from 15 years", "share"),
 }
@@ -36,6 +41,9 @@ def metrics_markdown(metrics: Mapping[str, Any], figures: Sequence[tuple[str, st
     overall = {name: node["overall"] for name, node in datasets.items()}
     lines = ["# Evaluation", "", *_introduction(metrics), ""]
     lines += ["## Age", "", *_age_table("data set", overall, metrics["interval_target"]), ""]
+    promised = {name: node["coverage_by_promise"] for name, node in datasets.items() if node["coverage_by_promise"]}
+    if promised:
+        lines += ["## Intervals", "", *_promise_table(promised), ""]
     lines += ["## Gender", "", *_gender_table("data set", overall), ""]
     for name, node in datasets.items():
         if name != "all":
@@ -120,6 +128,12 @@ def _age_table(title: str, rows: Mapping[str, Mapping[str, Any]], target: float)
             for name, leaf in rows.items()
         ),
     )
+
+
+def _promise_table(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    promises = list(next(iter(rows.values())))
+    header = ["data set", *(f"in the {100 * float(promise):g} % interval" for promise in promises)]
+    return _table(header, ([name, *(_percent(held[promise]) for promise in promises)] for name, held in rows.items()))
 
 
 def _gender_table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -15,18 +15,38 @@ class AgeDistributionLoss(keras.losses.Loss):
     Gao et al.: 'Age Estimation Using Expectation of Label Distribution Learning' (DLDL-v2), IJCAI 2018.
     """
 
-    def __init__(self, axis: AgeAxis, expectation_weight: float, name: str = "age_distribution_loss") -> None:
-        """Create the loss for logits over `axis`; `expectation_weight` is per year of absolute error."""
+    def __init__(
+        self,
+        axis: AgeAxis,
+        expectation_weight: float,
+        mirror_weight: float = 0.0,
+        name: str = "age_distribution_loss",
+    ) -> None:
+        """Create the loss for logits over `axis`.
+
+        Args:
+            axis: The age axis.
+            expectation_weight: Weight of the absolute error, per year.
+            mirror_weight: Weight of the difference between the expected ages of a view and of its mirror image, per
+                year. Where it is not 0, rows 2 i and 2 i + 1 of a batch must be such a pair.
+            name: Name of the loss.
+        """
         super().__init__(name=name, dtype="float32")
         self._ages = np.asarray(axis.ages)
         self._expectation_weight = expectation_weight
+        self._mirror_weight = mirror_weight
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each row: target distributions and logits, both (batch, num_ages)."""
         log_probability = ops.log_softmax(y_pred, axis=-1)
         divergence = ops.sum(y_true * (ops.log(y_true + 1e-9) - log_probability), axis=-1)
         error = ops.sum(ops.multiply(ops.exp(log_probability) - y_true, self._ages), axis=-1)
-        return divergence + self._expectation_weight * ops.abs(error)
+        loss = divergence + self._expectation_weight * ops.abs(error)
+        if self._mirror_weight:
+            # Both have the same target, so that their errors differ by as much as their ages.
+            pairs = ops.reshape(error, (-1, 2))
+            loss += self._mirror_weight * ops.repeat(ops.abs(pairs[:, 0] - pairs[:, 1]), 2)
+        return loss
 
 
 def gender_loss(label_smoothing: float = 0.0) -> keras.losses.Loss:
@@ -43,7 +63,9 @@ OBJECTIVES = {
 """What training can minimize for the age -> the head of `asianage.networks.heads` that it is for."""
 
 
-def age_loss(objective: str, axis: AgeAxis, *, expectation_weight: float = 0.0) -> keras.losses.Loss:
+def age_loss(
+    objective: str, axis: AgeAxis, *, expectation_weight: float = 0.0, mirror_weight: float = 0.0
+) -> keras.losses.Loss:
     """Return the loss of an objective, for the raw age output of a network.
 
     Args:
@@ -51,12 +73,13 @@ def age_loss(objective: str, axis: AgeAxis, *, expectation_weight: float = 0.0) 
             others take ages in years (batch, 1).
         axis: The age axis.
         expectation_weight: Weight of the absolute error of the expected age, per year; of the label distribution only.
+        mirror_weight: As in `AgeDistributionLoss`; of the label distribution only.
 
     Raises:
         ValueError: There is no such objective.
     """
     if objective == "label_distribution":
-        return AgeDistributionLoss(axis, expectation_weight)
+        return AgeDistributionLoss(axis, expectation_weight, mirror_weight)
     if objective not in _LOSSES_OF_YEARS:
         raise ValueError(f"There is no objective {objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
     return _LOSSES_OF_YEARS[objective](axis)

@@ -39,6 +39,7 @@ class CropBatches(keras.utils.PyDataset):
         label_sigma: float | None,
         batch_size: int,
         augmentation: Augmentation | None,
+        mirrored: bool = False,
         seed: int,
         outputs: Sequence[str] = OUTPUTS,
         teaching: Teaching | None = None,
@@ -56,6 +57,7 @@ class CropBatches(keras.utils.PyDataset):
             label_sigma: Spread of the target distributions, in years; None makes the ages themselves the targets.
             batch_size: Views per batch; a last smaller batch is left out.
             augmentation: How far views may go; None takes the crops as they are.
+            mirrored: Whether every view is followed by its mirror image; a batch then holds half as many faces.
             seed: Seed of order and views.
             outputs: Names of the network's outputs: ``gender_logit``, and any other name for the age.
             teaching: What teachers say of the crops, for target distributions only; None leaves the labels alone.
@@ -63,16 +65,22 @@ class CropBatches(keras.utils.PyDataset):
             shares: float (n,): probability that a crop is used in an epoch; None uses all.
             first_epoch: Epoch to begin with, counted from 0, when a run is resumed.
             workers: Threads that prepare batches.
+
+        Raises:
+            ValueError: Views and their mirror images do not fill a batch.
         """
+        if mirrored and batch_size % 2:
+            raise ValueError(f"Mirrored views need an even `batch_size`. Received: {batch_size}.")
         super().__init__()
         self._cache = cache
         self._indices = np.asarray(indices)
         self._shares = np.ones(len(self._indices)) if shares is None else np.asarray(shares, dtype=np.float64)
-        self._batch_size = batch_size
+        self._faces = batch_size // 2 if mirrored else batch_size
+        self._mirrored = mirrored
         self._augmentation = augmentation
         self._seed = seed
         self._epoch = first_epoch
-        self._per_epoch = max(1, int(self._shares.sum()) // batch_size)
+        self._per_epoch = max(1, int(self._shares.sum()) // self._faces)
         self._targets, self._weights = self._labels(axis, label_sigma, outputs)
         if teaching is not None:
             said = {"age_logits": teaching.age_distribution, "gender_logit": teaching.male_probability[:, None]}
@@ -111,7 +119,7 @@ class CropBatches(keras.utils.PyDataset):
             self._order = self._shuffled()
 
     def _submit(self, batch: int) -> Future[Batch]:
-        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        chosen = self._order[batch * self._faces : (batch + 1) * self._faces]
         return self._pool.submit(self._prepare, chosen, (self._seed, self._epoch, batch))
 
     def _prepare(self, chosen: np.ndarray, seed: tuple[int, int, int]) -> Batch:
@@ -123,6 +131,9 @@ class CropBatches(keras.utils.PyDataset):
                 views[row] = self._cache.inner(index)
             else:
                 views[row] = augment(self._cache.crops[index], size, self._augmentation, random)
+        if self._mirrored:
+            views = np.stack([views, views[:, :, ::-1]], axis=1).reshape(-1, *views.shape[1:])
+            chosen = np.repeat(chosen, 2)
         targets = {name: values[chosen] for name, values in self._targets.items()}
         return views, targets, {name: values[chosen] for name, values in self._weights.items()}
 
@@ -151,5 +162,5 @@ class CropBatches(keras.utils.PyDataset):
         # The key of a crop is smaller the larger its share: weighted sampling without replacement
         # (Efraimidis and Spirakis, Information Processing Letters 2006).
         keys = random.exponential(size=len(self._indices)) / np.maximum(self._shares, 1e-9)
-        chosen = np.argsort(keys)[: self._per_epoch * self._batch_size]
+        chosen = np.argsort(keys)[: self._per_epoch * self._faces]
         return random.permutation(chosen)

@@ -28,6 +28,8 @@ class TrainingRecipe:
             have the head that it is for.
         label_sigma: Spread of the age targets for adults, in years; of the label distribution only.
         expectation_weight: Weight of the absolute error of the expected age, per year; of the label distribution only.
+        mirror_weight: Weight of the difference between the expected ages of a view and of its mirror image, per year;
+            0 shows views without it. Of the label distribution only.
         gender_weight: Weight of the gender loss.
         gender_smoothing: Label smoothing of the gender loss.
         epochs: Passes over the training crops.
@@ -61,6 +63,7 @@ class TrainingRecipe:
     objective: str = "label_distribution"
     label_sigma: float = 2.0
     expectation_weight: float = 0.15
+    mirror_weight: float = 0.0
     gender_weight: float = 1.0
     gender_smoothing: float = 0.02
     epochs: int = 40

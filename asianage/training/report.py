@@ -30,6 +30,7 @@ ERROR_BY_GENDER = "error_by_age_and_gender.png"
 TRUE_PREDICTED = "true_against_predicted.png"
 RELIABILITY = "gender_reliability.png"
 INTERVALS = "interval_coverage.png"
+PROMISES = "coverage_by_promise.png"
 WORST_AGES = "worst_ages.png"
 WORST_GENDERS = "worst_genders.png"
 
@@ -42,6 +43,7 @@ FIGURES = (
     TRUE_PREDICTED,
     RELIABILITY,
     INTERVALS,
+    PROMISES,
     WORST_AGES,
     WORST_GENDERS,
 )
@@ -224,6 +226,16 @@ def _probability_figures(evaluation: Evaluation) -> Iterator[tuple[str, str, str
         caption = "The dotted line is the share that the intervals promise. Bars are 95 % intervals of the measured."
         drawn = figures.interval_coverage(_faces_by_dataset(evaluation), evaluation.interval_target)
         yield INTERVALS, "Coverage and width of the age intervals", caption, drawn
+        caption = "Intervals of every promise that the model was calibrated for. Bars are 95 % intervals."
+        yield PROMISES, "Promised and measured coverage", caption, figures.coverage_by_promise(_held(evaluation))
+
+
+def _held(evaluation: Evaluation) -> dict[str, tuple[dict[str, float], int]]:
+    """Return by data set which share of ages the intervals of each promise hold, and of how many."""
+    aged = np.isfinite(evaluation.faces.true_age)
+    names = np.array([_name(record) for record in evaluation.records])
+    rows = {name: np.flatnonzero((names == name) & aged) for name in _faces_by_dataset(evaluation)}
+    return {name: (evaluation.coverage_by_promise(mine), len(mine)) for name, mine in rows.items() if len(mine)}
 
 
 def _sheets(evaluation: Evaluation) -> Iterator[tuple[str, str, str, Figure]]:

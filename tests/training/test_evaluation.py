@@ -6,12 +6,14 @@ import subprocess
 import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from asianage.ages import AgeAxis, expected_age, target_distribution
+from asianage.config import Calibration
 from asianage.errors import BatchError, ImageError
 from asianage.prediction import FacePrediction
 from asianage.training.evaluation import evaluate
@@ -49,6 +51,8 @@ class FakeEstimator:
     def __init__(self, found: dict[str, list[FacePrediction]], whole: dict[str, FacePrediction] | None = None) -> None:
         self.found, self.whole = found, whole or {}
         self.whole_pictures_asked: list[str] = []
+        calibration = Calibration(interval_mass={"0.5": 0.5, "0.9": 0.9})
+        self.model = SimpleNamespace(config=SimpleNamespace(calibration=calibration))
 
     def predict_stream(self, images, *, on_error=None, **options):
         for position, image in enumerate(images):
@@ -197,6 +201,29 @@ def test_gender_of_utkface_counts_from_15_years():
     records = [record(name, age, dataset="utkface") for name, age in ages.items()]
     special = evaluate(estimator, records).to_dict()["datasets"]["utkface"]["special"]
     assert special == {"faces_from_15": 2, "gender_accuracy_from_15": 0.5}
+
+
+def test_the_youngest_and_the_oldest_have_figures_of_their_own():
+    estimator = FakeEstimator({name: [face(6, 0.1)] for name in "ab"} | {name: [face(60, 0.9)] for name in "cd"})
+    records = [record(name, age) for name, age in {"a": 4.0, "b": 5.0, "c": 70.0, "d": 69.0}.items()]
+    assert evaluate(estimator, records).to_dict()["datasets"]["unnamed"]["special"] == {
+        "faces_under_5": 1,
+        "mae_under_5": 2.0,
+        "gender_accuracy_under_5": 0.0,
+        "faces_from_70": 1,
+        "mae_from_70": 10.0,
+    }
+
+
+def test_every_promise_of_the_model_is_measured():
+    # The central half of the distribution reaches 1.35 years up and down, its 90 % 3.29 years.
+    found = {name: [face(30, 0.9)] for name in "abcd"}
+    records = [record(name, age) for name, age in {"a": 31.0, "b": 28.0, "c": 33.0, "d": 34.0}.items()]
+    metrics = evaluate(FakeEstimator(found), [*records, record("a", None)]).to_dict()
+    assert metrics["all"]["coverage_by_promise"] == {"0.5": 0.25, "0.9": 0.75}
+    assert "in the 50 % interval" in evaluate(FakeEstimator(found), records).to_markdown()
+    unknown = evaluate(FakeEstimator(found), [record("a", None)])
+    assert unknown.to_dict()["all"]["coverage_by_promise"] == {}
 
 
 def test_other_data_sets_have_no_special_figures():

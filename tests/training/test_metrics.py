@@ -34,12 +34,14 @@ def test_age_figures_are_those_computed_by_hand():
     assert [figures[f"cs_at_{years}"] for years in (1, 3, 5, 7)] == [0.5, 0.75, 0.75, 0.75]
     assert figures["macro_mae"] == pytest.approx((2 + 0 + 8) / 3)
     assert figures["interval_coverage"] == 0.5
+    assert figures["interval_coverage_interval"] == pytest.approx([0.150036, 0.849964], abs=1e-5)
     assert figures["interval_mean_width"] == pytest.approx(4.0)
 
 
 def test_gender_figures_are_those_computed_by_hand():
     figures = summarize(FOUR)
     assert figures["gender_accuracy"] == 0.75
+    assert figures["gender_accuracy_interval"] == pytest.approx([0.300642, 0.954414], abs=1e-5)
     assert figures["gender_balanced_accuracy"] == pytest.approx((1.0 + 0.5) / 2)
     assert figures["gender_recall"] == {"female": 1.0, "male": 0.5}
     assert figures["gender_precision"] == {"female": pytest.approx(2 / 3), "male": 1.0}
@@ -73,7 +75,8 @@ def test_figures_without_labels_are_none_and_not_nan():
     nothing = predictions([], [], [], []).take(np.array([], dtype=int))
     figures = summarize(nothing)
     assert figures["faces"] == 0
-    for name in ("mae", "mae_interval", "rmse", "bias", "cs_at_5", "macro_mae", "interval_coverage", "gender_accuracy"):
+    names = ("mae", "mae_interval", "rmse", "bias", "cs_at_5", "macro_mae", "interval_coverage", "gender_accuracy")
+    for name in (*names, "interval_coverage_interval", "gender_accuracy_interval"):
         assert figures[name] is None
     assert figures["gender_precision"] == {"female": None, "male": None}
     assert figures["gender_confusion"]["male"] == {"female": 0, "male": 0}

@@ -60,6 +60,22 @@ def test_epochs_differ_and_a_resumed_run_sees_the_same(cache):
     np.testing.assert_array_equal(batches(cache, first_epoch=1)[2][0], running[2][0])
 
 
+def test_mirrored_views_follow_theirs_with_the_same_targets(cache):
+    data = batches(cache, mirrored=True)
+    assert len(data) == 10
+    views, targets, weights = data[0]
+    assert views.shape == (8, 32, 32, 3)
+    np.testing.assert_array_equal(views[1::2], views[0::2, :, ::-1])
+    assert len({view.tobytes() for view in views}) == 8
+    for values in (*targets.values(), *weights.values()):
+        np.testing.assert_array_equal(values[1::2], values[0::2])
+
+
+def test_mirrored_views_need_an_even_batch(cache):
+    with pytest.raises(ValueError, match="even `batch_size`"):
+        batches(cache, mirrored=True, batch_size=7)
+
+
 def test_shares_thin_out_a_group(cache):
     shares = np.where(np.arange(40) < 20, 1.0, 0.2)
     data = batches(cache, shares=shares, batch_size=4)

@@ -37,6 +37,7 @@ def evaluation(picture: Path, ages, genders, datasets, *, seed: int = 0) -> Eval
         age=expected_age(AXIS, distribution).astype(float),
         age_interval=central_interval(AXIS, distribution, 0.9).astype(float),
         interval_target=0.9,
+        interval_mass={"0.5": 0.5, "0.9": 0.9},
         male_probability=np.clip([(g == "male") for g in genders] + random.normal(0, 0.4, len(records)), 0.001, 0.999),
         age_distribution=distribution,
         age_axis=AXIS,
@@ -81,7 +82,8 @@ def test_labels_that_are_missing_leave_out_figures_and_nothing_else(picture, tmp
     assert names == {report.IMAGES, report.CONFUSION, report.RELIABILITY, report.WORST_GENDERS}
     no_gender = evaluation(picture, [20.0, 30.0, None], [None] * 3, ["a"] * 3)
     names = {name for name, _, _ in report.write_figures(no_gender, tmp_path)}
-    assert names == {report.IMAGES, report.ERROR_BY_AGE, report.TRUE_PREDICTED, report.INTERVALS, report.WORST_AGES}
+    about_ages = {report.ERROR_BY_AGE, report.TRUE_PREDICTED, report.INTERVALS, report.PROMISES, report.WORST_AGES}
+    assert names == {report.IMAGES, *about_ages}
 
 
 @pytest.mark.parametrize("ages", [[30.0], [0.0, 80.0], [30.0] * 3])
