@@ -59,14 +59,15 @@ def fit(
         train: int (n,): positions in the cache to learn from.
         val: int (m,): positions in the cache to choose the best epoch by.
         folder: Where checkpoints, history and the best weights are written.
-        initial: A network of the same form to begin with; None begins with random weights.
+        initial: A network to begin with, as `take_over` has it; None begins with random weights.
         teaching: What teachers say of the crops at `train`; None learns from the labels alone.
 
     Returns:
         The file of the best weights, averaged over steps if the recipe says so.
 
     Raises:
-        ValueError: `folder` holds another recipe's run, or a value of the recipe is none that there is.
+        ValueError: `folder` holds another recipe's run, a value of the recipe is none that there is, or `initial` lacks
+            a layer.
         RuntimeError: The loss is no number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ def fit(
     if progress["epoch"]:
         learner.load_weights(folder / CHECKPOINT)
     elif initial is not None:
-        network.set_weights(initial.get_weights())
+        take_over(network, initial)
     callbacks = [_EpochKeeper(recipe, network, cache, val, batches, axis, folder, progress)]
     if recipe.ema_momentum:
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
@@ -131,6 +132,27 @@ def build_network(recipe: TrainingRecipe) -> keras.Model:
         min_age=recipe.min_age,
         **recipe.network,
     )
+
+
+def take_over(network: keras.Model, initial: keras.Model) -> None:
+    """Copy the weights of a network that has every layer of another; it may have more, as a deeper teacher has.
+
+    Raises:
+        ValueError: `initial` lacks a layer of `network`, or has it in another shape.
+    """
+    known = {layer.name: layer for layer in initial.layers}
+    for layer in network.layers:
+        source = known.get(layer.name)
+        wanted = [weight.shape for weight in layer.weights]
+        found = [weight.shape for weight in source.weights] if source is not None else []
+        if wanted != found:
+            raise ValueError(
+                f"`initial` must have every layer of the network that is trained. Received one whose layer "
+                f"{layer.name!r} has weights of the shapes {found} instead of {wanted}. Begin with a model of the same "
+                "architecture, or with none."
+            )
+        if source is not None:
+            layer.set_weights(source.get_weights())
 
 
 def load_best(recipe: TrainingRecipe, weights: Path) -> keras.Model:

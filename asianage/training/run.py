@@ -71,7 +71,8 @@ def train(
             and why), crops, checkpoints, ``history.csv``, ``recipe.json``, the folder ``model``, and where figures are
             measured the folder ``report``. A recipe of several networks has a folder of this kind for each.
         name: Name of the model; None takes that of the recipe.
-        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; None begins as the recipe says.
+        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; it must have every layer of the
+            recipe's network, for crops of any size. None begins as the recipe says.
         pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
         teachers: Models that a recipe with `teacher_weight` learns from too, as `initial`.
         dataset: Only faces of this data set; None takes all.

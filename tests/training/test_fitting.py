@@ -200,6 +200,20 @@ def test_frozen_layers_stay_as_they_are(cache, tmp_path):
         assert np.array_equal(before, after) != moves, name
 
 
+def test_a_deeper_network_for_larger_crops_gives_its_layers():
+    def built(blocks, image_size):
+        recipe = RECIPE.changed(architecture="dlib_resnet", network={"blocks": blocks}, image_size=image_size)
+        return fitting.build_network(recipe)
+
+    deep, shallow = built((2, 1, 1, 2), 48), built((1, 1, 1, 1), 32)
+    fitting.take_over(shallow, deep)
+    for layer in shallow.layers:
+        for mine, theirs in zip(layer.get_weights(), deep.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(ValueError, match="whose layer 'stage1_block2_conv1' has weights of the shapes \\[\\] instead"):
+        fitting.take_over(deep, shallow)
+
+
 def test_a_head_that_the_objective_is_not_for_is_refused(cache, tmp_path):
     with pytest.raises(ValueError, match="'ordinal' needs a network with the head 'ordinal'"):
         fitting.fit(RECIPE.changed(objective="ordinal"), cache, np.arange(60), np.arange(60, 90), tmp_path)
