@@ -100,9 +100,9 @@ def _train(options: argparse.Namespace) -> int:
 def _run_baseline(options: argparse.Namespace) -> int:
     """Measure what can be said without looking: labels are enough, and no network is trained."""
     from asianage.training.baselines import run_baseline
-    from asianage.training.selection import select_dataset
-    from asianage.training.sources import read_source
-    from asianage.training.splits import split_records
+    from asianage.training.data.selection import select_dataset
+    from asianage.training.data.sources import read_source
+    from asianage.training.data.splits import split_records
 
     records = select_dataset(read_source(options.data), options.dataset).records
     if options.split != "given":
@@ -135,8 +135,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from asianage.estimator import AgeGenderEstimator
+    from asianage.training.data.sources import read_source
     from asianage.training.evaluation import evaluate
-    from asianage.training.sources import read_source
 
     records = [record for record in read_source(options.data).records if options.split in (None, record.split)]
     if not records:
@@ -148,7 +148,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.output is not None:
         # Figures need Matplotlib, tables do not.
         try:
-            from asianage.training.report import save_report
+            from asianage.training.reporting.report import save_report
         except ModuleNotFoundError as error:
             raise _missing(error, "train") from error
         save_report(result, options.output)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asianage.training.baselines import run_baseline
+    from asianage.training.data.records import FaceRecord, read_records, write_records
     from asianage.training.evaluation import Evaluation, evaluate
     from asianage.training.fine_tuning import fine_tune
     from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
-    from asianage.training.records import FaceRecord, read_records, write_records
-    from asianage.training.report import save_report
+    from asianage.training.reporting.report import save_report
     from asianage.training.run import train
     from asianage.training.study import assemble_study
 
@@ -26,12 +26,12 @@ _HOME = {
     "STUDY_RECIPES": "recipes",
     "StudyRecipe": "recipes",
     "TrainingRecipe": "recipes",
-    "FaceRecord": "records",
+    "FaceRecord": "data.records",
     "assemble_study": "study",
-    "read_records": "records",
+    "read_records": "data.records",
     "run_baseline": "baselines",
-    "write_records": "records",
-    "save_report": "report",
+    "write_records": "data.records",
+    "save_report": "reporting.report",
     "train": "run",
 }
 

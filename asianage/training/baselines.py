@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from asianage.config import GENDERS
-from asianage.training.records import FaceRecord
-from asianage.training.splits import STUDY_AGES
+from asianage.training.data.records import FaceRecord
+from asianage.training.data.splits import STUDY_AGES
 
 
 def gender_baseline(train: Sequence[FaceRecord], test: Sequence[FaceRecord]) -> dict[str, Any]:

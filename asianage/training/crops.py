@@ -21,7 +21,7 @@ import numpy as np
 from asianage import alignment
 from asianage.detection import FaceDetector, find_faces, select_detector
 from asianage.images import load_image
-from asianage.training.records import FaceRecord, records_sha256
+from asianage.training.data.records import FaceRecord, records_sha256
 
 logger = logging.getLogger(__name__)
 

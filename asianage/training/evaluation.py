@@ -17,7 +17,9 @@ from asianage.config import GENDERS
 from asianage.errors import BatchError
 from asianage.estimator import AgeGenderEstimator
 from asianage.prediction import FacePrediction
-from asianage.training.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.training.data.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.training.data.records import FaceRecord
+from asianage.training.data.sources import read_source
 from asianage.training.metrics import (
     CONFIDENCE_LEVEL,
     LabelledPredictions,
@@ -26,8 +28,6 @@ from asianage.training.metrics import (
     weighted_error,
 )
 from asianage.training.metrics_tables import metrics_markdown, unreadable_markdown
-from asianage.training.records import FaceRecord
-from asianage.training.sources import read_source
 
 FORMAT_VERSION = 1
 """Version of the shape of metrics.json."""
@@ -198,8 +198,8 @@ def evaluate(
 
     Args:
         estimator: The model to measure, or its name as `AgeGenderEstimator.from_pretrained` takes it.
-        records: Labelled pictures of one face each, or what `asianage.training.sources.read_source` takes; an age or a
-            gender may be missing.
+        records: Labelled pictures of one face each, or what `asianage.training.data.sources.read_source` takes; an age
+            or a gender may be missing.
         progress: Called with (done, total) now and then.
         bootstrap_samples: Samples of the bootstrap intervals; at least 1.
         seed: Seed of the bootstrap.

@@ -19,18 +19,18 @@ from asianage.hub import open_model
 from asianage.model_folder import ModelFolder
 from asianage.training.augmentation import Augmentation
 from asianage.training.calibration import MIN_FACES
-from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
+from asianage.training.data.cleaning import clean_training_part
+from asianage.training.data.records import FaceRecord, RecordTable
+from asianage.training.data.selection import select_faces
+from asianage.training.data.sources import read_source
+from asianage.training.data.splits import given_split, hold_out_split, keep_split
 from asianage.training.fitting import PROGRESS, fit, load_best, validate
 from asianage.training.objectives import OBJECTIVES
 from asianage.training.recipes import TrainingRecipe
-from asianage.training.records import FaceRecord, RecordTable
 from asianage.training.release import write_model
 from asianage.training.restoring import restore_network
 from asianage.training.run import SPLIT, measure
-from asianage.training.selection import select_faces
-from asianage.training.sources import read_source
-from asianage.training.splits import given_split, hold_out_split, keep_split
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ def fine_tune(
 
     Args:
         model: Model to begin with: bundled name, folder or Hub id; its folder must hold weights.
-        data: What `asianage.training.sources.read_source` takes, or records. Ages or genders may be missing. Where the
-            faces have splits, "train" learns, "val" chooses and calibrates and "test" measures; where none has one, a
-            quarter is held out, nobody in both parts and of all ages.
+        data: What `asianage.training.data.sources.read_source` takes, or records. Ages or genders may be missing. Where
+            the faces have splits, "train" learns, "val" chooses and calibrates and "test" measures; where none has one,
+            a quarter is held out, nobody in both parts and of all ages.
         output: Folder of the run, as that of `asianage.training.train`.
         epochs: Passes over the faces.
         learning_rate: Peak of the schedule.

@@ -21,9 +21,9 @@ from asianage.networks.heads import learned_tasks
 from asianage.runtime import LiteRTNetwork, averaged_with_mirror
 from asianage.training.calibration import calibrate
 from asianage.training.crops import CropCache
+from asianage.training.data.records import records_sha256
 from asianage.training.export import to_tflite, to_weights
 from asianage.training.recipes import TrainingRecipe
-from asianage.training.records import records_sha256
 
 QUANTIZATION_SAMPLES = 400
 """Training crops that set the ranges of int8."""

@@ -20,8 +20,12 @@ from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
 from asianage.training.baselines import BASELINES
 from asianage.training.calibration import MIN_FACES
-from asianage.training.cleaning import clean_training_part
 from asianage.training.crops import CropCache, cut_crops
+from asianage.training.data.cleaning import clean_training_part
+from asianage.training.data.records import FaceRecord, RecordTable
+from asianage.training.data.selection import select_dataset, select_faces
+from asianage.training.data.sources import read_source
+from asianage.training.data.splits import keep_split, split_records
 from asianage.training.evaluation import evaluate
 from asianage.training.fitting import (
     HISTORY,
@@ -33,13 +37,9 @@ from asianage.training.fitting import (
     load_best,
 )
 from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
-from asianage.training.records import FaceRecord, RecordTable
 from asianage.training.release import add_metrics, write_model
-from asianage.training.report import save_report
+from asianage.training.reporting.report import save_report
 from asianage.training.restoring import restore_network
-from asianage.training.selection import select_dataset, select_faces
-from asianage.training.sources import read_source
-from asianage.training.splits import keep_split, split_records
 from asianage.training.study import assemble_study
 from asianage.training.teaching import Teaching, ask_teachers
 
@@ -66,7 +66,7 @@ def train(
 
     Args:
         recipe: Name of a recipe, or a recipe.
-        data: What `asianage.training.sources.read_source` takes, or records.
+        data: What `asianage.training.data.sources.read_source` takes, or records.
         output: Folder of the run: ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on,
             and why), crops, checkpoints, ``history.csv``, ``recipe.json``, the folder ``model``, and where figures are
             measured the folder ``report``. A recipe of several networks has a folder of this kind for each.
@@ -77,7 +77,7 @@ def train(
         teachers: Models that a recipe with `teacher_weight` learns from too, as `initial`.
         dataset: Only faces of this data set; None takes all.
         split: Who trains, chooses and measures: "given" as the data say; "identity" and "study" by
-            `asianage.training.splits`. Figures are measured on the split "test", of the study's on its "val".
+            `asianage.training.data.splits`. Figures are measured on the split "test", of the study's on its "val".
         fold: Which fifth is "test", of the split by identity.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.

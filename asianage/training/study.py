@@ -15,9 +15,9 @@ from asianage.config import ModelConfig
 from asianage.hub import open_model
 from asianage.model_folder import ModelFolder
 from asianage.training.crops import cut_crops
+from asianage.training.data.records import FaceRecord
 from asianage.training.fitting import build_network
 from asianage.training.recipes import TrainingRecipe
-from asianage.training.records import FaceRecord
 from asianage.training.release import QUANTIZATION_SAMPLES, write_model
 from asianage.training.restoring import restore_network
 

@@ -15,7 +15,7 @@ from asianage import AgeGenderEstimator, load_image
 from asianage.detection import FaceDetector, select_detector
 from asianage.face_crops import cut_face_crops
 from asianage.face_quality import face_quality
-from asianage.training.records import FaceRecord, read_records
+from asianage.training.data.records import FaceRecord, read_records
 
 
 def shrunk(factor: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -18,8 +18,8 @@ from asianage.config import GENDERS
 from asianage.hub import open_model
 from asianage.runtime import LiteRTNetwork
 from asianage.training.crops import cut_crops
+from asianage.training.data.records import read_records
 from asianage.training.export import PRECISIONS, to_tflite
-from asianage.training.records import read_records
 from asianage.training.release import QUANTIZATION_SAMPLES
 from asianage.training.restoring import restore_network
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage.training.records import FaceRecord
+from asianage.training.data.records import FaceRecord
 
 
 def draw_face(age: float, gender: str, seed: int, side: int = 48) -> np.ndarray:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from asianage.training.afad import read_afad_list
 from asianage.training.baselines import age_baseline, gender_baseline, run_baseline
-from asianage.training.records import FaceRecord
+from asianage.training.data.afad import read_afad_list
+from asianage.training.data.records import FaceRecord
 
 
 def faces(*labels, split=""):

@@ -10,7 +10,7 @@ from PIL import Image
 from asianage import AgeGenderEstimator, alignment
 from asianage.training import crops as crops_module
 from asianage.training.crops import cut_crops
-from asianage.training.records import FaceRecord, read_records
+from asianage.training.data.records import FaceRecord, read_records
 
 
 def seen_by_the_network(estimator, image):

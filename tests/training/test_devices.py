@@ -26,7 +26,7 @@ tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceCo
 from asianage.training import fitting
 from asianage.training.crops import CropCache
 from asianage.training.recipes import TrainingRecipe
-from asianage.training.records import FaceRecord
+from asianage.training.data.records import FaceRecord
 
 crops = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
 records = [FaceRecord(Path(f"{i}.png"), 20.0 + i, ("female", "male")[i % 2]) for i in range(40)]

@@ -16,15 +16,15 @@ from asianage.ages import AgeAxis, expected_age, target_distribution
 from asianage.config import Calibration
 from asianage.errors import BatchError, ImageError
 from asianage.prediction import FacePrediction
+from asianage.training.data.records import FaceRecord
 from asianage.training.evaluation import evaluate
-from asianage.training.records import FaceRecord
 
 AXIS = AgeAxis(0, 80)
 
 
 def save_report(*arguments, **options):
     pytest.importorskip("matplotlib")
-    from asianage.training.report import save_report
+    from asianage.training.reporting.report import save_report
 
     save_report(*arguments, **options)
 

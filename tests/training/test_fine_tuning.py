@@ -12,9 +12,9 @@ pytest.importorskip("tensorflow")
 from asianage import AgeGenderEstimator
 from asianage.model_folder import WEIGHTS
 from asianage.training import RECIPES, fine_tune, train
+from asianage.training.data.splits import hold_out_split
 from asianage.training.fine_tuning import FEWEST_FACES
 from asianage.training.restoring import restore_network
-from asianage.training.splits import hold_out_split
 
 TINY = RECIPES["compact-scratch"].changed(
     network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=6, batch_size=10,

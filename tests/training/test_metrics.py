@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asianage.training import metrics
-from asianage.training.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.training.data.afad_counts import AFAD_NATURAL_COUNTS
 from asianage.training.metrics import LabelledPredictions, summarize
 
 

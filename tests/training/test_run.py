@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow")
 from asianage import AgeGenderEstimator
 from asianage.cli import main
 from asianage.training import RECIPES, train
-from asianage.training.records import write_records
-from asianage.training.splits import identity_split, read_split
+from asianage.training.data.records import write_records
+from asianage.training.data.splits import identity_split, read_split
 
 TINY = RECIPES["compact-scratch"].changed(
     network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=12, batch_size=10,

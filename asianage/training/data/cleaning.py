@@ -10,7 +10,7 @@ from pathlib import Path
 
 from asianage.errors import ImageError
 from asianage.images import load_image
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable
 
 logger = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asianage.config import GENDERS
-from asianage.training import figures
-from asianage.training.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
+from asianage.training.data.records import FaceRecord
 from asianage.training.evaluation import Evaluation
-from asianage.training.figure_style import MAX_DATASETS, report_style
 from asianage.training.metrics import LabelledPredictions
 from asianage.training.metrics_tables import metrics_markdown, unreadable_markdown
-from asianage.training.records import FaceRecord
+from asianage.training.reporting import figures
+from asianage.training.reporting.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
+from asianage.training.reporting.figure_style import MAX_DATASETS, report_style
 
 IMAGES = "images_by_age_and_gender.png"
 CURVES = "training_curves.png"

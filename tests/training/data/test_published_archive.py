@@ -15,8 +15,8 @@ from archives import afad_files, split_archive, tar_of
 from part_server import CORRUPT, HANG, IGNORE_RANGE, TRUNCATE, PartServer
 
 from asianage.errors import DownloadError
-from asianage.training import part_download, published_archive
-from asianage.training.published_archive import fetch_archive
+from asianage.training.data import part_download, published_archive
+from asianage.training.data.published_archive import fetch_archive
 
 FILES = afad_files()
 ARCHIVE, PARTS = split_archive(tar_of({f"AFAD-Small/{name}": content for name, content in FILES.items()}))
@@ -259,7 +259,7 @@ def test_killed_download_is_continued(tmp_path):
     server = PartServer(parts)
     server.faults[last] = [HANG]
     code = (
-        "import sys; from pathlib import Path; from asianage.training.published_archive import *;"
+        "import sys; from pathlib import Path; from asianage.training.data.published_archive import *;"
         f"fetch_archive({archive!r}, Path(sys.argv[1]), base_url=sys.argv[2])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), server.url])

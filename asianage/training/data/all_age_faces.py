@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from asianage.training.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable
+from asianage.training.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable
 
 LAST_FEMALE = 7380
 LAST_MALE = 13321

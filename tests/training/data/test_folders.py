@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asianage.training.folders import list_files, read_folders
+from asianage.training.data.folders import list_files, read_folders
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from asianage.training.afad import read_afad_list
-from asianage.training.records import FaceRecord
-from asianage.training.splits import (
+from asianage.training.data.afad import read_afad_list
+from asianage.training.data.records import FaceRecord
+from asianage.training.data.splits import (
     PROTOCOLS,
     given_split,
     identity_split,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.training.all_age_faces import read_all_age_faces
-from asianage.training.records import FaceRecord, read_records
+from asianage.training.data.all_age_faces import read_all_age_faces
+from asianage.training.data.records import FaceRecord, read_records
 
 
 @pytest.fixture

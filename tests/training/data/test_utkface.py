@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.training.records import FaceRecord, read_records
-from asianage.training.utkface import read_utkface
+from asianage.training.data.records import FaceRecord, read_records
+from asianage.training.data.utkface import read_utkface
 
 
 def test_labels_are_read_from_the_names(tmp_path):

@@ -6,10 +6,10 @@ import pytest
 from archives import afad_files, split_archive, tar_of
 from part_server import PartServer
 
-from asianage.training import afad
-from asianage.training.afad import ARCHIVES, count_faces, download_afad, read_afad, read_afad_list
-from asianage.training.afad_counts import AFAD_NATURAL_COUNTS
-from asianage.training.records import FaceRecord, read_records
+from asianage.training.data import afad
+from asianage.training.data.afad import ARCHIVES, count_faces, download_afad, read_afad, read_afad_list
+from asianage.training.data.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.training.data.records import FaceRecord, read_records
 
 
 def lay_out(root, *names):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asianage.training.records import SPLITS, FaceRecord, read_records, write_records
+from asianage.training.data.records import SPLITS, FaceRecord, read_records, write_records
 
 FOLDS = 5
 

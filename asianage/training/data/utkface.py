@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from asianage.training.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
-from asianage.training.records import MAX_AGE, DroppedFile, FaceRecord, RecordTable
+from asianage.training.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
+from asianage.training.data.records import MAX_AGE, DroppedFile, FaceRecord, RecordTable
 
 GENDER_BY_DIGIT = {"0": "male", "1": "female"}
 GROUP_BY_DIGIT = {"0": "white", "1": "black", "2": "asian", "3": "indian", "4": "other"}

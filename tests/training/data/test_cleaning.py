@@ -8,7 +8,7 @@ import pytest
 from archives import jpeg
 from PIL import Image
 
-from asianage.training.cleaning import (
+from asianage.training.data.cleaning import (
     CONFLICTING,
     CROSS_SPLIT,
     DUPLICATE,
@@ -17,7 +17,7 @@ from asianage.training.cleaning import (
     clean,
     clean_training_part,
 )
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable, read_records
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable, read_records
 
 
 def face(folder, name, seed, age=20.0, gender="male", split="train") -> FaceRecord:

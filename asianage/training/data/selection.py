@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable
 
 
 def select_dataset(table: RecordTable, dataset: str | None) -> RecordTable:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from asianage.training.afad_parts import FULL_PARTS, LITE_PARTS
-from asianage.training.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
-from asianage.training.published_archive import PublishedArchive, fetch_archive
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable, parse_age
+from asianage.training.data.afad_parts import FULL_PARTS, LITE_PARTS
+from asianage.training.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
+from asianage.training.data.published_archive import PublishedArchive, fetch_archive
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable, parse_age
 
 GENDER_BY_FOLDER = {"111": "male", "112": "female"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asianage.training.records import (
+from asianage.training.data.records import (
     DroppedFile,
     FaceRecord,
     RecordTable,

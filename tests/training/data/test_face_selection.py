@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable
-from asianage.training.selection import select_dataset, select_faces
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable
+from asianage.training.data.selection import select_dataset, select_faces
 
 
 def table(*labels):

@@ -1,4 +1,4 @@
-"""Git hashes of the published parts of AFAD: blobs in the trees of the commits that `asianage.training.afad` names.
+"""Git hashes of the published parts of AFAD: blobs in the trees of the commits that `afad.py` names.
 
 A blob's hash is the SHA-1 of ``blob``, a space, the size in decimal digits, a zero byte, and the content.
 """

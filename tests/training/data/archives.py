@@ -9,7 +9,7 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-from asianage.training.published_archive import PublishedArchive
+from asianage.training.data.published_archive import PublishedArchive
 
 
 def jpeg(seed: int, side: int = 24) -> bytes:

@@ -10,7 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from asianage.config import GENDERS
-from asianage.training.figure_style import (
+from asianage.training.data.records import FaceRecord
+from asianage.training.metrics import (
+    CALIBRATION_BINS,
+    LabelledPredictions,
+    calibration_bins,
+    confusion_matrix,
+    errors_by_age,
+    expected_calibration_error,
+    values_near_age,
+    wilson_interval,
+)
+from asianage.training.reporting.figure_style import (
     DARK,
     DATASET_COLORS,
     DATASET_MARKERS,
@@ -26,17 +37,6 @@ from asianage.training.figure_style import (
     panel_row,
     stacked_panels,
 )
-from asianage.training.metrics import (
-    CALIBRATION_BINS,
-    LabelledPredictions,
-    calibration_bins,
-    confusion_matrix,
-    errors_by_age,
-    expected_calibration_error,
-    values_near_age,
-    wilson_interval,
-)
-from asianage.training.records import FaceRecord
 
 REACH = 2
 """Years to either side over which errors by age are averaged."""

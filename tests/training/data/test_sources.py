@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.training.sources import read_source
+from asianage.training.data.sources import read_source
 
 
 @pytest.mark.parametrize(

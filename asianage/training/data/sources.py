@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from asianage.training.afad import is_laid_out_as_afad, read_afad, read_afad_list
-from asianage.training.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
-from asianage.training.folders import is_picture, list_files, read_folders
-from asianage.training.records import RecordTable, read_records
-from asianage.training.utkface import is_named_as_utkface, read_utkface
+from asianage.training.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
+from asianage.training.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
+from asianage.training.data.folders import is_picture, list_files, read_folders
+from asianage.training.data.records import RecordTable, read_records
+from asianage.training.data.utkface import is_named_as_utkface, read_utkface
 
 
 def read_source(source: str | os.PathLike[str]) -> RecordTable:

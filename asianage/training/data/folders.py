@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asianage.config import GENDERS
 from asianage.images import IMAGE_SUFFIXES
-from asianage.training.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
+from asianage.training.data.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
 
 NOT_A_PICTURE = "not a picture"
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from asianage.images import load_image
-from asianage.training.figure_style import MIDDLE, UNKNOWN_COLOR
+from asianage.training.reporting.figure_style import MIDDLE, UNKNOWN_COLOR
 
 COLUMNS = 6
 MAX_PICTURES = 12

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asianage.errors import DownloadError
-from asianage.training.folders import is_picture, list_files
-from asianage.training.part_download import content_length, explain_full_disk, fetch_part, git_blob_sha1
+from asianage.training.data.folders import is_picture, list_files
+from asianage.training.data.part_download import content_length, explain_full_disk, fetch_part, git_blob_sha1
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ pytest.importorskip("matplotlib")
 import matplotlib
 
 from asianage.ages import AgeAxis, central_interval, expected_age, target_distribution
-from asianage.training import contact_sheet, figures, report
+from asianage.training.data.records import FaceRecord
 from asianage.training.evaluation import Evaluation
-from asianage.training.records import FaceRecord
+from asianage.training.reporting import contact_sheet, figures, report
 
 AXIS = AgeAxis(0, 80)
 HISTORY = "epoch,seconds,loss,val_mae_a,val_gender_a,val_mae_b,val_gender_b,val_score\n"
