@@ -74,5 +74,6 @@ class PartServer:
         handler.end_headers()
         if get:
             sent = body[: len(body) // 2] if fault == TRUNCATE else body
-            handler.wfile.write(sent)
+            # Counted first: whoever has received something can rely on its being counted.
             self.sent[name] += len(sent)
+            handler.wfile.write(sent)
