@@ -45,7 +45,7 @@ class AgeGenderEstimator:
         *,
         detector: str | FaceDetector | None = "auto",
         interval_coverage: float = 0.9,
-        mirror: bool = True,
+        mirror: bool = False,
         num_threads: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -56,8 +56,8 @@ class AgeGenderEstimator:
             detector: How faces are found: "auto", "yunet", "mtcnn", the path of YuNet's ONNX file, an object as
                 `asianage.detection.FaceDetector`, or None when every image is one face. Loaded at the first photo.
             interval_coverage: Share of true ages that `age_interval` holds; one that the model was calibrated for.
-            mirror: Average each face with its mirror image, as the model was calibrated: more accurate, at twice the
-                time in the network.
+            mirror: Average each face with its mirror image: a little more accurate, at twice the time in the network.
+                Models are calibrated for one pass.
             num_threads: Threads for batches; None takes the processors that this process may use.
             max_pixels: Largest accepted width x height of an image.
 

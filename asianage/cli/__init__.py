@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help='auto, yunet, mtcnn, the path of YuNet\'s .onnx file, or "none" when each image is one face already',
     )
-    predict.add_argument("--no-mirror", action="store_true", help="do not average with the mirror image: faster, worse")
+    predict.add_argument("--mirror", action="store_true", help="average with the mirror image: a little better, slower")
     form = predict.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object per photo, a line each")
     form.add_argument("--csv", metavar="FILE", help="write one line per face into FILE, - for standard output")
@@ -79,7 +79,7 @@ def _predict(options: argparse.Namespace) -> int:
             estimator = AgeGenderEstimator.from_pretrained(
                 options.model,
                 detector=None if options.detector == "none" else options.detector,
-                mirror=not options.no_mirror,
+                mirror=options.mirror,
             )
         errors: dict[int, Exception] = {}
         stream = estimator.predict_stream(

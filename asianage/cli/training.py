@@ -60,7 +60,7 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
     evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
     evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
-    evaluate.add_argument("--no-mirror", action="store_true", help="do not average with the mirror image")
+    evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
     evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
     evaluate.set_defaults(run=_evaluate)
 
@@ -142,7 +142,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if not records:
         raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
     estimator = AgeGenderEstimator.from_pretrained(
-        options.model, detector=None if options.detector == "none" else options.detector, mirror=not options.no_mirror
+        options.model, detector=None if options.detector == "none" else options.detector, mirror=options.mirror
     )
     result = evaluate(estimator, records, progress=_report_progress)
     if options.output is not None:

@@ -18,7 +18,7 @@ from asianage.config import GENDERS, Calibration, ModelConfig
 from asianage.model_card import model_card
 from asianage.model_folder import ModelFolder
 from asianage.networks.heads import learned_tasks
-from asianage.runtime import LiteRTNetwork, averaged_with_mirror
+from asianage.runtime import LiteRTNetwork
 from asianage.training.calibration import calibrate
 from asianage.training.crops import CropCache
 from asianage.training.data.records import records_sha256
@@ -102,10 +102,10 @@ def _calibration(
     tasks: Collection[str],
     gender_temperature: float,
 ) -> Calibration:
-    """Calibrate an exported network as it will be asked: on crops averaged with their mirror images."""
+    """Calibrate an exported network as it will be asked: one pass over each crop."""
     axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
     exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
-    age_logits, gender_logits = averaged_with_mirror(exported, np.stack([cache.inner(i) for i in val]))
+    age_logits, gender_logits = exported(np.stack([cache.inner(i) for i in val]))
     labels = [cache.records[i] for i in val]
     age = np.array([np.nan if record.age is None else record.age for record in labels])
     is_male = np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels])

@@ -25,9 +25,8 @@ def interpreter(path: Path) -> tuple[Interpreter, dict]:
     """Return a single-threaded interpreter for one crop, with its input."""
     network = Interpreter(model_path=str(path), num_threads=1)
     details = network.get_input_details()[0]
-    network.resize_tensor_input(details["index"], (1, 96, 96, 3))
     network.allocate_tensors()
-    network.set_tensor(details["index"], np.zeros((1, 96, 96, 3), dtype=details["dtype"]))
+    network.set_tensor(details["index"], np.zeros(details["shape"], dtype=details["dtype"]))
     for _ in range(CALLS):
         network.invoke()
     return network, details

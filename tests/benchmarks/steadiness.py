@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--faces", type=int, default=300)
     parser.add_argument("--detector", default="auto", help='"none" changes the pictures as if they were the crops')
-    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
     detector = None if options.detector == "none" else options.detector
     estimator = AgeGenderEstimator(detector=detector, mirror=options.mirror)

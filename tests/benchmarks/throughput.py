@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--photos")
-    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
     estimator = AgeGenderEstimator(detector=options.detector, mirror=options.mirror)
     size = estimator.model.config.image_size
