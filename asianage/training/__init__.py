@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from asianage.training.data.records import FaceRecord, read_records, write_records
     from asianage.training.evaluation import Evaluation, evaluate
     from asianage.training.fine_tuning import fine_tune
-    from asianage.training.recipes import RECIPES, STUDY_RECIPES, StudyRecipe, TrainingRecipe
+    from asianage.training.recipes import (
+        CHAIN_RECIPES,
+        RECIPES,
+        STUDY_RECIPES,
+        ChainRecipe,
+        Cycle,
+        StudyRecipe,
+        TrainingRecipe,
+    )
     from asianage.training.reporting.report import save_report
     from asianage.training.run import train
     from asianage.training.study import assemble_study
@@ -22,8 +30,11 @@ _HOME = {
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
     "fine_tune": "fine_tuning",
+    "CHAIN_RECIPES": "recipes",
     "RECIPES": "recipes",
     "STUDY_RECIPES": "recipes",
+    "ChainRecipe": "recipes",
+    "Cycle": "recipes",
     "StudyRecipe": "recipes",
     "TrainingRecipe": "recipes",
     "FaceRecord": "data.records",
@@ -36,8 +47,11 @@ _HOME = {
 }
 
 __all__ = [
+    "CHAIN_RECIPES",
     "RECIPES",
     "STUDY_RECIPES",
+    "ChainRecipe",
+    "Cycle",
     "Evaluation",
     "FaceRecord",
     "StudyRecipe",

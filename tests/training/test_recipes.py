@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow")
 
 from asianage import AgeGenderEstimator
 from asianage.model_folder import open_model_folder
-from asianage.training import RECIPES, STUDY_RECIPES, train
+from asianage.training import CHAIN_RECIPES, RECIPES, STUDY_RECIPES, ChainRecipe, Cycle, train
 from asianage.training.fitting import build_network, check_objective
 from asianage.training.restoring import restore_network
 
@@ -79,6 +79,38 @@ def test_the_system_of_the_study_is_trained_by_one_command(name, faces, tmp_path
     assert estimator.model.config.provenance["parts"]["age_male"]["recipe"]["only_gender"] == "male"
     network = restore_network(estimator.model)
     assert network.count_params() == sum(part.model.config.provenance["parameters"] for part in parts.values())
+
+
+def test_a_chain_trains_each_network_from_those_before(faces, tmp_path):
+    first = RECIPES["compact-label-distribution"].changed(name="first")
+    chain = ChainRecipe(
+        "chain",
+        (
+            Cycle(tiny(first)),
+            Cycle(tiny(first).changed(name="second", seed=1, teacher_weight=0.5), teachers=("first",)),
+            Cycle(tiny(first).changed(name="third", image_size=40), initial="second"),
+        ),
+    )
+    estimator = train(chain, faces, tmp_path, detector=None)
+    assert estimator.model.path == tmp_path / "model"
+    provenance = estimator.model.config.provenance
+    assert [provenance["recipe"]["name"], provenance["initial"]["recipe"]["name"]] == ["third", "second"]
+    assert [teacher["recipe"]["name"] for teacher in provenance["initial"]["teachers"]] == ["first"]
+    assert {path.name for path in tmp_path.glob("crops-*")} == {"crops-32-4", "crops-40-4"}
+    # Only the last is measured: the split test is for what is published.
+    assert [path.parent.name for path in tmp_path.rglob("metrics.json") if path.parent.name == "model"] == ["model"]
+    assert not (tmp_path / "first" / "report").exists()
+    with pytest.raises(ValueError, match="holds a run of another recipe"):
+        train(chain.changed(epochs=2), faces, tmp_path, detector=None)
+
+
+def test_the_release_chain_holds_together():
+    known = set()
+    for cycle in CHAIN_RECIPES["compact-release"].cycles:
+        assert RECIPES[cycle.recipe.name] == cycle.recipe
+        assert {cycle.initial, *cycle.teachers} - {""} <= known
+        assert bool(cycle.teachers) == (cycle.recipe.teacher_weight > 0)
+        known.add(cycle.recipe.name)
 
 
 @pytest.mark.parametrize("name", ["gender", "age", "age-male", "age-female"])

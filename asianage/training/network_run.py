@@ -1,0 +1,174 @@
+"""From faces that are split and cleaned to the model folder of one network, measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from asianage import model_folder
+from asianage.ages import AgeAxis
+from asianage.estimator import AgeGenderEstimator
+from asianage.hub import open_model
+from asianage.model_folder import ModelFolder
+from asianage.networks.heads import learned_tasks
+from asianage.networks.pretrained import load_pretrained
+from asianage.training.calibration import MIN_FACES
+from asianage.training.crops import CropCache, cut_crops
+from asianage.training.data.records import FaceRecord
+from asianage.training.evaluation import evaluate
+from asianage.training.fitting import HISTORY, build_network, check_objective, fit, load_best
+from asianage.training.recipes import TrainingRecipe
+from asianage.training.release import add_metrics, write_model
+from asianage.training.reporting.report import save_report
+from asianage.training.restoring import restore_network
+from asianage.training.teaching import Teaching, ask_teachers
+
+
+def recipe_tasks(recipe: TrainingRecipe) -> frozenset[str]:
+    """Return what a recipe learns; a recipe whose network cannot be built is refused here, before any work is done."""
+    network = build_network(recipe)
+    check_objective(recipe, network)
+    return learned_tasks(network)
+
+
+def train_network(
+    recipe: TrainingRecipe,
+    records: Sequence[FaceRecord],
+    output: Path,
+    measured_on: str | None,
+    *,
+    detector: str | None,
+    precision: str,
+    progress: Callable[[int, int], None] | None,
+    crops: Path | None = None,
+    name: str | None = None,
+    initial: str | os.PathLike[str] | None = None,
+    pretrained: str | os.PathLike[str] | None = None,
+    teachers: Sequence[str | os.PathLike[str]] = (),
+) -> AgeGenderEstimator:
+    """Train one network on faces that are split and cleaned, write its model folder and measure it.
+
+    Args:
+        recipe: What is trained.
+        records: The faces.
+        output: Folder of the run.
+        measured_on: Split that figures are measured on; None measures none.
+        detector: As in `train`, likewise the arguments that are not named here.
+        precision: Of the network for prediction.
+        progress: Called with (done, total) now and then.
+        crops: Folder of the crops, if several runs share them; None takes one in `output`.
+        name: Name of the model.
+        initial: Model to begin with.
+        pretrained: File of published weights.
+        teachers: Models to learn from too.
+    """
+    tasks = recipe_tasks(recipe)
+    _require_classes(records, tasks)
+    _require_calibration(records, tasks)
+    cache = cut_crops(
+        records,
+        crops or output / "crops",
+        size=recipe.image_size,
+        margin=recipe.margin,
+        detector=detector,
+        progress=progress,
+    )
+    splits = {name: cache.positions(name) for name in ("train", "val")}
+    start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
+    network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
+    masters = [open_model(teacher) for teacher in teachers]
+    teaching = _teaching(recipe, masters, cache, splits["train"])
+    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
+    model = write_model(
+        recipe,
+        load_best(recipe, best),
+        cache,
+        splits,
+        output / "model",
+        name=name or recipe.name,
+        precision=precision,
+        provenance={
+            "initial": None if start is None else dict(start.config.provenance),
+            "teachers": [dict(master.config.provenance) for master in masters],
+        },
+    )
+    return measure(model, records, output, tasks, measured_on, detector, progress)
+
+
+def measure(
+    model: ModelFolder,
+    records: Sequence[FaceRecord],
+    output: Path,
+    tasks: Collection[str],
+    measured_on: str | None,
+    detector: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> AgeGenderEstimator:
+    """Measure a model on a split, if the data have it, and return its estimator."""
+    measured = [_labelled(record, tasks) for record in records if record.split == measured_on]
+    if measured_on is not None and measured:
+        evaluation = evaluate(AgeGenderEstimator(model, detector=detector), measured, progress=progress)
+        history = output / HISTORY
+        save_report(
+            evaluation,
+            output / "report",
+            history=history if history.is_file() else None,
+            training_records=[record for record in records if record.split == "train"],
+        )
+        model = add_metrics(model, {measured_on: evaluation.to_dict()})
+    return AgeGenderEstimator(model, detector=detector)
+
+
+def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
+    """Return a record with the labels of what a model learned: of the rest it says nothing that could be measured."""
+    return replace(
+        record,
+        age=record.age if "age" in tasks else None,
+        gender=record.gender if "gender" in tasks else None,
+    )
+
+
+def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse to learn genders from faces that are all labelled with the same."""
+    found = {record.gender for record in records if record.split == "train"} - {None}
+    if "gender" in tasks and len(found) == 1:
+        raise ValueError(
+            f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
+            "only. Add faces of the other, or leave the genders empty."
+        )
+
+
+def _require_calibration(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse to train what cannot be calibrated afterwards."""
+    held_out = [record for record in records if record.split == "val"]
+    if sum(record.age is not None for record in held_out) < MIN_FACES and "age" in tasks:
+        raise ValueError(
+            f"The split val needs {MIN_FACES} faces with an age, to calibrate the intervals. Received: "
+            f"{len(held_out)} faces in val. Move some there from train, or fine-tune a model."
+        )
+
+
+def _teaching(
+    recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
+) -> Teaching | None:
+    """Return what the teachers of a recipe say of its training crops; None for a recipe that has none."""
+    if bool(teachers) != (recipe.teacher_weight > 0):
+        raise ValueError(
+            f"A recipe with `teacher_weight` needs `teachers`, and only such a recipe takes them. Received: the recipe "
+            f"{recipe.name!r} with a weight of {recipe.teacher_weight}, and {len(teachers)} teachers."
+        )
+    return ask_teachers(teachers, cache, train, AgeAxis(recipe.min_age, recipe.max_age)) if teachers else None
+
+
+def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:
+    """Return the network of a recipe with the published weights that it begins with; None if it begins with none."""
+    if not recipe.pretrained:
+        return None
+    network = build_network(recipe)
+    load_pretrained(network, recipe.pretrained, pretrained)
+    return network
