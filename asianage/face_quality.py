@@ -21,6 +21,9 @@ DARK = 32.0
 BLURRED = 0.008
 """Sharpness below which a face is blurred, as `FaceQuality` has it."""
 
+_SIDE = 96
+"""Side of the crop that sharpness is measured on, in pixels, whatever a model takes: edges are softer in larger crops."""
+
 _EYES_APART = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])
 
 
@@ -31,8 +34,8 @@ class FaceQuality:
     Attributes:
         size: Side of the square in the image that the face crop covers, in pixels.
         brightness: Mean brightness of the face crop, in [0, 255].
-        sharpness: Variance of the Laplacian of the crop's brightness over the variance of the brightness itself; as
-            large for a pale face as for one of strong contrast.
+        sharpness: Variance of the Laplacian of the crop's brightness, at 96 pixels, over the variance of the brightness
+            itself; as large for a pale face as for one of strong contrast.
         turn: How far the nose lies from the middle between the eyes, along the line of the eyes and in units of their
             distance; 0 seen from the front, None without landmarks. No warning goes with it: the error of
             the age did not grow with it.
@@ -67,6 +70,8 @@ def face_quality(
     import cv2
 
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    if len(grey) != _SIDE:
+        grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     brightness, spread = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
     edges = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0])
     sharpness = (edges / max(spread, 1.0)) ** 2

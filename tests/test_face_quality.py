@@ -40,6 +40,12 @@ def test_blur_takes_sharpness_and_contrast_does_not():
     assert face_quality(np.zeros((96, 96, 3), np.uint8), BOX, None).sharpness == 0.0
 
 
+def test_the_sharpness_of_a_face_hardly_depends_on_the_size_of_the_crop():
+    picture = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (448, 448, 3), dtype=np.uint8), (0, 0), 8.0)
+    small, large = (cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for side in (96, 112))
+    assert face_quality(large, BOX, None).sharpness == pytest.approx(face_quality(small, BOX, None).sharpness, rel=0.15)
+
+
 def test_the_turn_is_how_far_the_nose_leaves_the_middle_whatever_the_roll():
     for angle in (0.0, 0.5, -1.2):
         assert face_quality(crop(), BOX, landmarks(nose_shift=0.4, angle=angle)).turn == pytest.approx(0.4)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,8 +23,9 @@ def bundled():
 def test_the_bundled_models_metadata_is_true(bundled):
     provenance = bundled.config.provenance
     assert restore_network(bundled).count_params() == provenance["parameters"]
-    assert json.loads(json.dumps(RECIPES["compact-refine"].to_dict())) == provenance["recipe"]
-    assert [teacher["recipe"]["name"] for teacher in provenance["teachers"]] == ["compact", "compact-scratch-refine"]
+    assert json.loads(json.dumps(RECIPES["compact-distill"].to_dict())) == provenance["recipe"]
+    teachers = [teacher["recipe"]["name"] for teacher in provenance["teachers"]]
+    assert teachers == ["compact-large", "compact-refine", "compact-scratch-refine"]
     metrics = json.loads(bundled.file(model_folder.METRICS).read_text("utf-8"))
     assert set(metrics["test"]["datasets"]) == set(provenance["faces"]["train"])
 
@@ -34,8 +36,9 @@ def test_the_bundled_network_says_what_its_weights_say(bundled):
     y, x = np.mgrid[:96, :96]
     light = [200 - ((x - 48) ** 2 + (y - 48 + 3 * number) ** 2) // (20 + 3 * number) for number in range(6)]
     crops = np.repeat(np.stack(light)[..., None], 3, axis=3).clip(0, 255).astype(np.uint8)
-    axis = AgeAxis(config.min_age, config.max_age)
-    exported, _ = LiteRTNetwork(bundled.file(model_folder.NETWORK), image_size=96, num_ages=axis.num_ages)(crops)
+    size, axis = config.image_size, AgeAxis(config.min_age, config.max_age)
+    crops = np.stack([cv2.resize(crop, (size, size)) for crop in crops])
+    exported, _ = LiteRTNetwork(bundled.file(model_folder.NETWORK), image_size=size, num_ages=axis.num_ages)(crops)
     expected = restore_network(bundled).predict_on_batch(crops.astype(np.float32))["age_logits"]
     ages = [expected_age(axis, softmax(logits)) for logits in (exported, expected)]
     np.testing.assert_allclose(*ages, atol=2.5)
