@@ -22,7 +22,7 @@ BLURRED = 0.008
 """Sharpness below which a face is blurred, as `FaceQuality` has it."""
 
 _SIDE = 96
-"""Side of the crop that sharpness is measured on, in pixels, whatever a model takes: edges are softer in larger crops."""
+"""Side at which sharpness is measured, in pixels, whatever crops a model takes: edges are softer in larger ones."""
 
 _EYES_APART = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])
 
