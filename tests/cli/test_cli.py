@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import __version__
+from asianage import AgeGenderEstimator, __version__
 from asianage.cli import main
 from asianage.cli.output import CSV_COLUMNS
 
@@ -37,6 +37,18 @@ def test_json_has_a_line_per_photo(folder, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == [str(folder / "a.png"), str(folder / "b.jpg")]
     assert sum(lines[0]["faces"][0]["age_distribution"]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_mirror_averages_with_the_mirror_image(folder, capsys):
+    photo = folder / "a.png"
+    expected = {
+        option: AgeGenderEstimator(detector=None, mirror=bool(option)).predict(photo)[0].age
+        for option in ((), ("--mirror",))
+    }
+    assert expected[()] != expected[("--mirror",)]
+    for option, age in expected.items():
+        assert main(["predict", str(photo), "--json", "--detector", "none", *option]) == 0
+        assert json.loads(capsys.readouterr().out)["faces"][0]["age"] == pytest.approx(age, abs=1e-3)
 
 
 def test_csv_goes_to_a_file_or_to_standard_output(folder, capsys):
