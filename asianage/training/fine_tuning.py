@@ -25,13 +25,14 @@ from asianage.training.data.records import FaceRecord, RecordTable
 from asianage.training.data.selection import select_faces
 from asianage.training.data.sources import read_source
 from asianage.training.data.splits import given_split, hold_out_split, keep_split
-from asianage.training.fitting import PROGRESS, fit, load_best, validate
+from asianage.training.fitting import PROGRESS, fit, load_best
 from asianage.training.network_run import measure
 from asianage.training.objectives import OBJECTIVES
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.release import write_model
 from asianage.training.restoring import restore_network
 from asianage.training.run import SPLIT
+from asianage.training.validation import validate
 
 logger = logging.getLogger(__name__)
 

@@ -12,17 +12,23 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from asianage.ages import AgeAxis, expected_age, softmax
-from asianage.config import GENDERS
+from asianage.ages import AgeAxis
 from asianage.networks import registry
 from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
 from asianage.runtime import usable_processors
 from asianage.training.crops import CropCache
 from asianage.training.devices import dtype_policy, spread_over, training_devices
+from asianage.training.normalization import (
+    normalizations,
+    reestimate_statistics,
+    set_statistics,
+    statistics,
+)
 from asianage.training.objectives import OBJECTIVES, age_loss, gender_loss
 from asianage.training.pipeline import CropBatches
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.teaching import Teaching
+from asianage.training.validation import validate
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +37,6 @@ CHECKPOINT = "checkpoint.weights.h5"
 PROGRESS = "progress.json"
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
-
-STATISTICS_BATCHES = 24
-"""Batches that normalization statistics are averaged over before validation."""
 
 MAX_WORKERS = 16
 """Threads that prepare batches, at most; each holds some batches in memory."""
@@ -178,18 +181,6 @@ def check_objective(recipe: TrainingRecipe, network: keras.Model) -> None:
         )
 
 
-def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return age logits float32 (n, num_ages) and gender logits float32 (n,) of the crops at `indices`."""
-    ages, genders = [], []
-    for start in range(0, len(indices), 256):
-        crops = np.stack([cache.inner(index) for index in indices[start : start + 256]]).astype(np.float32)
-        outputs = network.predict_on_batch(crops)
-        # With several devices each of them predicts the whole batch.
-        ages.append(outputs["age_logits"][: len(crops)])
-        genders.append(outputs["gender_logit"][: len(crops), 0])
-    return np.concatenate(ages).astype(np.float32), np.concatenate(genders).astype(np.float32)
-
-
 class _EpochKeeper(keras.callbacks.Callback):
     """Validate after every epoch with the averaged weights, keep the best, and save the state to resume from.
 
@@ -224,7 +215,7 @@ class _EpochKeeper(keras.callbacks.Callback):
                 # Weights files do not hold the state of random layers.
                 layer.seed_generator.state.assign(np.array([self._recipe.seed, epoch], dtype=np.uint32))
         if self._unsaved:
-            _set_statistics(self.model, self._raw_statistics)
+            set_statistics(self.model, self._raw_statistics)
             self._save_state()
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -244,9 +235,9 @@ class _EpochKeeper(keras.callbacks.Callback):
                 "another output folder."
             )
         spent = time.perf_counter() - self._steps_started
-        self._raw_statistics = _statistics(self.model)
+        self._raw_statistics = statistics(self.model)
         if self._recipe.ema_momentum:
-            _reestimate_statistics(self.model, self._batches)
+            reestimate_statistics(self.model, self._batches)
         scores = validate(self._network, self._cache, self._val, self._axis)
         row = {
             "epoch": epoch + 1,
@@ -273,64 +264,6 @@ class _EpochKeeper(keras.callbacks.Callback):
         self._unsaved = False
 
 
-def _normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
-
-
-def _statistics(network: keras.Model) -> list[np.ndarray]:
-    layers = _normalizations(network)
-    values = [value for layer in layers for value in (layer.moving_mean, layer.moving_variance)]
-    return [np.array(keras.ops.convert_to_numpy(value)) for value in values]
-
-
-def _set_statistics(network: keras.Model, values: list[np.ndarray]) -> None:
-    for layer, mean, variance in zip(_normalizations(network), values[::2], values[1::2], strict=True):
-        layer.moving_mean.assign(mean)
-        layer.moving_variance.assign(variance)
-
-
-def _reestimate_statistics(network: keras.Model, batches: CropBatches) -> None:
-    """Average the normalization statistics of the weights in force over a few batches.
-
-    The moving statistics belong to the raw weights; with averaged weights they give nonsense while the learning rate
-    is high (as in Izmailov et al., 'Averaging Weights Leads to Wider Optima', UAI 2018).
-    """
-    layers = _normalizations(network)
-    momenta = [layer.momentum for layer in layers]
-    for number in range(min(STATISTICS_BATCHES, len(batches))):
-        for layer in layers:
-            layer.momentum = number / (number + 1)
-        network(batches[number][0], training=True)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-
-
-def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
-    """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
-
-    The score is the mean of the MAEs, in years; without any age it is the mean share of wrong genders.
-    """
-    age_logits, gender_logits = predict_logits(network, cache, val)
-    age = expected_age(axis, softmax(age_logits))
-    tasks = learned_tasks(network)
-    records = [cache.records[index] for index in val]
-    scores: dict[str, float] = {}
-    for name in sorted({record.dataset for record in records}):
-        rows = [i for i, record in enumerate(records) if record.dataset == name]
-        errors = [abs(age[i] - records[i].age) for i in rows if records[i].age is not None]
-        right = [(gender_logits[i] > 0) == (records[i].gender == GENDERS[1]) for i in rows if records[i].gender]
-        if errors and "age" in tasks:
-            scores[f"val_mae_{name}"] = float(np.mean(errors))
-        if right and "gender" in tasks:
-            scores[f"val_gender_{name}"] = float(np.mean(right))
-    if not scores:
-        raise ValueError(f"The split val has no label of what is learned: {', '.join(sorted(tasks))}. Add such faces.")
-    maes = [value for key, value in scores.items() if key.startswith("val_mae_")]
-    accuracies = [value for key, value in scores.items() if key.startswith("val_gender_")]
-    scores["val_score"] = float(np.mean(maes)) if maes else 1.0 - float(np.mean(accuracies))
-    return scores
-
-
 def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
     """Return the network of a recipe, in its precision, and the one of the same weights that its losses see."""
     policy = keras.config.dtype_policy()
@@ -340,7 +273,7 @@ def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
         network = build_network(recipe)
         check_objective(recipe, network)
         if recipe.freeze_normalization:
-            for layer in _normalizations(network):
+            for layer in normalizations(network):
                 layer.trainable = False
         return network, training_network(network)
     finally:

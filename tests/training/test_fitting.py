@@ -15,10 +15,11 @@ pytest.importorskip("tensorflow")
 import keras
 
 from asianage.ages import AgeAxis, expected_age, softmax
-from asianage.training import fitting, pipeline
+from asianage.training import fitting, normalization, pipeline
 from asianage.training.augmentation import augment
 from asianage.training.crops import cut_crops
 from asianage.training.recipes import TrainingRecipe
+from asianage.training.validation import predict_logits
 
 RECIPE = TrainingRecipe(
     name="tiny",
@@ -159,7 +160,7 @@ def test_other_objectives_are_learned(objective, head, rate, cache, tmp_path):
     assert max(row["val_gender_tiny"] for row in history) > 0.9
     restored = fitting.build_network(recipe)
     restored.load_weights(tmp_path / fitting.BEST_WEIGHTS)
-    age_logits, _ = fitting.predict_logits(restored, cache, np.arange(60, 90))
+    age_logits, _ = predict_logits(restored, cache, np.arange(60, 90))
     errors = expected_age(AgeAxis(), softmax(age_logits)) - [cache.records[i].age for i in range(60, 90)]
     assert np.abs(errors).mean() == pytest.approx(min(row["val_score"] for row in history), abs=1e-3)
 
@@ -276,8 +277,8 @@ def test_fitting_leaves_the_global_dtype_policy_alone(cache, tmp_path):
 
 def test_statistics_of_averaged_weights_are_those_of_the_data(cache):
     network = fitting.build_network(RECIPE)
-    layer = fitting._normalizations(network)[0]
-    before = fitting._statistics(network)
+    layer = normalization.normalizations(network)[0]
+    before = normalization.statistics(network)
 
     class Batches:
         def __len__(self):
@@ -286,7 +287,7 @@ def test_statistics_of_averaged_weights_are_those_of_the_data(cache):
         def __getitem__(self, number):
             return (np.stack([cache.inner(15 * number + i) for i in range(15)]).astype(np.float32),)
 
-    fitting._reestimate_statistics(network, Batches())
+    normalization.reestimate_statistics(network, Batches())
     first = keras.Model(network.input, layer.input)
     activations = first.predict_on_batch(np.stack([cache.inner(i) for i in range(60)]).astype(np.float32))
     moving_mean = keras.ops.convert_to_numpy(layer.moving_mean)
