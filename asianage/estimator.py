@@ -300,6 +300,11 @@ class AgeGenderEstimator:
             raise BatchError(failures, predictions)
         return predictions  # type: ignore[return-value]
 
+    @property
+    def mirror(self) -> bool:
+        """Whether each face is averaged with its mirror image."""
+        return self._mirror
+
     def __repr__(self) -> str:
         """Name the model and where it lies."""
         return f"AgeGenderEstimator(model={self._model.config.name!r}, path={str(self._model.path)!r})"

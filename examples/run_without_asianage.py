@@ -55,9 +55,7 @@ def main() -> None:
     crop = Image.open(picture).convert("RGB").resize((size, size), Image.Resampling.BOX)
     crops = np.asarray(crop)[None]  # uint8 (1, size, size, 3), RGB in [0, 255]; scaling is part of the network
     run = run_onnx if network.endswith(".onnx") else run_tflite
-    # As it was calibrated, the face is averaged with its mirror image.
-    (age_logits, gender_logit), mirrored = run(network, crops), run(network, np.ascontiguousarray(crops[:, :, ::-1]))
-    age_logits, gender_logit = (age_logits + mirrored[0]) / 2, (gender_logit + mirrored[1]) / 2
+    age_logits, gender_logit = run(network, crops)
 
     scaled = np.exp((age_logits[0] - age_logits[0].max()) / calibration["age_temperature"])
     distribution = scaled / scaled.sum()

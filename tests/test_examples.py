@@ -21,7 +21,8 @@ def run(name: str, *arguments: object) -> str:
 
 @pytest.fixture
 def crop(tmp_path) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    size = model_folder.open_model_folder(COMPACT).config.image_size
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "face.png")
     return tmp_path / "face.png"
 

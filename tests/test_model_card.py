@@ -46,7 +46,7 @@ def metrics() -> dict:
         "by_age_band": {"20-29": leaf(3.5, 0.98), "30-39": leaf(6.75, None)},
         "by_gender": {"female": leaf(4.0, 0.9), "male": leaf(4.5, 0.99)},
         "by_group": {},
-        "special": {"mae_to_40": 3.875, "faces_to_40": 1400},
+        "special": {"mae_to_40": 3.875, "faces_to_40": 1400, "mae_from_70": 8.125, "faces_from_70": 17},
     }
     without_gender = {"overall": leaf(5.5, None), "by_age_band": {}, "by_gender": {}, "by_group": {}, "special": {}}
     return {
@@ -101,13 +101,15 @@ def test_tables_show_the_figures_by_data_set_age_and_gender() -> None:
         "AFAD (Asian Face Age Dataset)", "1,500", "4.25 (4.15-4.35)", "70.0 %", "-0.25", "97.0 % (95.0-98.0)",
         "90.0 % (88.0-91.5)", "17.2"
     ]  # fmt: skip
-    assert rows(text, "### Intervals of other promises")[2] == ["AFAD (Asian Face Age Dataset)", "49.5 %", "90.0 %"]
+    assert rows(text, "### Ages in intervals of other promises")[0] == ["data", "promise 0.5"]
+    assert rows(text, "### Ages in intervals of other promises")[2] == ["AFAD (Asian Face Age Dataset)", "49.5 %"]
     assert overall[3][0] == "my faces"
     assert overall[3][5] == "–"  # noqa: RUF001
     assert [row[0] for row in rows(text, "### AFAD (Asian Face Age Dataset) by age")[2:]] == ["20-29", "30-39"]
     assert [row[0] for row in rows(text, "### AFAD (Asian Face Age Dataset) by gender")[2:]] == ["female", "male"]
     assert "### my faces by" not in text
     assert ["MAE to 40 years", "3.88"] in rows(text, "figures of its own")
+    assert ["MAE from 70 years (17 faces)", "8.12"] in rows(text, "figures of its own")
     assert "The age is 6.8 years wrong on average at 30-39 years" in text
 
 

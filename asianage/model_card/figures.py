@@ -23,8 +23,8 @@ def figures_section(metrics: Mapping[str, Any]) -> str:
     parts.append(
         "Measured as a user sees them: whole pipeline, face detection included. MAE: mean absolute error in years; "
         "bias: estimate\nminus truth, in years; within 5 years: share of faces whose error is at most that. In "
-        "brackets 95 % intervals, by\nbootstrap over faces for the MAE and by Wilson's formula for shares. Only "
-        "figures of the same data compare.\n"
+        "brackets 95 % intervals, by\nbootstrap over faces for the MAE, by Wilson's formula for gender and interval. "
+        "Only figures of the same data compare.\n"
     )
     for split in splits:
         evaluation = mapping(metrics[split])
@@ -40,19 +40,20 @@ def figures_section(metrics: Mapping[str, Any]) -> str:
             nodes["all"] = mapping(evaluation["all"])
         rows = [(full_name(name), mapping(node.get("overall"))) for name, node in nodes.items()]
         parts.append(_figure_table("data", rows))
-        parts.extend(_coverages(nodes))
+        parts.extend(_coverages(nodes, target))
         for name, node in nodes.items():
             parts.extend(_breakdowns(full_name(name), node))
     return "\n".join(parts)
 
 
-def _coverages(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield how many ages the intervals hold that the model can give, where that was measured."""
+def _coverages(nodes: Mapping[str, Mapping[str, Any]], target: float | None) -> Iterator[str]:
+    """Yield how many ages the other intervals hold that the model can give, where that was measured."""
     measured = {name: mapping(node.get("coverage_by_promise")) for name, node in nodes.items()}
     promises = list(dict.fromkeys(promise for held in measured.values() for promise in held))
+    promises = [promise for promise in promises if promise != f"{target:g}"] if target is not None else promises
     if promises:
-        yield "### Intervals of other promises\n"
-        header = ("data", *(f"interval of {cell_text(promise)}" for promise in promises))
+        yield "### Ages in intervals of other promises\n"
+        header = ("data", *(f"promise {cell_text(promise)}" for promise in promises))
         rows = [(full_name(name), *(percent(number(held, p)) for p in promises)) for name, held in measured.items()]
         yield table(header, rows)
 

@@ -34,10 +34,25 @@ def load_pretrained(network: keras.Model, name: str, path: str | os.PathLike[str
         OSError: It cannot be fetched.
         ValueError: There are no such weights, or the file or the network does not match.
     """
+    file = find_pretrained(name) if path is None else Path(path)
+    _weights(name).load(network, file)
+
+
+def find_pretrained(name: str) -> Path:
+    """Return the file of published weights on this machine; those that can be fetched are fetched.
+
+    Raises:
+        FileNotFoundError: The file is not there.
+        OSError: It cannot be fetched.
+        ValueError: There are no such weights.
+    """
+    return _weights(name).find()
+
+
+def _weights(name: str) -> PretrainedWeights:
     if name not in PRETRAINED:
         raise ValueError(f"There are no pretrained weights {name!r}. Names: {', '.join(PRETRAINED)}.")
-    weights = PRETRAINED[name]
-    weights.load(network, weights.find() if path is None else Path(path))
+    return PRETRAINED[name]
 
 
 def _find_dlib() -> Path:

@@ -56,6 +56,7 @@ class Evaluation:
         age_axis: The ages that the distributions stand for.
         detected: bool (n,): False where no face was found and the whole picture was taken as the face.
         detector: Name of the detector; None if every picture was taken as one face.
+        mirror: Whether each face was averaged with its mirror image.
         unreadable: Pictures that could not be read, with the reason.
         bootstrap_samples: Samples of the bootstrap intervals.
         seed: Seed of the bootstrap.
@@ -71,6 +72,7 @@ class Evaluation:
     age_axis: AgeAxis
     detected: np.ndarray
     detector: str | None
+    mirror: bool
     unreadable: list[tuple[FaceRecord, str]]
     bootstrap_samples: int = 1000
     seed: int = 0
@@ -105,6 +107,7 @@ class Evaluation:
         return {
             "format_version": FORMAT_VERSION,
             "detector": self.detector,
+            "mirror": self.mirror,
             "interval_target": self.interval_target,
             "bootstrap": {"samples": self.bootstrap_samples, "seed": self.seed, "level": CONFIDENCE_LEVEL},
             "datasets": {name: self._breakdown(name) for name in datasets},
@@ -236,6 +239,7 @@ def evaluate(
         age_axis=faces[0].age_axis,
         detected=np.array([detected[position] for position in kept], dtype=bool),
         detector=_most_common([face.detector for face in faces]),
+        mirror=estimator.mirror,
         unreadable=[(records[position], str(failures[position])) for position in sorted(failures)],
         bootstrap_samples=bootstrap_samples,
         seed=seed,

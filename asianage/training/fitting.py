@@ -78,7 +78,13 @@ def fit(
     if _is_finished(recipe, progress["history"]):
         return folder / BEST_WEIGHTS
     axis = AgeAxis(recipe.min_age, recipe.max_age)
-    with spread_over(training_devices()):
+    devices = training_devices()
+    if recipe.mirror_weight and recipe.batch_size % (2 * max(1, len(devices))):
+        raise ValueError(
+            f"Views and their mirror images must come to lie on one device: `batch_size` must be a multiple of "
+            f"{2 * max(1, len(devices))}. Received: {recipe.batch_size}."
+        )
+    with spread_over(devices):
         network, learner = _build(recipe)
         batches = CropBatches(
             cache,
@@ -144,18 +150,17 @@ def take_over(network: keras.Model, initial: keras.Model) -> None:
         ValueError: `initial` lacks a layer of `network`, or has it in another shape.
     """
     known = {layer.name: layer for layer in initial.layers}
-    for layer in network.layers:
+    for layer in (layer for layer in network.layers if layer.weights):
         source = known.get(layer.name)
         wanted = [weight.shape for weight in layer.weights]
         found = [weight.shape for weight in source.weights] if source is not None else []
-        if wanted != found:
+        if source is None or wanted != found:
             raise ValueError(
                 f"`initial` must have every layer of the network that is trained. Received one whose layer "
                 f"{layer.name!r} has weights of the shapes {found} instead of {wanted}. Begin with a model of the same "
                 "architecture, or with none."
             )
-        if source is not None:
-            layer.set_weights(source.get_weights())
+        layer.set_weights(source.get_weights())
 
 
 def load_best(recipe: TrainingRecipe, weights: Path) -> keras.Model:
@@ -173,6 +178,11 @@ def check_objective(recipe: TrainingRecipe, network: keras.Model) -> None:
     """
     if recipe.objective not in OBJECTIVES:
         raise ValueError(f"There is no objective {recipe.objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
+    if recipe.mirror_weight < 0 or (recipe.mirror_weight and recipe.objective != "label_distribution"):
+        raise ValueError(
+            "`mirror_weight` must be 0 or more, and is of the objective 'label_distribution' only. Received: "
+            f"{recipe.mirror_weight} with {recipe.objective!r}."
+        )
     head = OBJECTIVES[recipe.objective]
     if "age" in learned_tasks(network) and RAW_OUTPUTS[head] not in training_network(network).output:
         raise ValueError(

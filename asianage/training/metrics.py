@@ -17,7 +17,7 @@ CUMULATIVE_YEARS = (1, 3, 5, 7)
 """Years k of the cumulative scores CS@k."""
 
 CONFIDENCE_LEVEL = 0.95
-"""Level of the bootstrap interval of the MAE."""
+"""Level of the intervals of figures: bootstrap of the MAE, Wilson's of shares."""
 
 CALIBRATION_BINS = 10
 """Bins of the confidence in a gender, between 0.5 and 1."""
@@ -103,7 +103,7 @@ def values_near_age(age: np.ndarray, value: np.ndarray, reach: int, at_least: in
 
 def wilson_interval(hits: int, faces: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927) from `hits` out of `faces`, which must be 1 or more."""
-    z = 1.959964
+    z = 1.959964  # of CONFIDENCE_LEVEL
     center = (hits + z**2 / 2) / (faces + z**2)
     reach = z / (faces + z**2) * np.sqrt(hits * (faces - hits) / faces + z**2 / 4)
     return float(max(center - reach, 0.0)), float(min(center + reach, 1.0))

@@ -78,6 +78,8 @@ def _introduction(metrics: Mapping[str, Any]) -> list[str]:
             f"Faces were found by `{metrics['detector']}`; in {missed:,} pictures there was none, and the whole "
             "picture was taken as the face."
         )
+    if metrics["mirror"]:
+        found += " Each face was averaged with its mirror image."
     bootstrap = metrics["bootstrap"]
     return [
         f"{faces:,} pictures were evaluated, {unreadable:,} could not be read. {found}",

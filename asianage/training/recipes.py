@@ -108,13 +108,13 @@ COMPACT = TrainingRecipe(
     augmentation=Augmentation(cutout=0.3),
 )
 
-# A second cycle. Half of what it learns is what two models before it say together of the
-# unchanged crop: ages of photos are uncertain and some labels wrong, and an average of two networks that differ knows
-# more than either. Views are milder, because the network fits its training faces hardly better than others.
+# A second cycle. Half of what it learns is what two models before it say together of the unchanged crop: ages of photos
+# are uncertain and some labels wrong, and an average of two networks that differ knows more than either. Views are
+# milder, because the network fits its training faces hardly better than others.
 # Hardware and time: two CPU cores, about 75 seconds an epoch.
 # Expected: MAE on val, one pass in floating point: AFAD 4.09, All-Age-Faces 4.90, UTKFace 3.12 (within about 0.05).
-# Command: asianage train compact-refine labels.csv refined --name compact --initial run/model \
-#              --teacher run/model --teacher scratch-refined/model
+# Command: asianage train compact-refine labels.csv refined --initial run/model --teacher run/model \
+#              --teacher scratch-refined/model
 COMPACT_REFINE = COMPACT.changed(
     name="compact-refine",
     pretrained="",
@@ -161,8 +161,8 @@ COMPACT_DISTILL = COMPACT_LARGE.changed(
     seed=3,
 )
 
-# A network of the same cost from random weights, and a second cycle for it with milder views and fewer faces of other
-# groups: what the bundled model was before.
+# A network of the same cost as `compact` from random weights, and a second cycle for it with milder views and fewer
+# faces of other groups: the second teacher, which was the bundled model once.
 # Hardware and time: two CPU cores, two minutes an epoch.
 # Command: asianage train compact-scratch labels.csv scratch
 #          asianage train compact-scratch-refine labels.csv scratch-refined --initial scratch/model
@@ -204,11 +204,32 @@ class ChainRecipe:
 
     Attributes:
         name: Name of the recipe.
-        cycles: The trainings, first to last; their recipes have different names.
+        cycles: The trainings, first to last, of the same faces; their recipes have different names.
     """
 
     name: str
     cycles: tuple[Cycle, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a chain that would come to grief in a later cycle."""
+        known: set[str] = set()
+        for cycle in self.cycles:
+            recipe = cycle.recipe
+            unknown = {cycle.initial, *cycle.teachers} - {""} - known
+            if unknown or recipe.name in known:
+                raise ValueError(
+                    f"The cycle {recipe.name!r} must have a name of its own and build on earlier ones. Received: "
+                    f"{', '.join(sorted(unknown or known))}."
+                )
+            if bool(cycle.teachers) != (recipe.teacher_weight > 0):
+                raise ValueError(
+                    f"The cycle {recipe.name!r} must have teachers if, and only if, its `teacher_weight` is not 0. "
+                    f"Received: {len(cycle.teachers)} teachers and {recipe.teacher_weight}."
+                )
+            first = self.cycles[0].recipe
+            if (recipe.only_gender, recipe.only_ages) != (first.only_gender, first.only_ages):
+                raise ValueError(f"The cycle {recipe.name!r} must use the same genders and ages as the first one.")
+            known.add(recipe.name)
 
     def changed(self, *, epochs: int | None = None, **values: Any) -> ChainRecipe:
         """Return a copy with other values; `epochs` are those of every cycle."""

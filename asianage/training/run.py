@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from asianage.estimator import AgeGenderEstimator
+from asianage.networks.pretrained import find_pretrained
 from asianage.training.baselines import BASELINES
 from asianage.training.data.cleaning import clean_training_part
 from asianage.training.data.records import FaceRecord, RecordTable
@@ -54,7 +55,8 @@ def train(
         data: What `asianage.training.data.sources.read_source` takes, or records.
         output: Folder of the run: ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on,
             and why), crops, checkpoints, ``history.csv``, ``recipe.json``, the folder ``model``, and where figures are
-            measured the folder ``report``. A recipe of several networks has a folder of this kind for each.
+            measured the folder ``report``. A recipe of several networks has a folder for each; those of a chain share
+            the crops of one size, and the last of them has `output` itself.
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; it must have every layer of the
             recipe's network, for crops of any size. None begins as the recipe says.
@@ -77,8 +79,13 @@ def train(
     """
     recipe = find_recipe(recipe)
     output = Path(output)
+    if not isinstance(recipe, TrainingRecipe) and (initial is not None or teachers):
+        raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
     for folder, part in _parts(recipe, output).items():
         check_run(folder, part)
+        recipe_tasks(part)
+        if part.pretrained and pretrained is None and initial is None:
+            find_pretrained(part.pretrained)
     records = _prepare(recipe, data, output, dataset=dataset, split=split, fold=fold, progress=progress)
     measured_on = "val" if split == "study" else "test"
     settings: dict[str, Any] = {
@@ -91,8 +98,6 @@ def train(
         return train_network(
             recipe, records, output, measured_on, name=name, initial=initial, teachers=teachers, **settings
         )
-    if initial is not None or teachers:
-        raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
     if isinstance(recipe, ChainRecipe):
         return _train_chain(recipe, records, output, measured_on, name=name, **settings)
     return _train_study(recipe, records, output, measured_on, name=name, **settings)

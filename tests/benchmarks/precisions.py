@@ -18,7 +18,7 @@ from asianage.config import GENDERS
 from asianage.hub import open_model
 from asianage.runtime import LiteRTNetwork
 from asianage.training.crops import cut_crops
-from asianage.training.data.records import read_records
+from asianage.training.data.records import FaceRecord, read_records
 from asianage.training.export import PRECISIONS, to_tflite
 from asianage.training.release import QUANTIZATION_SAMPLES
 from asianage.training.restoring import restore_network
@@ -27,52 +27,60 @@ ROUNDS = 20
 CALLS = 20
 
 
+def crops_and_labels(
+    records: list[FaceRecord], size: int, detector: str | None
+) -> tuple[np.ndarray, np.ndarray, list[FaceRecord]]:
+    """Return crops of training faces that set the ranges of int8, crops of val, and the labels of these."""
+    every = [record for record in records if record.age is not None and record.gender]
+    train = [record for record in every if record.split == "train"]
+    chosen = np.random.default_rng(0).permutation(len(train))[:QUANTIZATION_SAMPLES]
+    used = [train[position] for position in chosen] + [record for record in every if record.split == "val"]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = cut_crops(used, folder, size=size, margin=0, detector=detector)
+        samples, crops = (np.stack([cache.inner(i) for i in cache.positions(split)]) for split in ("train", "val"))
+        return samples, crops, [cache.records[i] for i in cache.positions("val")]
+
+
+def milliseconds(networks: dict[str, LiteRTNetwork], crop: np.ndarray) -> dict[str, float]:
+    """Return the median time of one crop, measured in turn so that the machine's load hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    for _ in range(ROUNDS):
+        for name, network in networks.items():
+            started = time.perf_counter()
+            for _ in range(CALLS):
+                network(crop)
+            times[name].append(1000 * (time.perf_counter() - started) / CALLS)
+    return {name: statistics.median(rounds) for name, rounds in times.items()}
+
+
 def main() -> None:
     """Print the table: one pass a face, on the faces of the split val."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table")
-    parser.add_argument("--detector", default="auto")
+    parser.add_argument("--detector", default="auto", help='"none" takes every picture as one face')
     options = parser.parse_args()
     model = open_model("compact")
-    config = model.config
-    every = [record for record in read_records(options.table) if record.age is not None and record.gender]
-    train = [record for record in every if record.split == "train"]
-    chosen = np.random.default_rng(0).choice(len(train), QUANTIZATION_SAMPLES, replace=False)
-    records = [train[position] for position in chosen] + [record for record in every if record.split == "val"]
+    size, axis = model.config.image_size, AgeAxis(model.config.min_age, model.config.max_age)
+    detector = None if options.detector == "none" else options.detector
+    samples, crops, labels = crops_and_labels(read_records(options.table), size, detector)
+    age, male = (np.array([r.age for r in labels]), np.array([r.gender == GENDERS[1] for r in labels]))
+    datasets = sorted({record.dataset for record in labels})
     with tempfile.TemporaryDirectory() as folder:
-        cache = cut_crops(records, folder, size=config.image_size, margin=0, detector=options.detector)
-        samples, crops = (
-            np.stack([cache.inner(position) for position in cache.positions(split)]) for split in ("train", "val")
-        )
-        labels = [cache.records[position] for position in cache.positions("val")]
-        files, networks = {}, {}
+        networks, megabytes = {}, {}
         for precision in PRECISIONS:
-            files[precision] = Path(folder, f"{precision}.tflite")
-            files[precision].write_bytes(to_tflite(restore_network(model), precision=precision, samples=samples))
-            networks[precision] = LiteRTNetwork(
-                files[precision], image_size=config.image_size, num_ages=config.max_age - config.min_age + 1
-            )
-        times: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-        for _ in range(ROUNDS):
-            for precision, network in networks.items():
-                started = time.perf_counter()
-                for _ in range(CALLS):
-                    network(crops[:1])
-                times[precision].append(1000 * (time.perf_counter() - started) / CALLS)
-        datasets = sorted({record.dataset for record in labels})
+            file = Path(folder, f"{precision}.tflite")
+            file.write_bytes(to_tflite(restore_network(model), precision=precision, samples=samples))
+            networks[precision] = LiteRTNetwork(file, image_size=size, num_ages=axis.num_ages)
+            megabytes[precision] = file.stat().st_size / 1e6
+        times = milliseconds(networks, crops[:1])
         print(f"| precision | {' | '.join(f'MAE {name}' for name in datasets)} | gender right | ms a face | MB |")
         print("|---|" + "---|" * (len(datasets) + 3))
         for precision, network in networks.items():
             age_logits, gender_logits = network(crops)
-            error = np.abs(
-                expected_age(AgeAxis(config.min_age, config.max_age), softmax(age_logits))
-                - np.array([record.age for record in labels])
-            )
-            right = np.mean((gender_logits > 0) == np.array([record.gender == GENDERS[1] for record in labels]))
-            maes = [np.mean(error[[record.dataset == name for record in labels]]) for name in datasets]
-            size = files[precision].stat().st_size / 1e6
-            cells = [*(f"{mae:.3f}" for mae in maes), f"{100 * right:.2f} %"]
-            print(f"| {precision} | {' | '.join(cells)} | {statistics.median(times[precision]):.2f} | {size:.1f} |")
+            error = np.abs(expected_age(axis, softmax(age_logits)) - age)
+            maes = " | ".join(f"{error[[r.dataset == name for r in labels]].mean():.3f}" for name in datasets)
+            right = 100 * np.mean((gender_logits > 0) == male)
+            print(f"| {precision} | {maes} | {right:.2f} % | {times[precision]:.2f} | {megabytes[precision]:.1f} |")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def test_mirror_averages_with_the_mirror_image(folder, capsys):
         option: AgeGenderEstimator(detector=None, mirror=bool(option)).predict(photo)[0].age
         for option in ((), ("--mirror",))
     }
-    assert expected[()] != expected[("--mirror",)]
+    assert abs(expected[()] - expected[("--mirror",)]) > 0.02
     for option, age in expected.items():
         assert main(["predict", str(photo), "--json", "--detector", "none", *option]) == 0
         assert json.loads(capsys.readouterr().out)["faces"][0]["age"] == pytest.approx(age, abs=0.006)

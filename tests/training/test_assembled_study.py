@@ -67,7 +67,7 @@ def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(faces, tmp_pa
         return fit(recipe, *arguments, **options)
 
     fit = fitting.fit
-    monkeypatch.setattr("asianage.training.run.fit", stop_in_the_second_part)
+    monkeypatch.setattr("asianage.training.network_run.fit", stop_in_the_second_part)
     with pytest.raises(KeyboardInterrupt):
         train(RECIPE, faces, tmp_path, detector=None, precision="float32")
     monkeypatch.undo()

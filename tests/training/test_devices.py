@@ -34,8 +34,9 @@ known = np.ones(40, dtype=bool)
 cache = CropCache(records, crops, known, known, 32, 0)
 # Neither dropout nor normalization, which would see half a batch each.
 recipe = TrainingRecipe(
-    name="two", architecture="vggface", network={"task": "both", "units": (4, 4), "dropout": 0.0, "frozen_blocks": 4},
-    objective="regression", image_size=32, margin=0, augmentation=None, epochs=1, batch_size=8, learning_rate=1e-4,
+    name="two", architecture="vggface", mirror_weight=0.3,
+    network={"task": "both", "units": (4, 4), "dropout": 0.0, "frozen_blocks": 4, "head": "logits"},
+    image_size=32, margin=0, augmentation=None, epochs=1, batch_size=8, learning_rate=1e-4,
     warmup_epochs=0.0, ema_momentum=0.5,
 )
 

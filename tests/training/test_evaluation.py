@@ -50,6 +50,7 @@ class FakeEstimator:
 
     def __init__(self, found: dict[str, list[FacePrediction]], whole: dict[str, FacePrediction] | None = None) -> None:
         self.found, self.whole = found, whole or {}
+        self.mirror = False
         self.whole_pictures_asked: list[str] = []
         calibration = Calibration(interval_mass={"0.5": 0.5, "0.9": 0.9})
         self.model = SimpleNamespace(config=SimpleNamespace(calibration=calibration))
@@ -102,6 +103,15 @@ def test_the_text_says_how_many_faces_were_not_found():
     assert "in every picture, by `yunet`" in evaluate(FakeEstimator(found), [record("a")]).to_markdown()
     estimator = FakeEstimator(missed, {"b": face(30, 0.9, detector=None)})
     assert "in 1 pictures there was none" in evaluate(estimator, [record("a"), record("b")]).to_markdown()
+
+
+def test_the_text_says_when_mirror_images_were_used():
+    estimator = FakeEstimator({"a": [face(30, 0.9)]})
+    assert "mirror image" not in evaluate(estimator, [record("a")]).to_markdown()
+    estimator.mirror = True
+    evaluation = evaluate(estimator, [record("a")])
+    assert "Each face was averaged with its mirror image." in evaluation.to_markdown()
+    assert evaluation.to_dict()["mirror"] is True
 
 
 def test_the_probability_of_male_is_that_of_the_predicted_gender_or_its_rest():

@@ -220,6 +220,25 @@ def test_a_head_that_the_objective_is_not_for_is_refused(cache, tmp_path):
         fitting.fit(RECIPE.changed(objective="ordinal"), cache, np.arange(60), np.arange(60, 90), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"mirror_weight": -0.1}, "`mirror_weight` must be 0 or more"),
+        ({"mirror_weight": 0.1, "objective": "cross_entropy"}, "of the objective 'label_distribution' only"),
+        ({"mirror_weight": 0.1, "batch_size": 9}, "`batch_size` must be a multiple of 2"),
+    ],
+)
+def test_mirror_images_that_cannot_be_compared_are_refused(cache, tmp_path, changes, problem):
+    with pytest.raises(ValueError, match=problem):
+        fitting.fit(RECIPE.changed(**changes), cache, np.arange(60), np.arange(60, 90), tmp_path)
+
+
+def test_pairs_stay_together_on_every_device(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "training_devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
+    with pytest.raises(ValueError, match="`batch_size` must be a multiple of 6"):
+        fitting.fit(RECIPE.changed(mirror_weight=0.1), cache, np.arange(60), np.arange(60, 90), tmp_path)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(cache, tmp_path):
     with pytest.raises(RuntimeError, match="Lower `learning_rate`"):
         fitting.fit(PLAIN.changed(learning_rate=1e30), cache, np.arange(60), np.arange(60, 90), tmp_path)
@@ -293,5 +312,5 @@ def test_statistics_of_averaged_weights_are_those_of_the_data(cache):
     moving_mean = keras.ops.convert_to_numpy(layer.moving_mean)
     np.testing.assert_allclose(moving_mean, activations.mean(axis=(0, 1, 2)), atol=1e-4)
     assert layer.momentum == 0.98
-    fitting._set_statistics(network, before)
+    normalization.set_statistics(network, before)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer.moving_mean), before[0])

@@ -43,6 +43,7 @@ def evaluation(picture: Path, ages, genders, datasets, *, seed: int = 0) -> Eval
         age_axis=AXIS,
         detected=random.random(len(records)) < 0.9,
         detector="yunet",
+        mirror=False,
         unreadable=[],
     )
 
