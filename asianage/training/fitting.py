@@ -132,6 +132,12 @@ def check_run(folder: Path, recipe: TrainingRecipe) -> None:
         raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
 
 
+def is_finished(folder: Path, recipe: TrainingRecipe) -> bool:
+    """Tell whether the run of a recipe in a folder has come to its end."""
+    file = folder / PROGRESS
+    return file.is_file() and _is_finished(recipe, json.loads(file.read_text("utf-8"))["history"])
+
+
 def build_network(recipe: TrainingRecipe) -> keras.Model:
     """Build the network of a recipe, under the dtype policy in force."""
     return registry.build_network(

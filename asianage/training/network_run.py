@@ -21,7 +21,7 @@ from asianage.training.calibration import MIN_FACES
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.data.records import FaceRecord
 from asianage.training.evaluation import evaluate
-from asianage.training.fitting import HISTORY, build_network, check_objective, fit, load_best
+from asianage.training.fitting import HISTORY, build_network, check_objective, fit, is_finished, load_best
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.release import add_metrics, write_model
 from asianage.training.reporting.report import save_report
@@ -82,7 +82,7 @@ def train_network(
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
     masters = [open_model(teacher) for teacher in teachers]
-    teaching = _teaching(recipe, masters, cache, splits["train"])
+    teaching = _teaching(recipe, masters, cache, splits["train"]) if not is_finished(output, recipe) else None
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
     model = write_model(
         recipe,

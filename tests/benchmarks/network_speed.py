@@ -42,8 +42,8 @@ def mobilenet(folder: Path) -> dict[str, Path]:
     samples = np.random.default_rng(0).integers(0, 256, (50, 96, 96, 3), dtype=np.uint8)
     paths = {}
     for precision in ("float32", "int8"):
-        paths[f"MobileNetV3-Small 96 px {precision}"] = folder / f"{precision}.tflite"
-        paths[f"MobileNetV3-Small 96 px {precision}"].write_bytes(to_tflite(network, precision=precision, samples=samples))
+        path = paths[f"MobileNetV3-Small 96 px {precision}"] = folder / f"{precision}.tflite"
+        path.write_bytes(to_tflite(network, precision=precision, samples=samples))
     return paths
 
 

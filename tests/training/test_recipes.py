@@ -81,7 +81,7 @@ def test_the_system_of_the_study_is_trained_by_one_command(name, faces, tmp_path
     assert network.count_params() == sum(part.model.config.provenance["parameters"] for part in parts.values())
 
 
-def test_a_chain_trains_each_network_from_those_before(faces, tmp_path):
+def test_a_chain_trains_each_network_from_those_before(faces, tmp_path, monkeypatch):
     first = RECIPES["compact-label-distribution"].changed(name="first")
     chain = ChainRecipe(
         "chain",
@@ -102,6 +102,12 @@ def test_a_chain_trains_each_network_from_those_before(faces, tmp_path):
     assert not (tmp_path / "first" / "report").exists()
     with pytest.raises(ValueError, match="holds a run of another recipe"):
         train(chain.changed(epochs=2), faces, tmp_path, detector=None)
+    # Given again, nothing is trained and no teacher asked.
+    monkeypatch.setattr("asianage.training.network_run.ask_teachers", None)
+    before = (tmp_path / "best.weights.h5").stat().st_mtime_ns
+    again = train(chain, faces, tmp_path, detector=None)
+    assert [face.age for face in again.predict(faces[0].path)] == [face.age for face in estimator.predict(faces[0].path)]
+    assert (tmp_path / "best.weights.h5").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(
