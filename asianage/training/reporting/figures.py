@@ -283,7 +283,7 @@ def coverage_by_promise(held: Mapping[str, tuple[Mapping[str, float], int]]) -> 
     Args:
         held: Name of a data set -> promised share, as text, to measured share; and the number of its faces.
     """
-    figure = Figure(figsize=(5.2, 4.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     panel = figure.subplots()
     panel.plot([0, 1], [0, 1], color=MIDDLE, linewidth=1, linestyle=":", label="kept")
     promises = sorted({float(promise) for shares, _ in held.values() for promise in shares})
