@@ -33,8 +33,9 @@ def test_training_and_prediction_cut_the_same_crop(shared_data, yunet_path, tmp_
         *[record for record in read_records(shared_data / "labels.csv") if record.dataset == "afad"][:10],
         *[record for record in read_records(shared_data / "labels.csv") if record.dataset == "utkface"][-10:],
     ]
-    cache = cut_crops(records, tmp_path / "crops", size=96, margin=16, detector=str(yunet_path))
     estimator = AgeGenderEstimator(detector=str(yunet_path))
+    size = estimator.model.config.image_size
+    cache = cut_crops(records, tmp_path / "crops", size=size, margin=16, detector=str(yunet_path))
     assert cache.detected.sum() >= 29
     for number, record in enumerate(records):
         if cache.detected[number]:
@@ -43,8 +44,9 @@ def test_training_and_prediction_cut_the_same_crop(shared_data, yunet_path, tmp_
 
 
 def test_a_picture_without_a_detected_face_is_the_same_crop_in_both(tiny_records, tmp_path):
-    cache = cut_crops(tiny_records[:3], tmp_path / "crops", size=96, margin=16, detector=None)
     estimator = AgeGenderEstimator(detector=None)
+    size = estimator.model.config.image_size
+    cache = cut_crops(tiny_records[:3], tmp_path / "crops", size=size, margin=16, detector=None)
     for number, record in enumerate(tiny_records[:3]):
         np.testing.assert_array_equal(cache.inner(number), seen_by_the_network(estimator, record.path)[0])
 

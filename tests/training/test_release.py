@@ -40,5 +40,7 @@ def test_the_bundled_network_says_what_its_weights_say(bundled):
     crops = np.stack([cv2.resize(crop, (size, size)) for crop in crops])
     exported, _ = LiteRTNetwork(bundled.file(model_folder.NETWORK), image_size=size, num_ages=axis.num_ages)(crops)
     expected = restore_network(bundled).predict_on_batch(crops.astype(np.float32))["age_logits"]
-    ages = [expected_age(axis, softmax(logits)) for logits in (exported, expected)]
-    np.testing.assert_allclose(*ages, atol=2.5)
+    apart = np.abs(expected_age(axis, softmax(exported)) - expected_age(axis, softmax(expected)))
+    # On real faces eight bits move an age by less; `tests/benchmarks/precisions.py` measures what that costs.
+    assert apart.mean() < 2.0
+    assert apart.max() < 4.0
