@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asianage.training.baselines import run_baseline
+    from asianage.training.composed_recipes import CHAIN_RECIPES, STUDY_RECIPES, ChainRecipe, Cycle, StudyRecipe
     from asianage.training.data.records import FaceRecord, read_records, write_records
     from asianage.training.evaluation import Evaluation, evaluate
     from asianage.training.fine_tuning import fine_tune
-    from asianage.training.recipes import (
-        CHAIN_RECIPES,
-        RECIPES,
-        STUDY_RECIPES,
-        ChainRecipe,
-        Cycle,
-        StudyRecipe,
-        TrainingRecipe,
-    )
+    from asianage.training.recipes import RECIPES, TrainingRecipe
     from asianage.training.reporting.report import save_report
     from asianage.training.run import train
     from asianage.training.study import assemble_study
@@ -30,12 +23,12 @@ _HOME = {
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
     "fine_tune": "fine_tuning",
-    "CHAIN_RECIPES": "recipes",
+    "CHAIN_RECIPES": "composed_recipes",
     "RECIPES": "recipes",
-    "STUDY_RECIPES": "recipes",
-    "ChainRecipe": "recipes",
-    "Cycle": "recipes",
-    "StudyRecipe": "recipes",
+    "STUDY_RECIPES": "composed_recipes",
+    "ChainRecipe": "composed_recipes",
+    "Cycle": "composed_recipes",
+    "StudyRecipe": "composed_recipes",
     "TrainingRecipe": "recipes",
     "FaceRecord": "data.records",
     "assemble_study": "study",

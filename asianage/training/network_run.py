@@ -111,7 +111,7 @@ def measure(
 ) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
     measured = [_labelled(record, tasks) for record in records if record.split == measured_on]
-    if measured_on is not None and measured:
+    if measured:
         evaluation = evaluate(AgeGenderEstimator(model, detector=detector), measured, progress=progress)
         history = output / HISTORY
         save_report(

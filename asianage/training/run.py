@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from asianage.estimator import AgeGenderEstimator
 from asianage.networks.pretrained import find_pretrained
 from asianage.training.baselines import BASELINES
+from asianage.training.composed_recipes import CHAIN_RECIPES, STUDY_RECIPES, ChainRecipe, StudyRecipe
 from asianage.training.data.cleaning import clean_training_part
 from asianage.training.data.records import FaceRecord, RecordTable
 from asianage.training.data.selection import select_dataset, select_faces
@@ -17,14 +18,7 @@ from asianage.training.data.sources import read_source
 from asianage.training.data.splits import keep_split, split_records
 from asianage.training.fitting import PROGRESS, check_run
 from asianage.training.network_run import measure, recipe_tasks, train_network
-from asianage.training.recipes import (
-    CHAIN_RECIPES,
-    RECIPES,
-    STUDY_RECIPES,
-    ChainRecipe,
-    StudyRecipe,
-    TrainingRecipe,
-)
+from asianage.training.recipes import RECIPES, TrainingRecipe
 from asianage.training.study import assemble_study
 
 Recipe: TypeAlias = TrainingRecipe | StudyRecipe | ChainRecipe
@@ -173,8 +167,10 @@ def _train_study(
     """Train the three networks of a study, and measure each and the whole."""
     models = []
     for folder, part in _parts(recipe, output).items():
-        faces = _faces_of(part, RecordTable(list(records), [])).records
-        models.append(train_network(part, faces, folder, measured_on, pretrained=pretrained, **settings).model.path)
+        table = RecordTable(list(records), [])
+        faces = select_faces(table, tasks=recipe_tasks(part), gender=part.only_gender, ages=part.only_ages)
+        estimator = train_network(part, faces.records, folder, measured_on, pretrained=pretrained, **settings)
+        models.append(estimator.model.path)
     gender, female, male = models
     model = assemble_study(gender, female, male, records, output, name=name or recipe.name, **settings)
     tasks = frozenset({"age", "gender"})
@@ -195,16 +191,15 @@ def _prepare(
     table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
     # The first network of several needs every face that a later one needs.
     first = next(iter(_parts(recipe, output).values()))
-    table = _faces_of(first, select_dataset(table, dataset))
+    tasks = recipe_tasks(first)
+    table = select_faces(
+        select_dataset(table, dataset), tasks=tasks, gender=first.only_gender, ages=first.only_ages
+    )
     # The study measures genders on the same share of each, ages on the same share of each.
-    classes = "gender" if "gender" in recipe_tasks(first) else "age"
+    classes = "gender" if "gender" in tasks else "age"
     records = split_records(table.records, split, fold=fold, classes=classes)
     output.mkdir(parents=True, exist_ok=True)
     keep_split(records, output / SPLIT, fixed=any(output.rglob(PROGRESS)))
     cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
     cleaned.write_dropped(output / "left_out.csv")
     return cleaned.records
-
-
-def _faces_of(recipe: TrainingRecipe, table: RecordTable) -> RecordTable:
-    return select_faces(table, tasks=recipe_tasks(recipe), gender=recipe.only_gender, ages=recipe.only_ages)

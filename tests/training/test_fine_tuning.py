@@ -195,6 +195,10 @@ def test_the_command_line_fine_tunes_and_measures_folders(start, own_faces, tmp_
     assert main(["fine-tune", str(start.path), str(table), str(output), *options]) == 0
     assert f"model: {output / 'model'}" in capsys.readouterr().out
     assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none"]) == 0
-    assert "MAE" in capsys.readouterr().out
+    plain = capsys.readouterr().out
+    assert "MAE" in plain
+    assert "mirror image" not in plain
+    assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none", "--mirror"]) == 0
+    assert "Each face was averaged with its mirror image." in capsys.readouterr().out
     metadata = json.loads((output / "model" / "config.json").read_text())
     assert metadata["name"] == "compact-scratch-fine-tuned"

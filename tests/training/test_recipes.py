@@ -114,7 +114,7 @@ def test_a_chain_trains_each_network_from_those_before(faces, tmp_path, monkeypa
     ("second", "problem"),
     [
         (Cycle(RECIPES["compact"]), "name of its own"),
-        (Cycle(RECIPES["compact-scratch"], initial="nobody"), "build on earlier ones"),
+        (Cycle(RECIPES["compact-scratch"], initial="nobody"), "must build on earlier ones. Received: nobody"),
         (Cycle(RECIPES["compact-refine"]), "must have teachers if"),
         (Cycle(RECIPES["compact-scratch"], teachers=("compact",)), "must have teachers if"),
         (Cycle(RECIPES["compact-scratch"].changed(only_gender="male")), "the same genders"),
