@@ -193,11 +193,16 @@ def test_the_card_says_which_weights_and_models_it_comes_from():
     provenance = {
         "faces": {"train": {"afad": 3}},
         "recipe": {"name": "second", "pretrained": ""},
-        "initial": {"recipe": {"name": "first", "pretrained": "dlib"}},
-        "teachers": [{"recipe": {"name": "first"}}, {"recipe": {"name": "other"}}],
+        "initial": "a1",
+        "teachers": ["a1", "b2"],
+        "ancestors": {
+            "a1": {"recipe": {"name": "first", "pretrained": "dlib"}},
+            "b2": {"recipe": {"name": "other", "pretrained": "faceres"}},
+        },
     }
     card = model_card(ModelConfig(name="m", architecture="a", image_size=96, provenance=provenance), {})
     assert "dlib_face_recognition_resnet_model_v1" in card
+    assert "HSE-FaceRes" in card
     assert "- a model of the recipe `first`" in card
     assert "- the estimates of a model of the recipe `other`" in card
     without = model_card(ModelConfig(name="m", architecture="a", image_size=96, provenance={"faces": {}}), {})

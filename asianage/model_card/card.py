@@ -164,26 +164,17 @@ def _training_data(config: ModelConfig) -> str:
 
 def _beginnings(config: ModelConfig) -> str:
     """Say which published weights and which models the weights come from."""
-    published = {
-        str(mapping(run.get("recipe")).get("pretrained"))
-        for run in _runs(config.provenance)
-        if mapping(run.get("recipe")).get("pretrained")
-    }
+    ancestors = mapping(config.provenance.get("ancestors"))
+    recipes = [mapping(mapping(run).get("recipe")) for run in (config.provenance, *ancestors.values())]
+    published = {str(recipe["pretrained"]) for recipe in recipes if recipe.get("pretrained")}
     lines = [f"- {KNOWN_WEIGHTS.get(name, cell_text(name))}" for name in sorted(published)]
-    for title, runs in (
+    for title, keys in (
         ("a model of the recipe", [config.provenance.get("initial")]),
         ("the estimates of a model of the recipe", config.provenance.get("teachers") or []),
     ):
-        names = [mapping(mapping(run).get("recipe")).get("name") for run in runs]
+        names = [mapping(mapping(ancestors.get(str(key))).get("recipe")).get("name") for key in keys]
         lines += [f"- {title} `{cell_text(name)}`" for name in names if name]
     return "\nThe weights also come from\n\n" + "\n".join(lines) + "\n" if lines else ""
-
-
-def _runs(provenance: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Yield a provenance and those of the models that it began with."""
-    if isinstance(provenance, Mapping) and depth < 8:
-        yield provenance
-        yield from _runs(provenance.get("initial"), depth + 1)
 
 
 def _licenses(config: ModelConfig) -> str:

@@ -17,6 +17,7 @@ from asianage.config import Calibration
 from asianage.estimator import AgeGenderEstimator
 from asianage.hub import open_model
 from asianage.model_folder import ModelFolder
+from asianage.training.ancestry import ancestry
 from asianage.training.augmentation import Augmentation
 from asianage.training.calibration import MIN_FACES
 from asianage.training.crops import CropCache, cut_crops
@@ -126,7 +127,7 @@ def fine_tune(
         output / "model",
         name=name or f"{start.config.name}-fine-tuned",
         precision=precision,
-        provenance={"initial": dict(start.config.provenance), "held_out": scores},
+        provenance={**ancestry(start), "held_out": scores},
         calibration=_kept_calibration(start, cache, splits["val"]),
         gender_temperature=start.config.calibration.gender_temperature,
     )

@@ -17,6 +17,7 @@ from asianage.hub import open_model
 from asianage.model_folder import ModelFolder
 from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
+from asianage.training.ancestry import ancestry
 from asianage.training.calibration import MIN_FACES
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.data.records import FaceRecord
@@ -92,10 +93,7 @@ def train_network(
         output / "model",
         name=name or recipe.name,
         precision=precision,
-        provenance={
-            "initial": None if start is None else dict(start.config.provenance),
-            "teachers": [dict(master.config.provenance) for master in masters],
-        },
+        provenance=ancestry(start, masters),
     )
     return measure(model, records, output, tasks, measured_on, detector, progress)
 

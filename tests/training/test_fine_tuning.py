@@ -50,7 +50,8 @@ def test_the_new_model_is_better_on_held_out_faces_of_ones_own(start, own_faces,
         return np.mean([abs(p.age - r.age) for p, r in zip(estimator.predict_crops(paths), held_out, strict=True)])
 
     assert error(better) < error(AgeGenderEstimator(start)) - 2
-    assert better.model.config.provenance["initial"]["recipe"]["name"] == "compact-scratch"
+    provenance = better.model.config.provenance
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "compact-scratch"
     assert better.model.config.calibration != start.config.calibration
 
 

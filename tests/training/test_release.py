@@ -25,7 +25,7 @@ def test_the_bundled_models_metadata_is_true(bundled):
     provenance = bundled.config.provenance
     assert restore_network(bundled).count_params() == provenance["parameters"]
     assert json.loads(json.dumps(RECIPES["compact-distill"].to_dict())) == provenance["recipe"]
-    teachers = [teacher["recipe"]["name"] for teacher in provenance["teachers"]]
+    teachers = [provenance["ancestors"][key]["recipe"]["name"] for key in provenance["teachers"]]
     assert teachers == ["compact-large", "compact-refine", "compact-scratch-refine"]
     metrics = json.loads(bundled.file(model_folder.METRICS).read_text("utf-8"))
     assert set(metrics["test"]["datasets"]) == set(provenance["faces"]["train"])

@@ -78,7 +78,8 @@ def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path
     last = (folder / "history.csv").read_text().splitlines()[-1].split(",")[-1]
     assert float(first) == pytest.approx(float(last), abs=3.0)
     config = AgeGenderEstimator.from_pretrained(tmp_path / "run" / "model", detector=None).model.config
-    assert config.provenance["initial"]["recipe"]["name"] == "compact-scratch"
+    provenance = config.provenance
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "compact-scratch"
 
 
 def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records, tmp_path):

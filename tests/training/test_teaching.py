@@ -68,4 +68,5 @@ def test_a_recipe_with_teachers_is_trained_and_names_them(teacher, tiny_records,
     with pytest.raises(ValueError, match="needs `teachers`"):
         train(TINY, records, tmp_path / "other", teachers=[teacher.path], detector=None)
     estimator = train(recipe, records, tmp_path / "run", teachers=[teacher.path], detector=None)
-    assert [t["recipe"]["name"] for t in estimator.model.config.provenance["teachers"]] == ["compact-scratch"]
+    provenance = estimator.model.config.provenance
+    assert [provenance["ancestors"][key]["recipe"]["name"] for key in provenance["teachers"]] == ["compact-scratch"]
