@@ -39,6 +39,9 @@ KNOWN_WEIGHTS = {
     "dlib": "dlib's face recognition network `dlib_face_recognition_resnet_model_v1` (Davis King, 2017; public domain, "
     "CC0),\n  trained on about three million pictures of FaceScrub, VGG Face and the web; "
     "<https://github.com/davisking/dlib-models>",
+    "faceres": "HSE-FaceRes's MobileNet (Savchenko, PeerJ Computer Science 2019; Apache-2.0), trained to tell "
+    "the people of\n  VGGFace2 apart (pictures for non-commercial research), then ages and genders of other pictures; "
+    "as the npm package\n  @vladmandic/human 3.3.6 has it; <https://github.com/HSE-asavchenko/HSE_FaceRec_tf>",
     "vggface": "VGGFace's VGG16 (Parkhi et al., BMVC 2015) as keras-vggface publishes it; non-commercial research only",
 }
 

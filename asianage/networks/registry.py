@@ -10,6 +10,7 @@ import keras
 
 from asianage.networks.compact import compact_network
 from asianage.networks.dlib_resnet import dlib_resnet_network
+from asianage.networks.mobilenet import mobilenet_network
 from asianage.networks.simple_cnn import simple_cnn_network
 from asianage.networks.study import study_network
 from asianage.networks.vggface import vggface_network
@@ -17,6 +18,7 @@ from asianage.networks.vggface import vggface_network
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "compact": compact_network,
     "dlib_resnet": dlib_resnet_network,
+    "mobilenet": mobilenet_network,
     "simple_cnn": simple_cnn_network,
     "vggface": vggface_network,
     "study": study_network,

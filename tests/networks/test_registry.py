@@ -14,6 +14,7 @@ SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
     "compact": {"widths": (4,), "blocks": (0,), "head": "ordinal"},
     "dlib_resnet": {"blocks": (1, 1, 1, 1)},
+    "mobilenet": {},
     "simple_cnn": {"task": "gender", **SMALL},
     "study": {
         "age_architecture": "simple_cnn",
@@ -43,7 +44,7 @@ def test_the_first_age_reaches_the_head():
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'resnet'.*compact, dlib_resnet, simple_cnn, vggface, study"):
+    with pytest.raises(ValueError, match=r"'resnet'.*compact, dlib_resnet, mobilenet, simple_cnn, vggface, study"):
         build_network("resnet", image_size=96, num_ages=101)
 
 

