@@ -140,7 +140,7 @@ COMPACT_RELEASE = ChainRecipe(
         Cycle(
             COMPACT_DISTILL_REFINE,
             initial="compact-distill",
-            teachers=("mobilenet", "compact-large", "compact-refine", "compact-scratch-refine"),
+            teachers=("mobilenet", "compact-large"),
         ),
     ),
 )

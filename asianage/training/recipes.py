@@ -164,6 +164,7 @@ COMPACT_DISTILL = COMPACT_LARGE.changed(
 # The most accurate network, and a fourth teacher of another origin: it had learned people, ages and genders from other
 # pictures. It sees crops as if they were enlarged twice; its first blocks stay as they are, which halves the time.
 # Hardware and time: two CPU cores, about 255 seconds an epoch.
+# Expected: MAE on val, one pass in floating point: AFAD 3.89, All-Age-Faces 4.45, UTKFace 3.19 (within about 0.05).
 # Command: asianage train mobilenet labels.csv mobilenet --pretrained faceres.bin --teacher large/model \
 #              --teacher refined/model --teacher scratch-refined/model
 MOBILENET = COMPACT_REFINE.changed(
@@ -178,13 +179,13 @@ MOBILENET = COMPACT_REFINE.changed(
     seed=3,
 )
 
-# The bundled model: `compact-distill` goes on, with the fourth teacher beside the three. The gender counts more, in
-# which it was behind its teachers.
+# The bundled model: `compact-distill` goes on, with the best two teachers. The gender counts more, in which it was
+# behind them.
 # Hardware and time: two CPU cores, about 150 seconds an epoch.
 # Command: asianage train compact-distill-refine labels.csv compact --name compact --initial distilled/model \
-#              --teacher mobilenet/model --teacher large/model --teacher refined/model --teacher scratch-refined/model
+#              --teacher mobilenet/model --teacher large/model
 COMPACT_DISTILL_REFINE = COMPACT_DISTILL.changed(
-    name="compact-distill-refine", epochs=16, learning_rate=8e-4, gender_weight=2.0, teacher_weight=0.8, seed=4
+    name="compact-distill-refine", epochs=12, learning_rate=8e-4, gender_weight=2.0, teacher_weight=0.8, seed=4
 )
 
 # A network of the same cost as `compact` from random weights, and a second cycle for it with milder views and fewer
