@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from asianage import AgeGenderEstimator
+from asianage.model_folder import bundled_names
 
 GOLDEN = Path(__file__).with_name("golden_predictions.json")
 
@@ -26,9 +27,10 @@ def crops() -> np.ndarray:
     return np.stack(pictures)
 
 
-def test_the_bundled_weights_predict_what_they_always_did():
-    golden = json.loads(GOLDEN.read_text("utf-8"))
-    estimator = AgeGenderEstimator(detector=None)
+@pytest.mark.parametrize("name", bundled_names())
+def test_the_bundled_weights_predict_what_they_always_did(name):
+    golden = json.loads(GOLDEN.read_text("utf-8"))[name]
+    estimator = AgeGenderEstimator.from_pretrained(name, detector=None)
     side = estimator.model.config.image_size
     faces = estimator.predict_crops(np.stack([cv2.resize(crop, (side, side)) for crop in crops()]))
     # 8-bit arithmetic may round differently on another processor.

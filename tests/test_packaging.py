@@ -56,7 +56,7 @@ def test_the_wheel_holds_the_package_and_its_model_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"asianage", f"asianage-{asianage.__version__}.dist-info"}
-    for file in ("py.typed", "weights/compact/model.tflite", "weights/compact/config.json", "training/run.py"):
+    for file in ("py.typed", "weights/compact/model.tflite", "weights/accurate/config.json", "training/run.py"):
         assert f"asianage/{file}" in names
     assert not any(name.endswith((".jpg", ".jpeg", ".png")) for name in names)
     assert wheel.stat().st_size < 12e6

@@ -1,6 +1,6 @@
-"""Time the bundled network through LiteRT on one thread, beside MobileNetV3-Small converted the same way.
+"""Time the bundled networks through LiteRT on one thread, beside MobileNetV3-Small converted the same way.
 
-    python tests/benchmarks/network_speed.py            # the bundled network alone
+    python tests/benchmarks/network_speed.py            # the bundled networks alone
     python tests/benchmarks/network_speed.py --compare  # needs the extra `train`
 """
 
@@ -33,7 +33,7 @@ def interpreter(path: Path) -> tuple[Interpreter, dict]:
 
 
 def mobilenet(folder: Path) -> dict[str, Path]:
-    """Convert MobileNetV3-Small (96 x 96, random weights) as the bundled network is converted."""
+    """Convert MobileNetV3-Small (96 x 96, random weights) as the bundled networks are converted."""
     import keras
 
     from asianage.training.export import to_tflite
@@ -53,7 +53,10 @@ def main() -> None:
     parser.add_argument("--compare", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        paths = {"compact (bundled)": model_folder.BUNDLED / "compact" / model_folder.NETWORK}
+        paths = {
+            f"{name} (bundled)": model_folder.BUNDLED / name / model_folder.NETWORK
+            for name in model_folder.bundled_names()
+        }
         if options.compare:
             paths |= mobilenet(Path(folder))
         networks = {name: interpreter(path)[0] for name, path in paths.items()}

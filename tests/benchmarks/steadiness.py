@@ -59,9 +59,10 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=300)
     parser.add_argument("--detector", default="auto", help='"none" changes the pictures as if they were the crops')
     parser.add_argument("--mirror", action="store_true")
+    parser.add_argument("--model", default="compact")
     options = parser.parse_args()
     detector = None if options.detector == "none" else options.detector
-    estimator = AgeGenderEstimator(detector=detector, mirror=options.mirror)
+    estimator = AgeGenderEstimator.from_pretrained(options.model, detector=detector, mirror=options.mirror)
     records = [record for record in read_records(options.table) if record.split == options.split]
     chosen = np.random.default_rng(0).permutation(len(records))[: options.faces]
     images = [load_image(records[position].path) for position in chosen]

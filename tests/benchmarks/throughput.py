@@ -33,9 +33,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--photos")
+    parser.add_argument("--model", default="compact")
     parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
-    estimator = AgeGenderEstimator(detector=options.detector, mirror=options.mirror)
+    estimator = AgeGenderEstimator.from_pretrained(options.model, detector=options.detector, mirror=options.mirror)
     size = estimator.model.config.image_size
     crops = np.random.default_rng(0).integers(0, 256, (320, size, size, 3), dtype=np.uint8)
     one = crops[:1]

@@ -15,18 +15,29 @@ from asianage.runtime import LiteRTNetwork
 from asianage.training import RECIPES
 from asianage.training.restoring import restore_network
 
+RELEASED = {
+    "compact": ("compact-distill", "compact-large", ["compact-large", "compact-refine", "compact-scratch-refine"]),
+    "accurate": ("mobilenet", None, ["compact-large", "compact-refine", "compact-scratch-refine"]),
+}
+"""Bundled model -> its recipe, the one that it began with, and those that it learned from."""
 
-@pytest.fixture(scope="module")
-def bundled():
-    return model_folder.open_model_folder(model_folder.BUNDLED / "compact")
+
+@pytest.fixture(scope="module", params=RELEASED)
+def bundled(request):
+    return model_folder.open_model_folder(model_folder.BUNDLED / request.param)
+
+
+def test_every_bundled_model_is_tested():
+    assert set(model_folder.bundled_names()) == set(RELEASED)
 
 
 def test_the_bundled_models_metadata_is_true(bundled):
+    recipe, *before = RELEASED[bundled.config.name]
     provenance = bundled.config.provenance
     assert restore_network(bundled).count_params() == provenance["parameters"]
-    assert json.loads(json.dumps(RECIPES["compact-distill"].to_dict())) == provenance["recipe"]
-    teachers = [provenance["ancestors"][key]["recipe"]["name"] for key in provenance["teachers"]]
-    assert teachers == ["compact-large", "compact-refine", "compact-scratch-refine"]
+    assert json.loads(json.dumps(RECIPES[recipe].to_dict())) == provenance["recipe"]
+    names = {key: ancestor["recipe"]["name"] for key, ancestor in provenance["ancestors"].items()}
+    assert [names.get(provenance["initial"]), [names[key] for key in provenance["teachers"]]] == before
     metrics = json.loads(bundled.file(model_folder.METRICS).read_text("utf-8"))
     assert set(metrics["test"]["datasets"]) == set(provenance["faces"]["train"])
 
