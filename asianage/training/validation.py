@@ -10,6 +10,9 @@ from asianage.config import GENDERS
 from asianage.networks.heads import learned_tasks
 from asianage.training.crops import CropCache
 
+YEARS_PER_GENDER = 10.0
+"""One wrong gender in a hundred counts as much as an error of the age that is a tenth of a year larger."""
+
 
 def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return age logits float32 (n, num_ages) and gender logits float32 (n,) of the crops at `indices`."""
@@ -26,7 +29,8 @@ def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) 
 def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
     """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
 
-    The score is the mean of the MAEs, in years; without any age it is the mean share of wrong genders.
+    The score is the mean of the MAEs, in years, plus `YEARS_PER_GENDER` times the mean share of wrong genders; what is
+    not learned, or has no label, adds nothing.
     """
     age_logits, gender_logits = predict_logits(network, cache, val)
     age = expected_age(axis, softmax(age_logits))
@@ -45,5 +49,7 @@ def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeA
         raise ValueError(f"The split val has no label of what is learned: {', '.join(sorted(tasks))}. Add such faces.")
     maes = [value for key, value in scores.items() if key.startswith("val_mae_")]
     accuracies = [value for key, value in scores.items() if key.startswith("val_gender_")]
-    scores["val_score"] = float(np.mean(maes)) if maes else 1.0 - float(np.mean(accuracies))
+    years = float(np.mean(maes)) if maes else 0.0
+    wrong = 1.0 - float(np.mean(accuracies)) if accuracies else 0.0
+    scores["val_score"] = years + YEARS_PER_GENDER * wrong
     return scores
