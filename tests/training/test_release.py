@@ -16,7 +16,7 @@ from asianage.training import RECIPES
 from asianage.training.restoring import restore_network
 
 RELEASED = {
-    "compact": ("compact-distill", "compact-large", ["compact-large", "compact-refine", "compact-scratch-refine"]),
+    "compact": ("compact-distill-refine", "compact-distill", ["mobilenet", "compact-large"]),
     "accurate": ("mobilenet", None, ["compact-large", "compact-refine", "compact-scratch-refine"]),
 }
 """Bundled model -> its recipe, the one that it began with, and those that it learned from."""
