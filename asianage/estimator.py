@@ -100,8 +100,8 @@ class AgeGenderEstimator:
         """Load a model: a bundled one by name, a folder, or one of the Hugging Face Hub.
 
         Args:
-            name: Bundled name; otherwise path of a folder; otherwise ``owner/name`` or ``owner/name@revision`` on the
-                Hub. Write ``./name`` for a folder that is called like a bundled model.
+            name: Bundled name, ``compact`` or ``accurate``; otherwise path of a folder; otherwise ``owner/name`` or
+                ``owner/name@revision`` on the Hub. Write ``./name`` for a folder that is called like a bundled model.
             revision: Branch, tag or full commit hash on the Hub, ``main`` by default. What is cached under a commit
                 hash is loaded without the network.
             token: Hub access token; None takes the one that is logged in, False none.
