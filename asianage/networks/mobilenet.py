@@ -38,15 +38,14 @@ WEIGHTS_FILE = "faceres.bin"
 WEIGHTS_SHA256 = "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b"
 """Of models/faceres.bin in @vladmandic/human 3.3.6 on npm."""
 
-# RGB that is subtracted from the pixels before the published network sees them, in the order BGR: as Caffe's ImageNet
-# networks have it.
+# RGB that is subtracted from the pixels; the published network then takes them in the order BGR, as those of Caffe do.
 _MEAN_COLOR = (123.68, 116.779, 103.939)
 # The published heads, which come first in the file: ages 256 x 100, features 1024 x 256, gender 256 x 1, and biases.
 _HEAD_VALUES = (256 + 1) * 100 + (1024 + 1) * 256 + (256 + 1)
 # Behind each activation lie its two limits, 0 and 6.
 _LIMITS = 2
-# What a pixel contributes to the two pixels beside it in a crop enlarged twice, by convolution position: rows are the
-# taps of the published kernel, columns those of the one that sees the crop itself.
+# Of a crop enlarged twice by linear interpolation, in steps of two pixels: row t says how much the tap t of the
+# published kernel sees of the crop's pixel before, at and behind the position.
 _ENLARGED = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]], dtype=np.float32)
 
 
