@@ -56,7 +56,9 @@ def test_the_wheel_holds_the_package_and_its_model_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"asianage", f"asianage-{asianage.__version__}.dist-info"}
-    for file in ("py.typed", "weights/compact/model.tflite", "weights/accurate/config.json", "training/run.py"):
+    bundled = [f"weights/{name}/" for name in model_folder.bundled_names()]
+    models = [folder + file for folder in bundled for file in (model_folder.NETWORK, model_folder.CONFIG)]
+    for file in ("py.typed", "training/run.py", *models):
         assert f"asianage/{file}" in names
     assert not any(name.endswith((".jpg", ".jpeg", ".png")) for name in names)
-    assert wheel.stat().st_size < 12e6
+    assert wheel.stat().st_size < 8e6 * len(bundled)

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="estimate age and gender of the faces in photos")
     predict.add_argument("paths", nargs="+", metavar="PATH", help="photo, folder, pattern, or - for standard input")
-    predict.add_argument("--model", default="compact", help="compact, accurate or a folder (default: %(default)s)")
+    predict.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
     predict.add_argument(
         "--detector",
         default="auto",

@@ -58,7 +58,7 @@ def add_commands(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
     evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
-    evaluate.add_argument("--model", default="compact", help="compact, accurate or a folder (default: %(default)s)")
+    evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
     evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
     evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
     evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")

@@ -1,4 +1,4 @@
-"""MobileNet as HSE-FaceRes trained it on faces, with the two heads of this package: a teacher, too slow to bundle.
+"""MobileNet as HSE-FaceRes trained it on faces, with the two heads of this package.
 
 Howard et al.: 'MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications' (2017). Savchenko:
 'Efficient facial representations for age, gender and identity recognition in organizing photo albums using multi-output

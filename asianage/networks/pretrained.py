@@ -12,6 +12,7 @@ import keras
 
 from asianage.networks.dlib_resnet import load_dlib_weights
 from asianage.networks.mobilenet import WEIGHTS_FILE, load_faceres_weights
+from asianage.networks.published_file import models_folder
 from asianage.networks.vggface import fetch_vggface_weights, load_vggface_weights
 
 
@@ -70,7 +71,7 @@ def _find_dlib() -> Path:
 
 
 def _find_faceres() -> Path:
-    file = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / "faceres" / WEIGHTS_FILE
+    file = models_folder("faceres") / WEIGHTS_FILE
     if file.is_file():
         return file
     raise FileNotFoundError(

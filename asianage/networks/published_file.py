@@ -1,10 +1,15 @@
-"""Files of published weights, which must be exactly the ones that are known."""
+"""Files of published weights: where they are kept, and whether they are the ones that are known."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
+
+
+def models_folder(name: str, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Return where Keras keeps models of a kind: in `cache_dir`, or else in ``KERAS_HOME``, or else in ``~/.keras``."""
+    return Path(cache_dir or os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / name
 
 
 def read_published(path: str | os.PathLike[str], *, name: str, sha256: str, source: str) -> bytes:

@@ -23,6 +23,7 @@ from keras import layers, ops
 from asianage.errors import DownloadError
 from asianage.hub_access import STALL_SECONDS, watched
 from asianage.networks.heads import attach_heads
+from asianage.networks.published_file import models_folder
 
 WEIGHTS_FILE = "rcmalli_vggface_tf_notop_vgg16.h5"
 """The published weights of VGG16 without its dense layers, for TensorFlow's order of channels."""
@@ -165,8 +166,8 @@ def fetch_vggface_weights(cache_dir: str | os.PathLike[str] | None = None, *, ur
     Raises:
         DownloadError: They can be neither fetched nor written; the message says what else can be done.
     """
-    cache = Path(cache_dir or os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    target = cache / "models" / "vggface" / WEIGHTS_FILE
+    target = models_folder("vggface", cache_dir) / WEIGHTS_FILE
+    cache = target.parents[2]
     if target.is_file():
         return target
     # A name of its own: a download that is killed must not leave half a file under the name that counts.

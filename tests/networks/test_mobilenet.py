@@ -54,6 +54,12 @@ def test_the_stem_sees_of_the_crop_what_the_published_one_sees_of_the_crop_enlar
         np.testing.assert_allclose(stem[row, column], by_hand, rtol=1e-4, atol=1e-3)
 
 
+def test_the_resolution_is_halved_where_the_published_network_halves_it():
+    network = mobilenet_network(image_size=112)
+    sides = [network.get_layer(f"block{block}_pointwise_relu").output.shape[1] for block in range(1, 14)]
+    assert sides == [112, 56, 56, 28, 28, 14, 14, 14, 14, 14, 14, 7, 7]
+
+
 def test_each_block_has_the_arrays_that_follow_in_the_file(arrays, published):
     network = mobilenet_network(image_size=32)
     load_faceres_weights(network, published)
