@@ -111,6 +111,8 @@ class ModelConfig:
         """
         try:
             values = json.loads(text)
+            # Half a surrogate pair is JSON, but no text that could be written again.
+            json.dumps(values, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ModelFormatError(f"config.json is not valid JSON: {error}. Fetch the model again.") from error
         _require(isinstance(values, dict), "config.json", values)

@@ -169,6 +169,13 @@ def test_other_texts_are_refused(text):
         ModelConfig.from_json(text)
 
 
+def test_a_text_that_could_not_be_written_again_is_refused():
+    values = json.loads(ModelConfig(name="m", architecture="a", image_size=96).to_json())
+    assert ModelConfig.from_json(json.dumps({**values, "name": "\u540d"})).name == "\u540d"
+    with pytest.raises(ModelFormatError, match="not valid JSON"):
+        ModelConfig.from_json(json.dumps({**values, "name": "\ud800"}))
+
+
 def test_the_same_rules_hold_for_a_config_made_in_code():
     with pytest.raises(ModelFormatError, match="image_size"):
         config(image_size=8)

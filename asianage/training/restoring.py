@@ -106,7 +106,7 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and name in _NESTED:
             _check_arguments(value)
             continue
-        if isinstance(value, str) and len(value) <= MAX_TEXT:
+        if isinstance(value, str) and len(value) <= MAX_TEXT and name not in ("widths", "blocks"):
             continue
         values = _as_list(value)
         limit = MAX_BLOCKS if name == "blocks" else MAX_WIDTH

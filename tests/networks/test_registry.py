@@ -8,7 +8,10 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from asianage.config import ModelConfig
+from asianage.errors import ModelFormatError
 from asianage.networks.registry import ARCHITECTURES, build_network
+from asianage.training.restoring import build_from_config
 
 SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
@@ -46,6 +49,13 @@ def test_the_first_age_reaches_the_head():
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'resnet'.*compact, dlib_resnet, mobilenet, simple_cnn, vggface, study"):
         build_network("resnet", image_size=96, num_ages=101)
+
+
+@pytest.mark.parametrize("network", [{"widths": "4"}, {"blocks": "1"}, {"widths": ["4"]}])
+def test_widths_and_depths_of_a_config_must_be_numbers(network):
+    config = ModelConfig(name="m", architecture="compact", image_size=32, network=network)
+    with pytest.raises(ModelFormatError, match=r"`network\.(widths|blocks)` cannot be used"):
+        build_from_config(config)
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():
