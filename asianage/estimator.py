@@ -58,7 +58,8 @@ class AgeGenderEstimator:
             interval_coverage: Share of true ages that `age_interval` holds; one that the model was calibrated for.
             mirror: Average each face with its mirror image: a little more accurate, at twice the time in the network.
                 Models are calibrated for one pass.
-            num_threads: Threads for batches; None takes the processors that this process may use.
+            num_threads: Faces that the network computes at once, and photos that are read at once; None takes the
+                number of processors that this process may use.
             max_pixels: Largest accepted width x height of an image.
 
         Raises:

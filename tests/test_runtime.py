@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import keras
 
 from asianage import ModelFormatError, runtime
 from asianage.networks.compact import compact_network
-from asianage.runtime import BATCH, LiteRTNetwork, usable_processors
+from asianage.runtime import LiteRTNetwork, usable_processors
 from asianage.training.export import to_tflite
 
 SIZE, AGES = 32, 11
@@ -59,7 +61,7 @@ def load(path: Path, **options: int | None) -> LiteRTNetwork:
 # --- numerics ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 5, BATCH])
+@pytest.mark.parametrize("count", [1, 5, 32])
 def test_float32_gives_what_keras_gives(keras_network, float_path, count):
     age_logits, gender_logits = load(float_path)(crops(count))
     expected = keras_network.predict_on_batch(crops(count).astype(np.float32))
@@ -93,7 +95,7 @@ def test_any_number_of_crops_gives_what_each_alone_gives(kind, request):
 
 def test_results_stay_when_the_network_runs_again(float_path):
     network = load(float_path)
-    for count in (1, BATCH):
+    for count in (1, 32):
         age_logits, gender_logits = network(crops(count))
         before = age_logits.copy(), gender_logits.copy()
         network(crops(count, seed=1))
@@ -116,6 +118,48 @@ def test_one_network_serves_several_threads(float_path):
     for index, (age_logits, gender_logits) in enumerate(results):
         np.testing.assert_allclose(age_logits, expected[index % 6][0], atol=1e-5)
         np.testing.assert_allclose(gender_logits, expected[index % 6][1], atol=1e-5)
+
+
+@pytest.fixture
+def at_once(monkeypatch) -> list[int]:
+    """How many crops were being computed whenever one more began; each takes a while longer than it needs."""
+    counts, active, lock = [], [0], threading.Lock()
+    run = runtime._Interpreter.run
+
+    def counted(interpreter, crop):
+        with lock:
+            active[0] += 1
+            counts.append(active[0])
+        time.sleep(0.01)
+        try:
+            return run(interpreter, crop)
+        finally:
+            with lock:
+                active[0] -= 1
+
+    monkeypatch.setattr(runtime._Interpreter, "run", counted)
+    return counts
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_as_many_crops_as_threads_are_computed_at_once(float_path, at_once, threads):
+    network = load(float_path, num_threads=threads)
+    network(crops(12))
+    assert max(at_once) == threads
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda count: network(crops(count)), [1, 5, 12, 1]))
+    assert max(at_once) == threads
+
+
+def test_a_call_that_fails_leaves_the_network_usable(float_path, monkeypatch):
+    network = load(float_path, num_threads=2)
+    expected, _ = network(crops(4))
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime._Interpreter, "run", lambda *_: 1 / 0)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                network(crops(4))
+    np.testing.assert_array_equal(network(crops(4))[0], expected)
 
 
 @pytest.mark.parametrize("kind", ["float_path", "int8_path"])
