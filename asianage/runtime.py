@@ -12,6 +12,7 @@ import numpy as np
 from asianage.errors import ModelFormatError
 from asianage.flatbuffer import check_network_file
 
+
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
