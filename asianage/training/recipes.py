@@ -211,24 +211,6 @@ COMPACT_SCRATCH_REFINE = COMPACT_SCRATCH.changed(
     seed=1,
 )
 
-# A third cycle for it, as `compact-distill-refine` is for the other: larger crops, pairs of mirror images, the best two
-# teachers.
-# Hardware and time: two CPU cores, about 190 seconds an epoch.
-# Command: asianage train compact-scratch-distill labels.csv scratch-distilled --initial scratch-refined/model \
-#              --teacher mobilenet/model --teacher large/model
-COMPACT_SCRATCH_DISTILL = COMPACT_SCRATCH_REFINE.changed(
-    name="compact-scratch-distill",
-    image_size=112,
-    margin=20,
-    epochs=22,
-    clip_norm=1.0,
-    warmup_epochs=0.5,
-    mirror_weight=0.1,
-    gender_weight=2.0,
-    teacher_weight=0.8,
-    seed=5,
-)
-
 
 # The study: 'Detect Gender and Age of Asian Individuals with Deep Learning' (yenholaivy): its networks, its optimizer,
 # its ages. What it leaves open is chosen so: faces as `cut_crops` cuts them, and the best epoch by the figure on val.
@@ -325,7 +307,6 @@ RECIPES = {
         COMPACT_DISTILL_REFINE,
         COMPACT_SCRATCH,
         COMPACT_SCRATCH_REFINE,
-        COMPACT_SCRATCH_DISTILL,
         SIMPLE_CNN_GENDER,
         SIMPLE_CNN_AGE,
         SIMPLE_CNN_AGE_MALE,
