@@ -17,7 +17,7 @@ from asianage.training.restoring import restore_network
 
 RELEASED = {
     "compact": ("compact-distill-refine", "compact-distill", ["mobilenet", "compact-large"]),
-    "accurate": ("mobilenet", None, ["compact-large", "compact-refine", "compact-scratch-refine"]),
+    "accurate": ("mobilenet-refine", "mobilenet", ["mobilenet", "compact-distill-refine"]),
 }
 """Bundled model -> its recipe, the one that it began with, and those that it learned from."""
 
