@@ -225,7 +225,7 @@ class AgeGenderEstimator:
 
         Args:
             images: Any iterable of images, also an endless one.
-            batch_size: Faces that the network takes at once. With 1, each result comes as soon as it can.
+            batch_size: Faces that are handed to the network at once. With 1, each result comes as soon as it can.
             on_error: Called for each image that cannot be read, whose result is ``[]``. Without it such errors are
                 collected and raised as one `BatchError` after the last image.
             progress: Show a progress bar on standard error.
