@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asianage.images import ImageSource, load_image
+from asianage.images import MAX_PIXELS, ImageSource, load_image
 from asianage.prediction import FacePrediction
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ MIN_TEXT_HEIGHT = 11
 """Smallest text, in pixels."""
 
 
-def draw_faces(image: ImageSource, faces: Sequence[FacePrediction]) -> Image.Image:
+def draw_faces(
+    image: ImageSource, faces: Sequence[FacePrediction], *, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Draw a box and a label with age, interval and gender for every face.
 
     Text and lines grow with the photo and with the face, so that they are readable at any size.
@@ -26,13 +28,14 @@ def draw_faces(image: ImageSource, faces: Sequence[FacePrediction]) -> Image.Ima
     Args:
         image: The photo that the faces were found in.
         faces: Predictions for it.
+        max_pixels: Largest accepted width x height.
 
     Returns:
         A new PIL image, RGB, of the same size as the upright photo.
     """
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(load_image(image))
+    picture = Image.fromarray(load_image(image, max_pixels=max_pixels))
     canvas = ImageDraw.Draw(picture, "RGBA")
     for face in faces:
         _draw_box(canvas, face, picture.size)

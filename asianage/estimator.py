@@ -43,7 +43,7 @@ class AgeGenderEstimator:
         self,
         model: ModelFolder | None = None,
         *,
-        detector: str | FaceDetector | None = "auto",
+        detector: str | os.PathLike[str] | FaceDetector | None = "auto",
         interval_coverage: float = 0.9,
         mirror: bool = False,
         num_threads: int | None = None,
@@ -64,8 +64,14 @@ class AgeGenderEstimator:
 
         Raises:
             ModelFormatError: The model folder is incomplete, altered or too new.
+            TypeError: `model` is something else.
             ValueError: The model has no interval of that coverage.
         """
+        if model is not None and not isinstance(model, ModelFolder):
+            raise TypeError(
+                "`model` must be an opened model folder. Received: "
+                f"{type(model).__name__}. Names and paths are for `AgeGenderEstimator.from_pretrained`."
+            )
         self._model = model or model_folder.open_model_folder(model_folder.BUNDLED / DEFAULT_MODEL)
         config = self._model.config
         self._image_size = config.image_size
@@ -74,6 +80,7 @@ class AgeGenderEstimator:
         self._mass = _interval_mass(config.calibration.interval_mass, interval_coverage)
         self._mirror = mirror
         self._max_pixels = max_pixels
+        self._num_threads = num_threads
         self._threads = num_threads or usable_processors()
         self._network = LiteRTNetwork(
             self._model.file(model_folder.NETWORK),
@@ -81,6 +88,7 @@ class AgeGenderEstimator:
             num_ages=self._axis.num_ages,
             num_threads=num_threads,
         )
+        self._asked_detector = detector
         self._detector = detector
         self._detector_lock = threading.Lock()
 
@@ -224,7 +232,8 @@ class AgeGenderEstimator:
         Memory stays bounded: at most `batch_size` images are read ahead.
 
         Args:
-            images: Any iterable of images, also an endless one.
+            images: Any iterable of images, also an endless one. If it raises an error, the images before are finished
+                first.
             batch_size: Faces that are handed to the network at once. With 1, each result comes as soon as it can.
             on_error: Called for each image that cannot be read, whose result is ``[]``. Without it such errors are
                 collected and raised as one `BatchError` after the last image.
@@ -233,15 +242,22 @@ class AgeGenderEstimator:
         Raises:
             BatchError: Some images could not be read and there is no `on_error`.
             DetectorUnavailableError: No face detector can be used on this machine.
+            TypeError: `images` is one image.
         """
+        if is_single_image(images):
+            raise TypeError(
+                f"`images` must be an iterable of images. Received one: {type(images).__name__}. Pass a list, or call "
+                "`predict`."
+            )
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be 1 or more. Received: {batch_size}.")
         detector = self._ready_detector()
         failures: dict[int, Exception] = {}
         waiting: list[FaceCrops] = []
         faces_waiting = 0
+        broken: list[Exception] = []
         reading = read_ahead(
-            _shown(images, progress),
+            _until_broken(_shown(images, progress), broken),
             detector,
             self._image_size,
             max_pixels=self._max_pixels,
@@ -261,6 +277,8 @@ class AgeGenderEstimator:
                 yield from self._predict_faces(waiting)
                 waiting, faces_waiting = [], 0
         yield from self._predict_faces(waiting)
+        if broken:
+            raise broken[0]
         if failures:
             raise BatchError(failures)
 
@@ -290,7 +308,7 @@ class AgeGenderEstimator:
             for image in chunk:
                 try:
                     faces.append(whole_image_crop(load_image(image, max_pixels=self._max_pixels), self._image_size))
-                except (OSError, ValueError, TypeError) as error:
+                except Exception as error:
                     failures[len(predictions) + len(faces)] = error
                     faces.append(FaceCrops.none(self._image_size))
             for prediction in self._predict_faces(faces):
@@ -310,13 +328,24 @@ class AgeGenderEstimator:
         """Name the model and where it lies."""
         return f"AgeGenderEstimator(model={self._model.config.name!r}, path={str(self._model.path)!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be opened anew, from the same folder, in a process that it is sent to."""
+        options = {
+            "detector": self._asked_detector,
+            "interval_coverage": self._coverage,
+            "mirror": self._mirror,
+            "num_threads": self._num_threads,
+            "max_pixels": self._max_pixels,
+        }
+        return _reopened, (self._model.path, options)
+
     def _predict_one(self, image: ImageSource) -> list[FacePrediction]:
         pixels = load_image(image, max_pixels=self._max_pixels)
         return next(self._predict_faces([cut_face_crops(pixels, self._ready_detector(), self._image_size)]))
 
     def _ready_detector(self) -> FaceDetector | None:
         with self._detector_lock:
-            if isinstance(self._detector, str):
+            if isinstance(self._detector, str | os.PathLike):
                 self._detector = select_detector(self._detector)
             elif self._detector is not None:
                 select_detector(self._detector)
@@ -358,6 +387,10 @@ class AgeGenderEstimator:
             yield predictions
 
 
+def _reopened(folder: os.PathLike[str], options: dict[str, Any]) -> AgeGenderEstimator:
+    return AgeGenderEstimator(model_folder.open_model_folder(folder), **options)
+
+
 def _interval_mass(masses: Mapping[str, float | Sequence[float]], coverage: float) -> float | Sequence[float]:
     for text, mass in masses.items():
         if abs(float(text) - coverage) < 1e-9:
@@ -380,6 +413,14 @@ def _as_iterator(images: Any) -> Iterator[Any]:
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while chunk := list(itertools.islice(items, size)):
         yield chunk
+
+
+def _until_broken(images: Iterable[ImageSource], broken: list[Exception]) -> Iterator[ImageSource]:
+    """Yield the images of a source, and end where it raises an error, which is put into `broken`."""
+    try:
+        yield from images
+    except Exception as error:
+        broken.append(error)
 
 
 def _shown(images: Iterable[ImageSource], progress: bool) -> Iterable[ImageSource]:

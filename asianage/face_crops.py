@@ -12,8 +12,7 @@ import numpy as np
 
 from asianage import alignment
 from asianage.detection import Detection, FaceDetector, find_faces
-from asianage.errors import ImageError
-from asianage.images import ImageSource, load_image
+from asianage.images import ImageSource, detached, load_image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,26 +69,38 @@ def read_ahead(
     workers: int,
     depth: int,
 ) -> Iterator[tuple[ImageSource, FaceCrops | Exception]]:
-    """Yield each image with its faces, or with what went wrong, in order, while `depth` later ones are being read."""
+    """Yield each image with its faces, or with what went wrong, in order; up to `depth` are being read at once.
+
+    What comes from `images` may be changed or closed as soon as the next one is asked for, as a camera fills one array
+    again and again. The next one is not asked for before it has a place, so that with a depth of 1 a source may wait
+    for the result before.
+    """
 
     def read(image: ImageSource) -> FaceCrops | Exception:
+        # Whatever a decoder or a detector raises, it is about this image only.
         try:
             return cut_face_crops(load_image(image, max_pixels=max_pixels), detector, size)
-        except (OSError, ImageError, TypeError) as error:
+        except Exception as error:
             return error
 
-    images = iter(images)
-    with ThreadPoolExecutor(workers, thread_name_prefix="asianage") as pool:
-        reading: deque[tuple[ImageSource, Future[FaceCrops | Exception]]] = deque()
+    def begin(image: ImageSource) -> Future[FaceCrops | Exception] | Exception:
         try:
-            for image in itertools.islice(images, depth):
-                reading.append((image, pool.submit(read, image)))
-            while reading:
-                image, future = reading.popleft()
-                found = future.result()
-                for following in itertools.islice(images, 1):
-                    reading.append((following, pool.submit(read, following)))
-                yield image, found
+            own = detached(image, max_pixels=max_pixels)
+        except Exception as error:
+            return error
+        return pool.submit(read, own)
+
+    source = iter(images)
+    with ThreadPoolExecutor(workers, thread_name_prefix="asianage") as pool:
+        reading: deque[tuple[ImageSource, Future[FaceCrops | Exception] | Exception]] = deque()
+        try:
+            while True:
+                reading.extend((image, begin(image)) for image in itertools.islice(source, depth - len(reading)))
+                if not reading:
+                    break
+                image, found = reading.popleft()
+                yield image, found if isinstance(found, Exception) else found.result()
         finally:
-            for _, future in reading:
-                future.cancel()
+            for _, found in reading:
+                if isinstance(found, Future):
+                    found.cancel()

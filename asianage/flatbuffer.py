@@ -1,4 +1,4 @@
-"""Check the structure of a ``model.tflite`` before LiteRT maps it into memory.
+"""Read a ``model.tflite``, and check its structure before LiteRT gets it.
 
 LiteRT trusts its file: an offset or an index that points outside ends the process instead of raising an error. A hash
 in config.json does not help against someone who wrote both files, so the file is walked here first, in plain Python,
@@ -85,8 +85,8 @@ _OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
 """Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
 
 
-def check_network_file(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that LiteRT could not read safely.
+def read_network_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file that LiteRT can read safely.
 
     Raises:
         ModelFormatError: The file is not a flatbuffer of the form above.
@@ -96,11 +96,13 @@ def check_network_file(path: str | os.PathLike[str]) -> None:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise _StructureError(f"it has {size} bytes, at most {MAX_FILE_BYTES} are accepted")
-        _check_model(_Flatbuffer(path.read_bytes()))
+        content = path.read_bytes()
+        _check_model(_Flatbuffer(content))
     except _StructureError as fault:
         raise ModelFormatError(f"{path} is not a network that can be run: {fault}. Fetch the model again.") from fault
     except OSError as error:
         raise ModelFormatError(f"{path} cannot be read: {error.strerror}.") from error
+    return content
 
 
 class _StructureError(ValueError):

@@ -27,10 +27,17 @@ MAX_PIXELS = 128_000_000
 MIN_SIDE = 16
 """Images with a shorter side cannot hold a face that says anything, in pixels."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm"}
+    | {".heic", ".heif"}
+)
+"""Suffixes of the files that count as pictures in a folder: what Pillow reads, and what it reads with pillow-heif."""
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
 """Begin of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+"""What the header of a photo in HEIC says of its kind."""
 
 _pillow_limit_lock = threading.Lock()
 
@@ -62,17 +69,41 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     return image
 
 
+def detached(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageSource:
+    """Return the same image as something that nobody else can change or close, decoded only if there is no other way.
+
+    Raises:
+        ImageError: A PIL image or a file object cannot be read.
+    """
+    if isinstance(source, np.ndarray):
+        return source.copy()
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if _is_pil_image(source):
+        return load_image(source, max_pixels=max_pixels)
+    if not isinstance(source, os.PathLike) and hasattr(source, "read"):
+        return _content(source)
+    return source
+
+
 def is_single_image(value: Any) -> bool:
     """Tell whether `value` is one image rather than a collection of images."""
     if isinstance(value, np.ndarray):
-        return value.ndim < 4
+        # An array of paths is a collection.
+        return value.ndim < 4 and value.dtype.kind not in "USO"
     if isinstance(value, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read"):
         return True
     return _is_pil_image(value)
 
 
 def list_images(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield the image files below `folder`, sorted, hidden files and folders left out."""
+    """Yield the image files below `folder`, sorted, hidden files and folders left out.
+
+    Raises:
+        NotADirectoryError: There is no such folder.
+    """
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"There is no folder {os.fspath(folder)}. Check the name.")
     for directory, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
@@ -144,15 +175,24 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
     try:
         image = _opened(file)
     except UnidentifiedImageError as error:
-        raise ImageError(
-            f"The content is not an image in a known format ({name}). Check that the file is a picture and was "
-            "copied completely."
-        ) from error
+        raise ImageError(f"The content is not an image in a known format ({name}). {_remedy(file)}") from error
     # Decoders of damaged files raise many kinds of exceptions.
     except Exception as error:
         raise _damaged(name, error) from error
     with image:
         return _decoded(image, name, max_pixels)
+
+
+def _remedy(file: IO[bytes]) -> str:
+    """Tell what can be done with a file that Pillow does not know."""
+    file.seek(0)
+    head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        return (
+            "It is a HEIC photo: convert it to JPEG, or pip install pillow-heif and call "
+            "`pillow_heif.register_heif_opener()` first."
+        )
+    return "Check that the file is a picture and was copied completely."
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
@@ -213,7 +253,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
     # Pillow turns TIFF files upright itself, when it loads them.
     image.load()
-    orientation: Any = image.getexif().get(ExifTags.Base.Orientation)
+    try:
+        orientation: Any = image.getexif().get(ExifTags.Base.Orientation)
+    # A damaged block of EXIF raises many kinds of exceptions, and says nothing about the picture.
+    except Exception:
+        return image
     method = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,

@@ -31,7 +31,7 @@ class ModelFolder:
     """A model folder whose config.json has been read.
 
     Attributes:
-        path: The folder.
+        path: The folder, absolute.
         config: What config.json says.
     """
 
@@ -72,7 +72,7 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
         FileNotFoundError: There is no such folder.
         ModelFormatError: It is not a model folder that this version reads.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if not path.is_dir():
         raise FileNotFoundError(
             f"There is no model folder {path}. Bundled models: {', '.join(bundled_names()) or 'none'}."
@@ -137,7 +137,7 @@ def write_model_folder(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return ModelFolder(target, config)
+    return ModelFolder(place, config)
 
 
 def copy_model_folder(

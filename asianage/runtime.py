@@ -10,7 +10,7 @@ from queue import LifoQueue
 import numpy as np
 
 from asianage.errors import ModelFormatError
-from asianage.flatbuffer import check_network_file
+from asianage.flatbuffer import read_network_file
 
 
 def usable_processors() -> int:
@@ -44,7 +44,8 @@ class LiteRTNetwork:
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
         self._path = Path(path)
-        check_network_file(self._path)
+        # Read once: what replaces the file later must not become part of this network.
+        self._content = read_network_file(self._path)
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
@@ -92,7 +93,7 @@ class LiteRTNetwork:
         return age_logits, gender_logits
 
     def _load(self) -> _Interpreter:
-        return _Interpreter(self._path, self._image_size, self._num_ages)
+        return _Interpreter(self._content, self._path, self._image_size, self._num_ages)
 
 
 def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,11 +106,11 @@ def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.
 class _Interpreter:
     """One LiteRT interpreter, on one thread, of one crop."""
 
-    def __init__(self, path: Path, image_size: int, num_ages: int) -> None:
+    def __init__(self, content: bytes, path: Path, image_size: int, num_ages: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._input = self._interpreter.get_input_details()[0]
             self._interpreter.resize_tensor_input(self._input["index"], (1, image_size, image_size, 3), strict=True)
             self._interpreter.allocate_tensors()

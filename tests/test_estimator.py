@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import threading
 
 import numpy as np
@@ -236,3 +237,98 @@ def test_a_wrong_detector_is_refused():
         AgeGenderEstimator(detector="haar").predict(noise(1))
     with pytest.raises(TypeError, match="detect"):
         AgeGenderEstimator(detector=object()).predict(noise(1))
+
+
+def test_an_array_that_is_filled_again_and_again_is_taken_as_it_was(estimator):
+    frames = [noise(seed, 64, 64) for seed in range(12)]
+    expected = [faces[0].age for faces in estimator.predict(frames)]
+
+    def camera():
+        buffer = np.empty_like(frames[0])
+        for frame in frames:
+            buffer[:] = frame
+            yield buffer
+
+    assert [faces[0].age for faces in estimator.predict_stream(camera())] == expected
+
+
+def test_files_may_be_closed_when_the_next_one_is_asked_for(estimator, tmp_path):
+    paths = [tmp_path / f"{seed}.png" for seed in range(6)]
+    for seed, path in enumerate(paths):
+        Image.fromarray(noise(seed, 64, 64)).save(path)
+    expected = [faces[0].age for faces in estimator.predict(paths)]
+
+    def opened(opener):
+        for path in paths:
+            with opener(path) as image:
+                yield image
+
+    for opener in (Image.open, lambda path: path.open("rb")):
+        assert [faces[0].age for faces in estimator.predict_stream(opened(opener))] == expected
+
+
+def test_with_a_batch_of_one_the_source_may_wait_for_each_result(estimator):
+    asked, given = [], []
+
+    def images():
+        for seed in range(4):
+            assert len(given) == len(asked)
+            asked.append(seed)
+            yield noise(seed, 64, 64)
+
+    for faces in estimator.predict_stream(images(), batch_size=1):
+        given.append(faces)
+    assert len(given) == 4
+
+
+def test_what_was_read_before_the_source_broke_is_finished(estimator):
+    def images():
+        for seed in range(5):
+            yield noise(seed, 64, 64)
+        raise ConnectionError("the camera is gone")
+
+    results = []
+    with pytest.raises(ConnectionError, match="camera"):
+        results.extend(estimator.predict_stream(images()))
+    assert len(results) == 5
+
+
+def test_a_detector_that_fails_on_one_image_leaves_the_others_done():
+    class Fragile(FakeDetector):
+        def detect(self, image):
+            if image.max() == 0:
+                raise RuntimeError("nothing to see")
+            return super().detect(image)
+
+    images = [noise(1), np.zeros((64, 64, 3), np.uint8), noise(2)]
+    with pytest.raises(BatchError, match="nothing to see") as caught:
+        AgeGenderEstimator(detector=Fragile([Detection((0, 0, 99, 99), None, 0.9)])).predict(images)
+    assert [len(faces) for faces in caught.value.results] == [1, 0, 1]
+
+
+def test_one_image_is_no_stream(estimator, tmp_path):
+    for image in ("photo.jpg", noise(1), tmp_path / "photo.jpg"):
+        with pytest.raises(TypeError, match="call `predict`"):
+            next(estimator.predict_stream(image))
+
+
+def test_an_array_of_paths_is_many_images(estimator, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(noise(1, 64, 64)).save(path)
+    assert len(estimator.predict(np.array([str(path)] * 3))) == 3
+
+
+def test_a_name_instead_of_a_model_is_refused_with_the_way_to_load_it():
+    with pytest.raises(TypeError, match="from_pretrained"):
+        AgeGenderEstimator("accurate")
+
+
+def test_another_process_gets_the_same_estimator(tmp_path, monkeypatch):
+    AgeGenderEstimator().save_pretrained(tmp_path / "copy")
+    monkeypatch.chdir(tmp_path)
+    estimator = AgeGenderEstimator.from_pretrained("./copy", detector=None, mirror=True, interval_coverage=0.5)
+    monkeypatch.chdir(tmp_path.parent)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert again.mirror
+    one, other = (each.predict(noise(1))[0] for each in (estimator, again))
+    assert (one.age, one.age_interval) == (other.age, other.age_interval)

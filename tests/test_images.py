@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from asianage import ImageError, list_images, load_image
-from asianage.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, is_single_image
+from asianage.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, detached, is_single_image
 
 
 def picture(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
@@ -276,6 +276,15 @@ def test_oddities_in_other_exif_entries_do_not_hinder_the_orientation():
     np.testing.assert_array_equal(load_image(odd), load_image(content))
 
 
+def test_a_damaged_block_of_exif_does_not_cost_the_picture():
+    content = encoded(smooth_picture(), "JPEG", exif=with_orientation(6))
+    damaged = content.replace(b"Exif\x00\x00MM\x00*", b"Exif\x00\x00XX\x00*", 1).replace(
+        b"Exif\x00\x00II*\x00", b"Exif\x00\x00XX*\x00", 1
+    )
+    assert damaged != content
+    np.testing.assert_array_equal(load_image(damaged), load_image(encoded(smooth_picture(), "JPEG")))
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------
 
 
@@ -349,6 +358,13 @@ def test_a_text_with_the_suffix_of_a_picture_is_refused_by_name(tmp_path):
     path = tmp_path / "notes.jpg"
     path.write_text("This is not a picture.")
     with pytest.raises(ImageError, match=r"not an image.*notes\.jpg"):
+        load_image(path)
+
+
+def test_a_photo_in_heic_is_refused_with_the_ways_to_read_it(tmp_path):
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(100))
+    with pytest.raises(ImageError, match="convert it to JPEG, or pip install pillow-heif"):
         load_image(path)
 
 
@@ -521,7 +537,8 @@ def test_one_image_is_told_from_many(tmp_path):
     for one in ("a.jpg", Path("a.jpg"), b"", bytearray(), memoryview(b""), io.BytesIO(), picture(), picture()[:, :, 0]):
         assert is_single_image(one)
     assert is_single_image(Image.new("RGB", (20, 20)))
-    for many in (["a.jpg"], ("a.jpg",), iter(["a.jpg"]), np.zeros((2, 20, 20, 3), np.uint8), {"a.jpg"}):
+    arrays = np.zeros((2, 20, 20, 3), np.uint8), np.array(["a.jpg"])
+    for many in (["a.jpg"], ("a.jpg",), iter(["a.jpg"]), {"a.jpg"}, *arrays):
         assert not is_single_image(many)
 
 
@@ -538,4 +555,21 @@ def test_a_folder_is_listed_sorted_and_without_what_is_hidden(tmp_path):
 
 def test_pillow_knows_every_suffix_that_is_listed():
     known = Image.registered_extensions()
-    assert {suffix for suffix in IMAGE_SUFFIXES if suffix not in known} <= {".avif"}
+    assert {suffix for suffix in IMAGE_SUFFIXES if suffix not in known} <= {".avif", ".heic", ".heif"}
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(NotADirectoryError, match="nowhere"):
+        list(list_images(tmp_path / "nowhere"))
+
+
+def test_an_image_that_is_detached_stays_as_it_was():
+    array, content = picture(), encoded(picture())
+    buffer, file = bytearray(content), io.BytesIO(content)
+    kept = [detached(source) for source in (array, buffer, memoryview(buffer), file, Image.fromarray(array))]
+    array[:] = 0
+    buffer[:] = bytes(len(buffer))
+    file.close()
+    for source in kept:
+        np.testing.assert_array_equal(load_image(source), picture())
+    assert detached("photo.jpg") == "photo.jpg"

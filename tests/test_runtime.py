@@ -193,6 +193,15 @@ def test_any_layout_in_memory_is_taken(float_path):
     np.testing.assert_array_equal(network(images[:, :, ::-1])[0], expected)
 
 
+def test_a_file_that_is_replaced_or_removed_later_does_not_matter(float_path, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(float_path.read_bytes())
+    network = load(path, num_threads=2)
+    path.write_bytes(b"another model")
+    expected, _ = load(float_path)(crops(8))
+    np.testing.assert_array_equal(network(crops(8))[0], expected)
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------
 
 
