@@ -39,7 +39,7 @@ def sha256_of(path: Path) -> str:
 
 
 def fetch(file: HubFile, access: HubAccess | None = None) -> Path:
-    """Return the local path of `file`: from huggingface_hub's cache, otherwise from the Hub.
+    """Return the local path of `file`: from huggingface_hub's cache, otherwise, or if it is damaged, from the Hub.
 
     Raises:
         DownloadError: The file cannot be fetched, or its content has another hash.
@@ -47,14 +47,28 @@ def fetch(file: HubFile, access: HubAccess | None = None) -> Path:
     access = access or HubAccess()
     path = cached_path(file, access)
     if path is None:
-        commit = resolve(file.repo_id, file.revision, file.filename, access)
-        path = download(file.repo_id, commit, file.filename, access)
-        remember(file.repo_id, file.revision, commit, access)
+        return _fetched(file, access, force=False)
+    received = sha256_of(path)
+    if received == file.sha256:
+        return path
+    try:
+        return _fetched(file, access, force=True)
+    except DownloadError as error:
+        raise DownloadError(
+            f"{path} has the sha256 {received} instead of {file.sha256}, and cannot be fetched again: {error}"
+        ) from error
+
+
+def _fetched(file: HubFile, access: HubAccess, *, force: bool) -> Path:
+    commit = resolve(file.repo_id, file.revision, file.filename, access)
+    path = download(file.repo_id, commit, file.filename, access, force=force)
     received = sha256_of(path)
     if received != file.sha256:
         raise DownloadError(
-            f"{path} has the sha256 {received} instead of {file.sha256}. Delete it, then run `asianage download`."
+            f"{access.address} gives {file.filename} of {file.repo_id} with the sha256 {received} instead of "
+            f"{file.sha256}. Check HF_ENDPOINT and the proxy."
         )
+    remember(file.repo_id, file.revision, commit, access)
     return path
 
 

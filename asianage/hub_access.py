@@ -13,7 +13,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ class HubAccess:
         stall_seconds: Limit of a download without progress.
     """
 
-    token: bool | str | None = None
+    token: bool | str | None = field(default=None, repr=False)
     cache_dir: str | os.PathLike[str] | None = None
     endpoint: str | None = None
     local_files_only: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import json
 import os
 import socket
@@ -89,6 +91,10 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 # Names
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(HubAccess(token="secret"))
 
 
 def test_a_folder_that_is_there_comes_before_the_hub(
@@ -366,6 +372,17 @@ def test_a_damaged_file_of_the_right_size_is_named_kept_and_repaired_on_demand(
     assert path.read_bytes() == damaged
     assert open_model(REPO, force_download=True, access=access).file(NETWORK).read_bytes() == files[NETWORK]
     assert open_model(REPO, access=access).file(NETWORK).read_bytes() == files[NETWORK]
+
+
+def test_a_damaged_file_that_is_known_by_its_hash_is_fetched_again(server: HubServer, access: HubAccess) -> None:
+    server.add("someone/detector", {"faces.onnx": b"detector"})
+    file = HubFile("someone/detector", "faces.onnx", hashlib.sha256(b"detector").hexdigest())
+    path = fetch(file, access)
+    path.write_bytes(b"Detector")
+    assert fetch(file, access).read_bytes() == b"detector"
+    server.add("someone/other", {"faces.onnx": b"exchanged"})
+    with pytest.raises(DownloadError, match=r"gives faces\.onnx of someone/other with the sha256"):
+        fetch(dataclasses.replace(file, repo_id="someone/other"), access)
 
 
 def test_a_file_that_was_exchanged_on_the_hub_is_refused(

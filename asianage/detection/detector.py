@@ -84,21 +84,29 @@ def find_faces(detector: FaceDetector, image: np.ndarray) -> list[Detection]:
 
 
 def _detect_at(detector: FaceDetector, image: np.ndarray, side: int) -> list[Detection]:
-    import cv2
-
     scale = side / max(image.shape[:2])
-    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
-    interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    resized = image if scale == 1.0 else cv2.resize(image, (width, height), interpolation=interpolation)
-    return [face.mapped(1.0 / scale) for face in detector.detect(resized)]
+    return [face.mapped(1.0 / scale) for face in detector.detect(_resized(image, scale))]
 
 
 def _detect_with_border(detector: FaceDetector, image: np.ndarray) -> list[Detection]:
     import cv2
 
+    # Copying a huge photo with its border would take as much memory as decoding it did.
+    scale = min(1.0, LARGE_SIDE / max(image.shape[:2]))
+    image = _resized(image, scale)
     border = round(RETRY_BORDER * max(image.shape[:2]))
     padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT)
-    return [face.mapped(1.0, -float(border)) for face in _detect_at(detector, padded, BASE_SIDE)]
+    return [face.mapped(1.0 / scale, -border / scale) for face in _detect_at(detector, padded, BASE_SIDE)]
+
+
+def _resized(image: np.ndarray, scale: float) -> np.ndarray:
+    import cv2
+
+    if scale == 1.0:
+        return image
+    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
+    interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=interpolation)
 
 
 def _without_repeats(faces: list[Detection]) -> list[Detection]:

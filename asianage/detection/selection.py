@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import Any
 
 from asianage.detection.detector import FaceDetector
@@ -16,7 +17,7 @@ REMEDIES = (
 )
 
 
-def select_detector(detector: str | FaceDetector) -> FaceDetector:
+def select_detector(detector: str | os.PathLike[str] | FaceDetector) -> FaceDetector:
     """Return the detector that `detector` names.
 
     Args:
@@ -28,6 +29,8 @@ def select_detector(detector: str | FaceDetector) -> FaceDetector:
         ValueError: There is no detector of that name.
         TypeError: `detector` is neither a string nor a detector.
     """
+    if isinstance(detector, os.PathLike):
+        return _yunet(detector)
     if not isinstance(detector, str):
         return _checked(detector)
     if detector == "auto":
@@ -35,10 +38,7 @@ def select_detector(detector: str | FaceDetector) -> FaceDetector:
     if detector == "mtcnn":
         return _mtcnn()
     if detector == "yunet" or detector.lower().endswith(".onnx"):
-        try:
-            return YuNetDetector(None if detector == "yunet" else detector)
-        except DownloadError as error:
-            raise DetectorUnavailableError(f"YuNet's weights cannot be had: {error} {REMEDIES}") from error
+        return _yunet(None if detector == "yunet" else detector)
     raise ValueError(
         f'`detector` must be "auto", "yunet", "mtcnn", the path of a .onnx file, None or a detector. '
         f"Received: {detector!r}."
@@ -55,6 +55,13 @@ def _automatic() -> FaceDetector:
                 f"not installed. {REMEDIES}"
             ) from error
     return _mtcnn()
+
+
+def _yunet(path: str | os.PathLike[str] | None) -> FaceDetector:
+    try:
+        return YuNetDetector(path)
+    except DownloadError as error:
+        raise DetectorUnavailableError(f"YuNet's weights cannot be had: {error} {REMEDIES}") from error
 
 
 def _mtcnn() -> FaceDetector:

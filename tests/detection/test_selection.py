@@ -73,6 +73,12 @@ def test_a_path_is_yunet_from_that_file(yunet_path, without_yunet, tmp_path):
         select_detector(str(tmp_path / "nowhere.onnx"))
 
 
+def test_a_path_object_is_yunet_from_that_file(yunet_path, tmp_path):
+    renamed = tmp_path / "weights"
+    renamed.write_bytes(yunet_path.read_bytes())
+    assert isinstance(select_detector(renamed), YuNetDetector)
+
+
 def test_automatic_choice_falls_back_to_mtcnn(without_yunet, with_mtcnn):
     assert isinstance(select_detector("auto"), MTCNNDetector)
 
