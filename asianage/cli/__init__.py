@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 if some inputs failed and the others are done, 2 if the command could not be carried out.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text, nor need a terminal know their letters.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return options.run(options)
     except BrokenPipeError:
@@ -46,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="estimate age and gender of the faces in photos")
     predict.add_argument("paths", nargs="+", metavar="PATH", help="photo, folder, pattern, or - for standard input")
-    predict.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
+    predict.add_argument(
+        "--model", default="compact", help="bundled name, model folder or Hub id (default: %(default)s)"
+    )
     predict.add_argument(
         "--detector",
         default="auto",

@@ -43,7 +43,8 @@ def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]
     elif options.csv == "-":
         yield _csv_writer(sys.stdout)
     elif options.csv:
-        with open(options.csv, "w", newline="", encoding="utf-8") as file:
+        # Names of files need not be text.
+        with open(options.csv, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             yield _csv_writer(file)
     else:
         yield _table_writer(max(len(name) for name in names))
@@ -51,13 +52,18 @@ def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]
 
 @contextlib.contextmanager
 def quiet_native_code() -> Iterator[None]:
-    """Keep what compiled libraries report of themselves off standard error; Python's errors still pass."""
+    """Keep what compiled libraries report of themselves off standard error; what Python writes still passes."""
+    if sys.stderr is not sys.__stderr__ or sys.stderr is None:
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
+        with open(saved, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as python:
+            with open(os.devnull, "wb") as null:
+                os.dup2(null.fileno(), 2)
+            with contextlib.redirect_stderr(python):
+                yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)

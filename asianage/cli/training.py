@@ -17,7 +17,7 @@ def add_commands(commands: Any) -> None:
     train = commands.add_parser("train", help="train a recipe on labelled faces; a stopped run goes on where it was")
     train.add_argument("recipe", help="name of a recipe, for instance compact")
     train.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
-    train.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    train.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
     train.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
     train.add_argument(
         "--split",
@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
     tune = commands.add_parser("fine-tune", help="train a model further on faces of one's own")
     tune.add_argument("model", help="model to begin with: bundled name, folder or Hub id")
     tune.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
-    tune.add_argument("output", type=Path, help="folder of the run; the model comes to lie in its folder `model`")
+    tune.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
     tune.add_argument("--epochs", type=int, default=10, help="passes over the faces (default: %(default)s)")
     tune.add_argument("--learning-rate", type=float, default=3e-4, help="peak of the schedule (default: %(default)s)")
     tune.add_argument("--name", help="name of the model (default: that of the first with -fine-tuned)")
@@ -58,7 +58,9 @@ def add_commands(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
     evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
-    evaluate.add_argument("--model", default="compact", help="bundled name or model folder (default: %(default)s)")
+    evaluate.add_argument(
+        "--model", default="compact", help="bundled name, model folder or Hub id (default: %(default)s)"
+    )
     evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
     evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
     evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
@@ -138,6 +140,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from asianage.training.data.sources import read_source
     from asianage.training.evaluation import evaluate
 
+    if options.output is not None:
+        # Figures need Matplotlib, tables do not. Better known before the work than after it.
+        try:
+            from asianage.training.reporting.report import save_report
+        except ModuleNotFoundError as error:
+            raise _missing(error, "train") from error
     records = [record for record in read_source(options.data).records if options.split in (None, record.split)]
     if not records:
         raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
@@ -146,11 +154,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     result = evaluate(estimator, records, progress=_report_progress)
     if options.output is not None:
-        # Figures need Matplotlib, tables do not.
-        try:
-            from asianage.training.reporting.report import save_report
-        except ModuleNotFoundError as error:
-            raise _missing(error, "train") from error
         save_report(result, options.output)
     print(result.to_markdown())
     return 0

@@ -75,7 +75,13 @@ def train(
     output = Path(output)
     if not isinstance(recipe, TrainingRecipe) and (initial is not None or teachers):
         raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
-    for folder, part in _parts(recipe, output).items():
+    parts = _parts(recipe, output)
+    if pretrained is not None and len({part.pretrained for part in parts.values()} - {""}) > 1:
+        raise ValueError(
+            f"`pretrained` is one file, and the recipe {recipe.name!r} begins with several published networks. Leave "
+            "it out, and put each file where it usually lies."
+        )
+    for folder, part in parts.items():
         check_run(folder, part)
         recipe_tasks(part)
         if part.pretrained and pretrained is None and initial is None:

@@ -136,6 +136,12 @@ def test_weights_that_a_later_cycle_needs_are_looked_for_first(faces, tmp_path, 
     assert not (tmp_path / "run").exists()
 
 
+def test_one_file_cannot_be_the_published_weights_of_two_networks(faces, tmp_path):
+    with pytest.raises(ValueError, match=r"`pretrained` is one file.*Leave it out"):
+        train("compact-release", faces, tmp_path / "run", detector=None, pretrained=tmp_path / "weights.bin")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_release_chain_is_made_of_recipes_by_name():
     for cycle in CHAIN_RECIPES["compact-release"].cycles:
         assert RECIPES[cycle.recipe.name] == cycle.recipe

@@ -138,7 +138,7 @@ def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> s
     digest = hashlib.sha256()
     for record in records:
         name = record.path.name if by_name else record.path.as_posix()
-        digest.update(f"{name},{record.age},{record.gender},{record.split}\n".encode())
+        digest.update(f"{name},{record.age},{record.gender},{record.split}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -274,7 +274,7 @@ def _names(records: Sequence[FaceRecord]) -> list[str]:
 
 
 def _rank(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()
 
 
 def _sha256(table: Path) -> str:
