@@ -45,7 +45,7 @@ def metrics() -> dict:
         "coverage_by_promise": {"0.5": 0.495, "0.9": 0.9},
         "by_age_band": {"20-29": leaf(3.5, 0.98), "30-39": leaf(6.75, None)},
         "by_gender": {"female": leaf(4.0, 0.9), "male": leaf(4.5, 0.99)},
-        "by_group": {},
+        "by_group": {"asian": leaf(4.25, 0.97)},
         "special": {"mae_to_40": 3.875, "faces_to_40": 1400, "mae_from_70": 8.125, "faces_from_70": 17},
     }
     without_gender = {"overall": leaf(5.5, None), "by_age_band": {}, "by_gender": {}, "by_group": {}, "special": {}}
@@ -110,7 +110,7 @@ def test_tables_show_the_figures_by_data_set_age_and_gender() -> None:
     assert "### my faces by" not in text
     assert ["MAE to 40 years", "3.88"] in rows(text, "figures of its own")
     assert ["MAE from 70 years (17 faces)", "8.12"] in rows(text, "figures of its own")
-    assert "The age is 6.8 years wrong on average at 30-39 years" in text
+    assert "The age is 6.8 years off on average at 30-39 years" in text
 
 
 def test_training_data_are_counted_with_their_terms() -> None:
@@ -209,6 +209,12 @@ def test_the_card_says_which_weights_and_models_it_comes_from():
     assert "also come from" not in without
 
 
+def test_parts_that_are_alone_have_no_table() -> None:
+    card = model_card(ModelConfig(name="m", architecture="a", image_size=96), metrics())
+    assert "by gender" in card
+    assert "by group" not in card
+
+
 def test_known_failures_are_those_of_bands_with_enough_faces():
     good = {"faces": 60, "mae": 4.0, "interval_coverage": 0.9, "gender_accuracy": 0.97}
     bands = {
@@ -222,7 +228,7 @@ def test_known_failures_are_those_of_bands_with_enough_faces():
         ModelConfig(name="m", architecture="a", image_size=96), {"test": {"datasets": {"d": {"by_age_band": bands}}}}
     )
     limits = card[card.index("## Limits") :]
-    assert "The age is 8.2 years wrong on average at 60-69 years in d (60 faces), by -5.0 in the mean." in limits
+    assert "The age is 8.2 years off on average at 60-69 years in d (60 faces), and 5.0 too low in the mean." in limits
     assert "The interval holds only 70.0 % of the ages at 70-79 years" in limits
     assert "Gender is right for 80.0 % at 0-9 years" in limits
     assert limits.count("(60 faces)") == 3

@@ -61,7 +61,8 @@ def _coverages(nodes: Mapping[str, Mapping[str, Any]], target: float | None) -> 
 def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
     for key, title in (("by_age_band", "age"), ("by_gender", "gender"), ("by_group", "group")):
         rows = [(label, mapping(leaf)) for label, leaf in mapping(node.get(key)).items()]
-        if rows:
+        # A part that is alone has the figures of the whole.
+        if len(rows) > 1:
             yield f"### {name} by {title}\n"
             yield _figure_table(title, rows)
     special = mapping(node.get("special"))
@@ -106,7 +107,8 @@ def known_failures(metrics: Mapping[str, Any]) -> Iterator[str]:
             where = f"at {cell_text(band)} years in {full_name(name)} ({faces:,.0f} faces)"
             if mae is not None and mae > _LARGE_ERROR:
                 bias = number(mapping(leaf), "bias") or 0.0
-                yield f"The age is {mae:.1f} years wrong on average {where}, by {bias:+.1f} in the mean."
+                side = "high" if bias > 0 else "low"
+                yield f"The age is {mae:.1f} years off on average {where}, and {abs(bias):.1f} too {side} in the mean."
             if coverage is not None and coverage < 0.85:
                 yield f"The interval holds only {percent(coverage)} of the ages {where}."
             right = number(mapping(leaf), "gender_accuracy")
