@@ -1,8 +1,10 @@
-"""Fine-tune the bundled model on labelled faces of one's own, and say what it gained.
+"""Fine-tune the bundled model on labeled pictures of one's own, one face each, and say what it gained.
 
 python examples/fine_tune_own_faces.py FACES.csv OUTPUT [EPOCHS]
 
-The table has the columns `file`, `age` and `gender`; either of the two may be empty. Needs the extra `train`.
+The table has a column `file` and `age`, `gender` or both; cells of these two may be empty. A column `split`, if there
+is one, is filled in every row or in none. Every picture is taken as one tight, upright face (`detector=None`): leave
+that argument out to have the faces found. Needs the extra `train`.
 """
 
 from __future__ import annotations

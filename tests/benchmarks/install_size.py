@@ -1,4 +1,4 @@
-"""Size on disk of the package and of everything that `pip install asianage` brings.
+"""Size on disk of the package and of everything that `pip install .` in a checkout brings.
 
 Run it in a fresh virtual environment with nothing else installed: python tests/benchmarks/install_size.py
 """
