@@ -45,7 +45,7 @@ _pillow_limit_lock = threading.Lock()
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read one image as upright 8-bit RGB.
 
-    EXIF orientation is applied, transparency is laid over white, grey, palette and CMYK become RGB, 16 bit becomes 8
+    EXIF orientation is applied, transparency is laid over white, gray, palette and CMYK become RGB, 16 bit becomes 8
     bit, and of an animation the first frame is taken.
 
     Args:

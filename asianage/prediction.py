@@ -21,7 +21,7 @@ class FacePrediction:
         interval_coverage: Share of faces like the validation data whose age lies in their interval.
         age_distribution: float32 (num_ages,), sums to 1: probability of each year on `age_axis`.
         age_axis: The ages that the distribution stands for.
-        gender: "female" or "male", as labelled in the data sets.
+        gender: "female" or "male", as labeled in the data sets.
         gender_probability: Probability of `gender`, in [0.5, 1].
         box: (x_min, y_min, x_max, y_max) in pixels of the image.
         landmarks: float32 (5, 2), (x, y) in pixels: left eye, right eye, nose, left mouth corner, right mouth corner

@@ -14,7 +14,7 @@ from asianage.errors import MissingExtraError
 
 def add_commands(commands: Any) -> None:
     """Add the parsers of this module to the subparsers of the command line."""
-    train = commands.add_parser("train", help="train a recipe on labelled faces; a stopped run goes on where it was")
+    train = commands.add_parser("train", help="train a recipe on labeled faces; a stopped run goes on where it was")
     train.add_argument("recipe", help="name of a recipe, for instance compact")
     train.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
     train.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
@@ -55,7 +55,7 @@ def add_commands(commands: Any) -> None:
     export.add_argument("--samples", type=Path, metavar="DIR", help="pictures of one face each, to quantize for int8")
     export.set_defaults(run=_export)
 
-    evaluate = commands.add_parser("evaluate", help="measure a model on labelled faces")
+    evaluate = commands.add_parser("evaluate", help="measure a model on labeled faces")
     evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
     evaluate.add_argument("--split", help="only the rows of this split, for instance test")
     evaluate.add_argument(

@@ -205,7 +205,7 @@ starting point for fine-tuning on faces that one may use.
 - Deciding about a person: access, insurance, employment, police, borders. No decision may rest on an estimate.
 - Age checks without a human way out: whoever is taken for too young or too old must be able to prove the age otherwise.
 - Watching or profiling people without their knowledge and consent.
-- Telling anyone's gender identity: the labels say how somebody else labelled a picture.
+- Telling anyone's gender identity: the labels say how somebody else labeled a picture.
 - Anything that the laws on biometric data at your place forbid.
 """
 

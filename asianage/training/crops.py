@@ -67,7 +67,7 @@ class CropCache:
 def face_similarity(image: np.ndarray, detector: FaceDetector | None) -> tuple[np.ndarray, bool]:
     """Return the similarity of the largest face of `image`, and whether one was detected.
 
-    Pictures of a data set hold one labelled face each: where none is detected the whole picture is taken.
+    Pictures of a data set hold one labeled face each: where none is detected the whole picture is taken.
     """
     faces = find_faces(detector, image) if detector is not None else []
     if not faces:

@@ -1,4 +1,4 @@
-"""Measure a model on labelled pictures, through the same estimator that users call."""
+"""Measure a model on labeled pictures, through the same estimator that users call."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DECIMALS = 4
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation:
-    """What a model said about every labelled picture, and the figures that follow from it.
+    """What a model said about every labeled picture, and the figures that follow from it.
 
     Attributes:
         records: The n pictures that could be read.

@@ -184,7 +184,7 @@ def _prepare(
 def _require_faces(count: int, remedy: str) -> None:
     if count < FEWEST_FACES:
         raise ValueError(
-            f"Fine-tuning needs {FEWEST_FACES} labelled faces or more to learn from and to choose by, and a hundred "
+            f"Fine-tuning needs {FEWEST_FACES} labeled faces or more to learn from and to choose by, and a hundred "
             f"to be of use. Received: {count}. {remedy}"
         )
 
@@ -194,7 +194,7 @@ def _without_single_gender(records: list[FaceRecord]) -> list[FaceRecord]:
     found = {record.gender for record in records if record.split == "train"} - {None}
     if len(found) != 1:
         return records
-    logger.warning("all faces to learn from are labelled %s: genders are left out, and only ages learned", *found)
+    logger.warning("all faces to learn from are labeled %s: genders are left out, and only ages learned", *found)
     return [record if record.split == "test" else replace(record, gender=None) for record in records]
 
 

@@ -159,7 +159,7 @@ def _gender_table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> list[str
 
 
 def _confusion_table(confusion: Mapping[str, Mapping[str, int]]) -> list[str]:
-    header = ["labelled", *(f"predicted {gender}" for gender in GENDERS)]
+    header = ["labeled", *(f"predicted {gender}" for gender in GENDERS)]
     return _table(header, ([true, *(_count(confusion[true][gender]) for gender in GENDERS)] for true in GENDERS))
 
 

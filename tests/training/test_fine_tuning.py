@@ -98,7 +98,7 @@ def test_few_faces_warn_and_fewer_are_refused(start, own_faces, tmp_path, caplog
     with caplog.at_level(logging.WARNING):
         tune(start, own_faces[:12], tmp_path / "few", epochs=1)
     assert "only 3 faces are held out" in caplog.text
-    with pytest.raises(ValueError, match=rf"needs {FEWEST_FACES} labelled faces or more.*Received: 3"):
+    with pytest.raises(ValueError, match=rf"needs {FEWEST_FACES} labeled faces or more.*Received: 3"):
         tune(start, own_faces[:3], tmp_path / "three")
 
 
@@ -124,7 +124,7 @@ def test_faces_of_one_gender_teach_ages_alone(start, own_faces, tmp_path, caplog
     men = [replace(record, gender="male") for record in own_faces]
     with caplog.at_level(logging.WARNING):
         better = tune(start, men, tmp_path / "men", epochs=1)
-    assert "all faces to learn from are labelled male" in caplog.text
+    assert "all faces to learn from are labeled male" in caplog.text
     ages_alone = tune(start, [replace(record, gender=None) for record in men], tmp_path / "ages", epochs=1)
     crops = [record.path for record in own_faces[:10]]
     said = [[(face.gender, face.gender_probability) for face in e.predict_crops(crops)] for e in (better, ages_alone)]

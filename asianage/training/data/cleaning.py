@@ -31,7 +31,7 @@ def clean(
 ) -> RecordTable:
     """Decode every picture and leave out those that cannot be trusted, each with the reason.
 
-    Left out are pictures without any label; pictures that cannot be decoded; all copies of a picture that is labelled
+    Left out are pictures without any label; pictures that cannot be decoded; all copies of a picture that is labeled
     with different ages or genders; and all but one copy of a picture that is there more than once, within a split or
     in several (then the copy in "test" stays, else the one in "val"). Copies are pictures whose pixels are equal.
 

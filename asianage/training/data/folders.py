@@ -1,4 +1,4 @@
-"""Folders of one's own pictures, labelled by the names of their subfolders -> records."""
+"""Folders of one's own pictures, labeled by the names of their subfolders -> records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of labelled faces that everything in training starts from."""
+"""The table of labeled faces that everything in training starts from."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """One labelled picture of one face.
+    """One labeled picture of one face.
 
     Attributes:
         path: The image file.
         age: Years; None if unknown.
-        gender: "female" or "male" as labelled; None if unknown.
+        gender: "female" or "male" as labeled; None if unknown.
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
         identity: Pictures of one person share it; "" if unknown.

@@ -1,4 +1,4 @@
-"""A table, a list or a folder of labelled faces, whichever it is -> records."""
+"""A table, a list or a folder of labeled faces, whichever it is -> records."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def gender_confusion(faces: Mapping[str, LabelledPredictions]) -> Figure:
         panel.set_xticks(range(2), GENDERS)
         panel.set_yticks(range(2), GENDERS, rotation=90, va="center")
         panel.set_xlabel("predicted")
-        panel.set_ylabel("labelled")
+        panel.set_ylabel("labeled")
         panel.tick_params(length=0)
         panel.grid(False)
         panel.spines[:].set_visible(False)

@@ -72,7 +72,7 @@ def save_report(
         training_records: What the model was trained on, for the counts behind the errors; without them the counts
             are those of the evaluated pictures.
         contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data
-            set, and its licence decides who may see them.
+            set, and its license decides who may see them.
 
     Raises:
         NotADirectoryError: `folder` is a file.
@@ -187,7 +187,7 @@ def _error_figures(
     everyone = evaluation.faces
     faces = _faces_by_dataset(evaluation)
     if np.isfinite(everyone.is_male).any():
-        caption = "Counts, and shares of the labelled gender."
+        caption = "Counts, and shares of the labeled gender."
         yield CONFUSION, "Confusion of genders", caption, figures.gender_confusion(faces)
     if not np.isfinite(everyone.true_age).any():
         return
@@ -199,7 +199,7 @@ def _error_figures(
         ERROR_BY_AGE,
         "Error by age",
         f"The line is the mean absolute error {around}; a dot is the error of a single age, "
-        f"the dotted line that of all. Behind it, in grey and on the right axis, the number of {kind} images.",
+        f"the dotted line that of all. Behind it, in gray and on the right axis, the number of {kind} images.",
         figures.error_by_age(faces, counted, counted_name=f"{kind} images"),
     )
     if np.isfinite(everyone.is_male).any():
@@ -276,7 +276,7 @@ def _gender_entry(evaluation: Evaluation, row: int) -> SheetEntry:
     sureness = 100 * max(male, 1 - male)
     share = f"{sureness:.1f} %" if sureness < 99.95 else "> 99.9 %"
     return SheetEntry(
-        record.path, (f"{predicted} {share}", f"labelled {record.gender}, {age}{_remark(evaluation, row)}")
+        record.path, (f"{predicted} {share}", f"labeled {record.gender}, {age}{_remark(evaluation, row)}")
     )
 
 
