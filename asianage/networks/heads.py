@@ -41,6 +41,12 @@ TASKS = ("both", "age", "gender")
 OUTPUTS = ("age_logits", "gender_logit")
 """Names of the outputs of every network, and of the layers that make them."""
 
+FEATURES = "pool"
+"""Name of the layer, in networks that have one, whose output (batch, width) is what the heads are on top of."""
+
+TEACHER_FEATURES = "teacher_features"
+"""Name of the output of `training_network` that tells the features of a teacher."""
+
 SPREAD = 5.0
 """Standard deviation around a regression's prediction before calibration, in years."""
 
@@ -94,15 +100,28 @@ def learned_tasks(network: keras.Model) -> frozenset[str]:
     return frozenset(task for name, task in tasks.items() if not isinstance(network.get_layer(name), UnknownLogits))
 
 
-def training_network(network: keras.Model) -> keras.Model:
+def features_network(network: keras.Model) -> keras.Model:
+    """Return the network of the same layers from the same crops to its features (batch, width).
+
+    Raises:
+        ValueError: It has no layer `FEATURES`.
+    """
+    if FEATURES not in {layer.name for layer in network.layers}:
+        raise ValueError(f"Features need a network with a layer {FEATURES!r}. Received: {network.name!r}.")
+    return keras.Model(network.input, network.get_layer(FEATURES).output, name="features")
+
+
+def training_network(network: keras.Model, teacher_features: int = 0) -> keras.Model:
     """Return the network whose outputs a loss is for: raw ages, and only the tasks that are learned.
 
     Args:
         network: A network that ends in `attach_heads`.
+        teacher_features: How many features of a teacher it tells besides; needs a network with a layer `FEATURES`.
 
     Returns:
         A network of the same layers and weights, from the same crops to a dict of one of ``age_logits``, ``age_years``
-        and ``age_exceedance``, and ``gender_logit``; `network` itself if its outputs are those already.
+        and ``age_exceedance``, ``gender_logit``, and if asked for ``teacher_features`` (batch, teacher_features) from a
+        layer that `network` has not; `network` itself if its outputs are those already.
     """
     outputs = {}
     for name in OUTPUTS:
@@ -111,6 +130,8 @@ def training_network(network: keras.Model) -> keras.Model:
             layer = network.get_layer(layer.raw_output)
         if not isinstance(layer, UnknownLogits):
             outputs[layer.name] = layer.output
+    if teacher_features:
+        outputs[TEACHER_FEATURES] = _teacher_features(features_network(network).output, teacher_features)
     if set(outputs) == set(OUTPUTS):
         return network
     return keras.Model(network.input, outputs, name=network.name)
@@ -219,6 +240,12 @@ def _age_logits(features: keras.KerasTensor, head: str, num_ages: int, min_age: 
 def _dense(width: int, name: str) -> layers.Dense:
     # The heads stay in float32 under mixed precision.
     return layers.Dense(width, dtype="float32", name=name)
+
+
+def _teacher_features(features: keras.KerasTensor, width: int) -> keras.KerasTensor:
+    """Tell features of a teacher from those of a network: to begin with, the same where both are of one width."""
+    initializer = "identity" if features.shape[-1] == width else "glorot_uniform"
+    return layers.Dense(width, kernel_initializer=initializer, dtype="float32", name=TEACHER_FEATURES)(features)
 
 
 def _running_maximum(values: keras.KerasTensor, padding: list[int]) -> keras.KerasTensor:

@@ -25,7 +25,10 @@ from asianage.training.data.records import FaceRecord, records_sha256
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+
+_FILES = frozenset({"crops.json", "crops.npy"})
+"""What a folder of crops holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def cut_crops(
 
     Args:
         records: What to cut, in the order of the result.
-        folder: Where the cache lies; made if missing, replaced if it was cut from other records or otherwise.
+        folder: Where the cache lies; made if missing, replaced if it was cut otherwise, from other records, or from
+            pictures that have changed since.
         size: Side of the crop that the network sees, in pixels.
         margin: Pixels kept around it on each side.
         detector: As `asianage.detection.select_detector`; None takes every picture as one face.
@@ -97,6 +101,7 @@ def cut_crops(
         progress: Called with (done, total) now and then.
 
     Raises:
+        FileExistsError: `folder` holds something else.
         OSError: The disk is too full.
         ValueError: No picture could be read.
     """
@@ -111,20 +116,44 @@ def cut_crops(
     }
     if (folder / "crops.json").is_file():
         stored = json.loads((folder / "crops.json").read_text("utf-8"))
-        if stored.get("key") == key:
+        if stored.get("key") == key and _are_unchanged(records, stored["pictures"]):
             return _open(folder, records, stored)
-    partial = folder.with_name(folder.name + ".partial")
+    _require_replaceable(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         _require_space(partial, len(records) * (size + 2 * margin) ** 2 * 3)
+        pictures = [_state(record.path) for record in records]
         status = _cut_all(records, partial, size, margin, detector, workers, progress)
-        (partial / "crops.json").write_text(json.dumps({"key": key, **status}), "utf-8")
+        (partial / "crops.json").write_text(json.dumps({"key": key, "pictures": pictures, **status}), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return _open(folder, records, json.loads((folder / "crops.json").read_text("utf-8")))
+
+
+def _state(path: Path) -> list[int] | None:
+    """Return what tells a file from another of its name: size and time of the last change; None if it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _are_unchanged(records: Sequence[FaceRecord], before: Sequence[list[int] | None]) -> bool:
+    """Tell whether no picture has changed; one that is no longer there has not: its crop is enough."""
+    return all(_state(record.path) in (None, state) for record, state in zip(records, before, strict=True))
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that is not one of crops, which may be where somebody keeps pictures."""
+    if folder.exists() and (not folder.is_dir() or not {file.name for file in folder.iterdir()} <= _FILES):
+        raise FileExistsError(
+            f"{folder} would be replaced by crops, and holds something else. Choose another output folder, or move it."
+        )
 
 
 def _require_space(folder: Path, size: int) -> None:
@@ -174,6 +203,9 @@ def _cut_all(
     if len(failures) == len(records):
         raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures['0']}")
     crops.flush()
+    missed = len(records) - len(failures) - sum(detected)
+    if detector is not None and missed:
+        logger.warning("no face was found in %d of %d pictures: they were taken as one face", missed, len(records))
     return {"detected": detected, "failures": failures}
 
 

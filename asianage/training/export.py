@@ -18,6 +18,16 @@ import numpy as np
 PRECISIONS = ("float32", "float16", "int8")
 
 
+def check_precision(precision: str) -> None:
+    """Refuse a precision that no network can be exported in.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}.")
+
+
 def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.ndarray | None = None) -> bytes:
     """Convert a network to LiteRT.
 
@@ -33,8 +43,7 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
         RuntimeError: Keras does not run on TensorFlow, which alone can convert.
         ValueError: Unknown precision, or int8 without samples.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}.")
+    check_precision(precision)
     if precision == "int8" and (samples is None or len(samples) == 0):
         raise ValueError("int8 needs `samples`: a few hundred typical crops, uint8 (n, size, size, 3).")
     if keras.backend.backend() != "tensorflow":

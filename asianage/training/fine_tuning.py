@@ -21,12 +21,13 @@ from asianage.training.ancestry import ancestry
 from asianage.training.augmentation import Augmentation
 from asianage.training.calibration import MIN_FACES
 from asianage.training.crops import CropCache, cut_crops
-from asianage.training.data.cleaning import clean_training_part
+from asianage.training.data.cleaning import clean, clean_training_part
 from asianage.training.data.records import FaceRecord, RecordTable
 from asianage.training.data.selection import select_faces
 from asianage.training.data.sources import read_source
 from asianage.training.data.splits import given_split, hold_out_split, keep_split
-from asianage.training.fitting import PROGRESS, fit, load_best
+from asianage.training.export import check_precision
+from asianage.training.fitting import PROGRESS, check_run, fit, keep_inputs, load_best
 from asianage.training.network_run import measure
 from asianage.training.objectives import OBJECTIVES
 from asianage.training.recipes import TrainingRecipe
@@ -95,16 +96,17 @@ def fine_tune(
     output = Path(output)
     start = open_model(model, files=(model_folder.WEIGHTS,))
     recipe = _recipe(start, epochs=epochs, learning_rate=learning_rate, seed=seed)
+    check_precision(precision)
     records = _prepare(data, output, progress)
+    learning = sum(record.split == "train" for record in records)
+    recipe = recipe.changed(batch_size=int(np.clip(learning // 8, 1, BATCH)))
+    check_run(output, recipe)
+    keep_inputs(output, {"detector": None if detector is None else Path(detector).name})
     cache = cut_crops(
         records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
-    _require_faces(
-        sum(map(len, splits.values())),
-        f"Pictures that are unreadable or there twice do not count ({output / LEFT_OUT}): replace them, or add others.",
-    )
-    recipe = recipe.changed(batch_size=int(np.clip(len(splits["train"]) // 8, 1, BATCH)))
+    _require_faces(sum(map(len, splits.values())), _unusable(output))
     if len(splits["val"]) < FEW_HELD_OUT:
         logger.warning(
             "only %d faces are held out: whether the model got better is uncertain with fewer than %d",
@@ -170,11 +172,17 @@ def _prepare(
     table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
     table = select_faces(table, tasks=("age", "gender"))
     _require_faces(sum(record.split != "test" for record in table.records), "Add faces.")
-    split = given_split if any(record.split for record in table.records) else hold_out_split
-    records = split(table.records)
     output.mkdir(parents=True, exist_ok=True)
+    if any(record.split for record in table.records):
+        records = given_split(table.records)
+        cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
+    else:
+        table = clean(table, progress=progress)
+        table.write_dropped(output / LEFT_OUT)
+        _require_faces(len(table.records), _unusable(output))
+        records = hold_out_split(table.records)
+        cleaned = RecordTable(records, table.dropped)
     keep_split(records, output / SPLIT, fixed=(output / PROGRESS).is_file())
-    cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
     cleaned = RecordTable(_without_single_gender(cleaned.records), cleaned.dropped)
     cleaned = select_faces(cleaned, tasks=("age", "gender"))
     cleaned.write_dropped(output / LEFT_OUT)
@@ -187,6 +195,11 @@ def _require_faces(count: int, remedy: str) -> None:
             f"Fine-tuning needs {FEWEST_FACES} labeled faces or more to learn from and to choose by, and a hundred "
             f"to be of use. Received: {count}. {remedy}"
         )
+
+
+def _unusable(output: Path) -> str:
+    left_out = output / LEFT_OUT
+    return f"Pictures that are unreadable or there twice do not count ({left_out}): replace them, or add others."
 
 
 def _without_single_gender(records: list[FaceRecord]) -> list[FaceRecord]:

@@ -6,17 +6,19 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from asianage.ages import AgeAxis
 from asianage.networks import registry
-from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
+from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, learned_tasks, training_network
 from asianage.runtime import usable_processors
 from asianage.training.crops import CropCache
+from asianage.training.data.utkface import OTHER_GROUPS
 from asianage.training.devices import dtype_policy, spread_over, training_devices
 from asianage.training.normalization import (
     normalizations,
@@ -24,7 +26,7 @@ from asianage.training.normalization import (
     set_statistics,
     statistics,
 )
-from asianage.training.objectives import OBJECTIVES, age_loss, gender_loss
+from asianage.training.objectives import OBJECTIVES, FeatureLoss, age_loss, gender_loss
 from asianage.training.pipeline import CropBatches
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.teaching import Teaching
@@ -33,10 +35,10 @@ from asianage.training.validation import validate
 logger = logging.getLogger(__name__)
 
 BEST_WEIGHTS = "best.weights.h5"
-CHECKPOINT = "checkpoint.weights.h5"
 PROGRESS = "progress.json"
 HISTORY = "history.csv"
 RECIPE = "recipe.json"
+INPUTS = "inputs.json"
 
 MAX_WORKERS = 16
 """Threads that prepare batches, at most; each holds some batches in memory."""
@@ -85,7 +87,8 @@ def fit(
             f"{2 * max(1, len(devices))}. Received: {recipe.batch_size}."
         )
     with spread_over(devices):
-        network, learner = _build(recipe)
+        features = None if teaching is None else teaching.features
+        network, learner = _build(recipe, 0 if features is None else features.shape[1])
         batches = CropBatches(
             cache,
             train,
@@ -102,9 +105,9 @@ def fit(
             first_epoch=progress["epoch"],
             workers=min(usable_processors(), MAX_WORKERS),
         )
-        _compile(learner, recipe, axis, len(batches))
+        _compile(learner, recipe, axis, len(batches), None if features is None else FeatureLoss(features))
     if progress["epoch"]:
-        learner.load_weights(folder / CHECKPOINT)
+        learner.load_weights(folder / checkpoint(progress["epoch"]))
     elif initial is not None:
         take_over(network, initial)
     callbacks = [_EpochKeeper(recipe, network, cache, val, batches, axis, folder, progress)]
@@ -130,6 +133,30 @@ def check_run(folder: Path, recipe: TrainingRecipe) -> None:
     """
     if (folder / PROGRESS).is_file() and (folder / RECIPE).read_text("utf-8") != _described(recipe):
         raise ValueError(f"{folder} holds a run of another recipe or other settings. Choose another output folder.")
+
+
+def keep_inputs(folder: Path, inputs: Mapping[str, Any]) -> None:
+    """Write down what a run is given besides its recipe and its faces.
+
+    Raises:
+        ValueError: It was begun with something else, and has been trained on that.
+    """
+    file, text = folder / INPUTS, json.dumps(inputs, indent=2)
+    if (folder / PROGRESS).is_file() and file.is_file() and file.read_text("utf-8") != text:
+        raise ValueError(
+            f"{folder} holds a run that began with other models or another detector, see {file.name}. Go on with the "
+            "same, or choose another output folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+
+
+def checkpoint(epoch: int) -> str:
+    """Return the name of the file from which a run goes on after so many epochs.
+
+    Two take turns, so that the one that the progress tells of is whole while the next is written.
+    """
+    return f"checkpoint-{epoch % 2}.weights.h5"
 
 
 def is_finished(folder: Path, recipe: TrainingRecipe) -> bool:
@@ -275,12 +302,12 @@ class _EpochKeeper(keras.callbacks.Callback):
             self._save_state()
 
     def _save_state(self) -> None:
-        _replace(self._folder / CHECKPOINT, self.model.save_weights)
+        _replace(self._folder / checkpoint(self._progress["epoch"]), self.model.save_weights)
         _replace(self._folder / PROGRESS, lambda path: path.write_text(json.dumps(self._progress), "utf-8"))
         self._unsaved = False
 
 
-def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
+def _build(recipe: TrainingRecipe, teacher_features: int) -> tuple[keras.Model, keras.Model]:
     """Return the network of a recipe, in its precision, and the one of the same weights that its losses see."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype_policy(recipe.precision))
@@ -291,12 +318,18 @@ def _build(recipe: TrainingRecipe) -> tuple[keras.Model, keras.Model]:
         if recipe.freeze_normalization:
             for layer in normalizations(network):
                 layer.trainable = False
-        return network, training_network(network)
+        return network, training_network(network, teacher_features)
     finally:
         keras.config.set_dtype_policy(policy)
 
 
-def _compile(learner: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_per_epoch: int) -> None:
+def _compile(
+    learner: keras.Model,
+    recipe: TrainingRecipe,
+    axis: AgeAxis,
+    steps_per_epoch: int,
+    feature_loss: FeatureLoss | None,
+) -> None:
     optimizer = keras.optimizers.AdamW(
         _learning_rate(recipe, steps_per_epoch),
         weight_decay=recipe.weight_decay,
@@ -306,10 +339,13 @@ def _compile(learner: keras.Model, recipe: TrainingRecipe, axis: AgeAxis, steps_
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(learner.trainable_variables)
-    losses, weights = {}, {}
+    losses: dict[str, keras.losses.Loss | None] = {}
+    weights = {}
     for name in learner.output:
         if name == "gender_logit":
             losses[name], weights[name] = gender_loss(recipe.gender_smoothing), recipe.gender_weight
+        elif name == TEACHER_FEATURES:
+            losses[name], weights[name] = feature_loss, recipe.feature_weight
         else:
             losses[name] = age_loss(
                 recipe.objective,
@@ -348,7 +384,7 @@ def _is_finished(recipe: TrainingRecipe, history: list[dict[str, float]]) -> boo
 
 
 def _shares(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray) -> np.ndarray:
-    other = np.array([cache.records[index].group not in ("", "asian") for index in train])
+    other = np.array([cache.records[index].group.lower() in OTHER_GROUPS for index in train])
     return np.where(other, recipe.other_group_share, 1.0)
 
 

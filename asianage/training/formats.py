@@ -98,7 +98,9 @@ def export_model(
 
 
 def _int8(model: ModelFolder, network: keras.Model, samples: Sequence[ImageSource] | None) -> bytes:
-    if samples:
+    if samples is not None:
+        if not samples:
+            raise ValueError("`samples` must hold a few hundred pictures of one face each. Received none.")
         size = model.config.image_size
         crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
         return to_tflite(network, precision="int8", samples=crops)

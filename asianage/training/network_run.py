@@ -22,7 +22,16 @@ from asianage.training.calibration import MIN_FACES
 from asianage.training.crops import CropCache, cut_crops
 from asianage.training.data.records import FaceRecord
 from asianage.training.evaluation import evaluate
-from asianage.training.fitting import HISTORY, build_network, check_objective, fit, is_finished, load_best
+from asianage.training.export import check_precision
+from asianage.training.fitting import (
+    HISTORY,
+    build_network,
+    check_objective,
+    fit,
+    is_finished,
+    keep_inputs,
+    load_best,
+)
 from asianage.training.recipes import TrainingRecipe
 from asianage.training.release import add_metrics, write_model
 from asianage.training.reporting.report import save_report
@@ -71,6 +80,18 @@ def train_network(
     tasks = recipe_tasks(recipe)
     _require_classes(records, tasks)
     _require_calibration(records, tasks)
+    check_precision(precision)
+    start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
+    masters = [open_model(teacher) for teacher in teachers]
+    provenance = ancestry(start, masters)
+    keep_inputs(
+        output,
+        {
+            "initial": provenance["initial"],
+            "teachers": provenance["teachers"],
+            "detector": None if detector is None else Path(detector).name,
+        },
+    )
     cache = cut_crops(
         records,
         crops or output / "crops",
@@ -80,9 +101,8 @@ def train_network(
         progress=progress,
     )
     splits = {name: cache.positions(name) for name in ("train", "val")}
-    start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
+    _require_calibration([cache.records[index] for index in splits["val"]], tasks)
     network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
-    masters = [open_model(teacher) for teacher in teachers]
     teaching = _teaching(recipe, masters, cache, splits["train"]) if not is_finished(output, recipe) else None
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
     model = write_model(
@@ -93,7 +113,7 @@ def train_network(
         output / "model",
         name=name or recipe.name,
         precision=precision,
-        provenance=ancestry(start, masters),
+        provenance=provenance,
     )
     return measure(model, records, output, tasks, measured_on, detector, progress)
 
@@ -132,7 +152,7 @@ def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
 
 
 def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
-    """Refuse to learn genders from faces that are all labelled with the same."""
+    """Refuse to learn genders from faces that are all labeled with the same."""
     found = {record.gender for record in records if record.split == "train"} - {None}
     if "gender" in tasks and len(found) == 1:
         raise ValueError(
@@ -144,10 +164,11 @@ def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> N
 def _require_calibration(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
     """Refuse to train what cannot be calibrated afterwards."""
     held_out = [record for record in records if record.split == "val"]
-    if sum(record.age is not None for record in held_out) < MIN_FACES and "age" in tasks:
+    count = sum(record.age is not None or "age" not in tasks for record in held_out)
+    if count < MIN_FACES:
         raise ValueError(
-            f"The split val needs {MIN_FACES} faces with an age, to calibrate the intervals. Received: "
-            f"{len(held_out)} faces in val. Move some there from train, or fine-tune a model."
+            f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
+            f"with. Received: {count}. Move some there from train, or fine-tune a model."
         )
 
 
@@ -155,12 +176,17 @@ def _teaching(
     recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
 ) -> Teaching | None:
     """Return what the teachers of a recipe say of its training crops; None for a recipe that has none."""
+    if recipe.feature_weight and not recipe.teacher_weight:
+        raise ValueError(f"`feature_weight` needs `teacher_weight`. Received: the recipe {recipe.name!r} without.")
     if bool(teachers) != (recipe.teacher_weight > 0):
         raise ValueError(
             f"A recipe with `teacher_weight` needs `teachers`, and only such a recipe takes them. Received: the recipe "
             f"{recipe.name!r} with a weight of {recipe.teacher_weight}, and {len(teachers)} teachers."
         )
-    return ask_teachers(teachers, cache, train, AgeAxis(recipe.min_age, recipe.max_age)) if teachers else None
+    if not teachers:
+        return None
+    axis = AgeAxis(recipe.min_age, recipe.max_age)
+    return ask_teachers(teachers, cache, train, axis, features=recipe.feature_weight > 0)
 
 
 def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:

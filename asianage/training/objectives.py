@@ -8,6 +8,9 @@ from keras import ops
 
 from asianage.ages import AgeAxis
 
+# Of a feature, as a share of the median.
+_SMALLEST_SPREAD = 0.1
+
 
 class AgeDistributionLoss(keras.losses.Loss):
     """Kullback-Leibler divergence to the target distribution, plus the absolute error of the expected age.
@@ -47,6 +50,26 @@ class AgeDistributionLoss(keras.losses.Loss):
             pairs = ops.reshape(error, (-1, 2))
             loss += self._mirror_weight * ops.repeat(ops.abs(pairs[:, 0] - pairs[:, 1]), 2)
         return loss
+
+
+class FeatureLoss(keras.losses.Loss):
+    """Mean squared difference from the features of a teacher, each in units of its standard deviation.
+
+    Romero et al.: 'FitNets: Hints for Thin Deep Nets', ICLR 2015.
+    """
+
+    def __init__(self, features: np.ndarray, name: str = "feature_loss") -> None:
+        """Create the loss for features like these, float (n, width).
+
+        One that hardly varies counts less than the others, because what is left of it is noise.
+        """
+        super().__init__(name=name, dtype="float32")
+        spread = features.std(axis=0)
+        self._spread = np.maximum(spread, _SMALLEST_SPREAD * np.median(spread[spread > 0.0]))
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the loss of each row: features of the teacher and what is told of them, both (batch, width)."""
+        return ops.mean(ops.square((y_pred - y_true) / self._spread), axis=-1)
 
 
 def gender_loss(label_smoothing: float = 0.0) -> keras.losses.Loss:

@@ -12,7 +12,7 @@ import numpy as np
 
 from asianage.ages import AgeAxis, target_distribution
 from asianage.config import GENDERS
-from asianage.networks.heads import OUTPUTS
+from asianage.networks.heads import OUTPUTS, TEACHER_FEATURES
 from asianage.training.augmentation import Augmentation, augment
 from asianage.training.crops import CropCache
 from asianage.training.teaching import Teaching
@@ -59,7 +59,8 @@ class CropBatches(keras.utils.PyDataset):
             augmentation: How far views may go; None takes the crops as they are.
             mirrored: Whether every view is followed by its mirror image; a batch then holds half as many faces.
             seed: Seed of order and views.
-            outputs: Names of the network's outputs: ``gender_logit``, and any other name for the age.
+            outputs: Names of the network's outputs: ``gender_logit``, ``teacher_features`` if `teaching` has them, and
+                any other name for the age.
             teaching: What teachers say of the crops, for target distributions only; None leaves the labels alone.
             teacher_weight: Share of the targets that the teachers give, in [0, 1].
             shares: float (n,): probability that a crop is used in an epoch; None uses all.
@@ -81,11 +82,15 @@ class CropBatches(keras.utils.PyDataset):
         self._seed = seed
         self._epoch = first_epoch
         self._per_epoch = max(1, int(self._shares.sum()) // self._faces)
-        self._targets, self._weights = self._labels(axis, label_sigma, outputs)
+        labelled = [name for name in outputs if name != TEACHER_FEATURES]
+        self._targets, self._weights = self._labels(axis, label_sigma, labelled)
         if teaching is not None:
             said = {"age_logits": teaching.age_distribution, "gender_logit": teaching.male_probability[:, None]}
             for name, labels in self._targets.items():
                 self._targets[name] = (1.0 - teacher_weight) * labels + teacher_weight * said[name]
+            if teaching.features is not None:
+                self._targets[TEACHER_FEATURES] = teaching.features
+                self._weights[TEACHER_FEATURES] = np.ones(len(self._indices), dtype=np.float32)
         self._order = self._shuffled()
         self._pool = ThreadPoolExecutor(workers)
         self._ahead = AHEAD * workers

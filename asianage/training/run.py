@@ -48,9 +48,9 @@ def train(
         recipe: Name of a recipe, or a recipe.
         data: What `asianage.training.data.sources.read_source` takes, or records.
         output: Folder of the run: ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on,
-            and why), crops, checkpoints, ``history.csv``, ``recipe.json``, the folder ``model``, and where figures are
-            measured the folder ``report``. A recipe of several networks has a folder for each; those of a chain share
-            the crops of one size, and the last of them has `output` itself.
+            and why), crops, checkpoints, ``history.csv``, ``recipe.json``, ``inputs.json``, the folder ``model``, and
+            where figures are measured the folder ``report``. A recipe of several networks has a folder for each; those
+            of a chain share the crops of one size, and the last of them has `output` itself.
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it; it must have every layer of the
             recipe's network, for crops of any size. None begins as the recipe says.

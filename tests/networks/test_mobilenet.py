@@ -60,6 +60,19 @@ def test_the_resolution_is_halved_where_the_published_network_halves_it():
     assert sides == [112, 56, 56, 28, 28, 14, 14, 14, 14, 14, 14, 7, 7]
 
 
+def test_a_stem_in_steps_of_two_sees_every_second_position():
+    whole, halved = mobilenet_network(image_size=32), mobilenet_network(image_size=32, stem_strides=2)
+    halved.set_weights(whole.get_weights())
+    crops = np.random.default_rng(2).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+    stems = [
+        keras.Model(network.input, network.get_layer("stem").output).predict_on_batch(crops)
+        for network in (whole, halved)
+    ]
+    # The first window in steps of two begins with the first pixel.
+    np.testing.assert_allclose(stems[1], stems[0][:, 1::2, 1::2], rtol=1e-4, atol=1e-3)
+    assert halved.get_layer("block13_pointwise").output.shape[1] == 1
+
+
 def test_each_block_has_the_arrays_that_follow_in_the_file(arrays, published):
     network = mobilenet_network(image_size=32)
     load_faceres_weights(network, published)

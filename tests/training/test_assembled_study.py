@@ -71,7 +71,7 @@ def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(faces, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         train(RECIPE, faces, tmp_path, detector=None, precision="float32")
     monkeypatch.undo()
-    checkpoint = tmp_path / "gender" / fitting.CHECKPOINT
+    checkpoint = tmp_path / "gender" / fitting.checkpoint(RECIPE.gender.epochs)
     before = checkpoint.stat().st_mtime_ns
     estimator = train(RECIPE, faces, tmp_path, detector=None, precision="float32")
     assert checkpoint.stat().st_mtime_ns == before

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,34 @@ def test_other_records_or_another_size_are_cut_anew(tiny_records, tmp_path):
     other = cut_crops(tiny_records[5:9], tmp_path / "crops", size=32, margin=4, detector=None)
     assert len(other.crops) == 4
     assert cut_crops(tiny_records[5:9], tmp_path / "crops", size=24, margin=4, detector=None).inner(0).shape[0] == 24
+
+
+def test_pictures_that_have_changed_are_cut_anew_and_those_that_are_gone_are_not(tiny_records, tmp_path):
+    records = [replace(record, path=tmp_path / record.path.name) for record in tiny_records[:3]]
+    for before, after in zip(tiny_records, records, strict=False):
+        shutil.copy(before.path, after.path)
+    first = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None).crops.copy()
+    shutil.copy(tiny_records[9].path, records[1].path)
+    second = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None).crops.copy()
+    assert [(a == b).all() for a, b in zip(first, second, strict=True)] == [True, False, True]
+    records[0].path.unlink()
+    third = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None)
+    np.testing.assert_array_equal(third.crops, second)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tiny_records, tmp_path):
+    photos = tmp_path / "crops"
+    photos.mkdir()
+    (photos / "me.jpg").write_bytes(b"the only copy")
+    with pytest.raises(FileExistsError, match="holds something else"):
+        cut_crops(tiny_records[:3], photos, size=32, margin=4, detector=None)
+    assert [file.name for file in photos.iterdir()] == ["me.jpg"]
+
+
+def test_pictures_without_a_detected_face_are_counted(tiny_records, tmp_path, yunet_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=str(yunet_path))
+    assert "no face was found in 3 of 3 pictures" in caplog.text
 
 
 def test_unreadable_pictures_are_marked_and_reported(tiny_records, tmp_path, caplog):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -133,8 +134,6 @@ def test_faces_of_one_gender_teach_ages_alone(start, own_faces, tmp_path, caplog
 
 
 def test_few_held_out_genders_keep_the_temperature_of_the_gender(start, own_faces, tmp_path):
-    import shutil
-
     folder = tmp_path / "start"
     shutil.copytree(start.path, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -155,6 +154,38 @@ def test_pictures_that_are_left_out_do_not_count(start, own_faces, tmp_path):
         tune(start, faces, tmp_path / "run", epochs=1)
 
 
+def test_contradictory_pictures_are_neither_learned_from_nor_held_out(start, own_faces, tmp_path):
+    copy = tmp_path / "copy.png"
+    shutil.copy(own_faces[0].path, copy)
+    faces = [*own_faces, replace(own_faces[0], path=copy, identity="other", age=own_faces[0].age - 30)]
+    tune(start, faces, tmp_path / "run", epochs=1)
+    split = (tmp_path / "run" / "split.csv").read_text()
+    assert "copy.png" not in split
+    assert own_faces[0].path.name not in split
+    assert len((tmp_path / "run" / "left_out.csv").read_text().splitlines()) == 3
+
+
+def test_the_folder_of_another_run_stays_as_it_is(start, own_faces, tmp_path):
+    tune(start, own_faces, tmp_path, epochs=1)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(ValueError, match="another recipe"):
+        tune(start, own_faces, tmp_path, epochs=2)
+    with pytest.raises(ValueError, match="other models or another detector"):
+        tune(start, own_faces, tmp_path, epochs=1, detector="mtcnn")
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+
+
+def test_what_cannot_be_done_is_refused_before_any_work(start, own_faces, tmp_path):
+    for options, message in (
+        ({"epochs": 0}, "`epochs` must be 1 or more"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
+        ({"precision": "int4"}, "`precision` must be one of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tune(start, own_faces, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
 def test_held_out_faces_of_few_ages_warn(start, own_faces, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         tune(start, [replace(face, age=50.0 + n % 9) for n, face in enumerate(own_faces)], tmp_path, epochs=1)
@@ -162,8 +193,6 @@ def test_held_out_faces_of_few_ages_warn(start, own_faces, tmp_path, caplog):
 
 
 def test_a_model_without_weights_is_refused(start, own_faces, tmp_path):
-    import shutil
-
     from asianage.errors import ModelFormatError
 
     folder = tmp_path / "bare"

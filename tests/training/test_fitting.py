@@ -116,9 +116,9 @@ def test_training_ends_when_nothing_has_become_better(cache, tmp_path, monkeypat
     fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path)
     history = json.loads((tmp_path / "progress.json").read_text())["history"]
     assert [row["val_score"] for row in history] == [5.0, 4.0, 4.5, 3.0, 3.0, 3.5]
-    before = (tmp_path / fitting.CHECKPOINT).stat().st_mtime_ns
+    before = (tmp_path / fitting.checkpoint(6)).stat().st_mtime_ns
     fitting.fit(PLAIN, cache, np.arange(60), np.arange(60, 90), tmp_path)
-    assert (tmp_path / fitting.CHECKPOINT).stat().st_mtime_ns == before
+    assert (tmp_path / fitting.checkpoint(6)).stat().st_mtime_ns == before
 
 
 def test_a_resumed_run_ends_and_keeps_what_an_uninterrupted_one_does(cache, tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_resumed_run_ends_and_keeps_what_an_uninterrupted_one_does(cache, tmp_
     runs = [json.loads((tmp_path / name / "progress.json").read_text()) for name in ("whole", "resumed")]
     assert runs[0]["epoch"] == runs[1]["epoch"] == 4
     assert [row["loss"] for row in runs[1]["history"]] == pytest.approx([row["loss"] for row in runs[0]["history"]])
-    for file in (fitting.BEST_WEIGHTS, fitting.CHECKPOINT):
+    for file in (fitting.BEST_WEIGHTS, fitting.checkpoint(4)):
         whole, resumed = (arrays(tmp_path / name / file) for name in ("whole", "resumed"))
         for name, values in whole.items():
             np.testing.assert_allclose(resumed[name], values, atol=1e-5, err_msg=f"{file} {name}")
@@ -263,7 +263,7 @@ def test_a_full_disk_leaves_a_run_that_goes_on(cache, tmp_path, monkeypatch):
 
     def fill_the_disk(network, path, **options):
         save(network, path, **options)
-        if path.name.endswith(fitting.CHECKPOINT) and (tmp_path / fitting.CHECKPOINT).exists():
+        if path.name.endswith(fitting.checkpoint(2)):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(keras.Model, "save_weights", fill_the_disk)
@@ -274,6 +274,25 @@ def test_a_full_disk_leaves_a_run_that_goes_on(cache, tmp_path, monkeypatch):
     monkeypatch.undo()
     fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
     assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 3
+
+
+def test_a_run_that_is_stopped_while_it_saves_goes_on_as_if_it_had_not_been(cache, tmp_path, monkeypatch):
+    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "whole")
+    replace = fitting._replace
+
+    def stop_before_the_progress(file, write):
+        if file.name == fitting.PROGRESS and (file.parent / fitting.checkpoint(2)).exists():
+            raise KeyboardInterrupt
+        replace(file, write)
+
+    monkeypatch.setattr(fitting, "_replace", stop_before_the_progress)
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
+    monkeypatch.undo()
+    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
+    whole, stopped = (arrays(tmp_path / name / fitting.checkpoint(3)) for name in ("whole", "stopped"))
+    for name, values in whole.items():
+        np.testing.assert_allclose(stopped[name], values, atol=1e-5, err_msg=name)
 
 
 def test_a_finished_run_is_not_repeated(cache, whole_run):

@@ -16,6 +16,7 @@ from asianage.training.objectives import (
     AgeDistributionLoss,
     AgeOrdinalLoss,
     AgeRegressionLoss,
+    FeatureLoss,
     age_loss,
     gender_loss,
 )
@@ -142,3 +143,12 @@ def test_every_objective_learns_the_age_through_its_head(objective):
 def test_an_unknown_objective_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'mean_variance'.*label_distribution, cross_entropy, regression, ordinal"):
         age_loss("mean_variance", AgeAxis())
+
+
+def test_the_feature_loss_is_in_standard_deviations_and_counts_less_what_hardly_varies():
+    known = np.array([[0.0, 0.0, 0.0, 7.0], [2.0, 20.0, 0.2, 7.0]], dtype=np.float32)
+    # Deviations 1, 10, 0.1 and none; the median of those that vary is 1, so no unit is below 0.1.
+    target = np.zeros((1, 4), dtype=np.float32)
+    told = np.array([[1.0, 10.0, 0.1, 0.1]], dtype=np.float32)
+    assert float(FeatureLoss(known)(target, told)) == pytest.approx(1.0, rel=1e-5)
+    assert float(FeatureLoss(known)(target, told * [[2.0, 0.0, 0.0, 0.0]])) == pytest.approx(1.0, rel=1e-5)

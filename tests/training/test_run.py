@@ -85,7 +85,7 @@ def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path
 def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records, tmp_path):
     few = [record for record in tiny_records if record.split == "train"]
     few += [record for record in tiny_records if record.split == "val"][:5]
-    with pytest.raises(ValueError, match="val needs 20 faces"):
+    with pytest.raises(ValueError, match="val needs 20 readable faces"):
         train(TINY, few, tmp_path, detector=None)
     assert not (tmp_path / "crops").exists()
 
@@ -125,6 +125,25 @@ def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_recor
     with pytest.raises(ValueError, match="other faces or another split"):
         train(TINY, tiny_records[1:], folder, detector=None)
     assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
+
+
+def test_a_run_does_not_go_on_from_other_models(run, tiny_records, tmp_path):
+    _, folder = run
+    recipe = TINY.changed(name="more", epochs=1)
+    train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
+    with pytest.raises(ValueError, match="began with other models"):
+        train(recipe, tiny_records, tmp_path / "run", detector=None)
+
+
+def test_unreadable_faces_do_not_count_for_the_calibration(tiny_records, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    held_out = [record for record in tiny_records if record.split == "val"][:20]
+    faces = [record for record in tiny_records if record.split == "train"]
+    faces += [*held_out[1:], dataclasses.replace(held_out[0], path=broken)]
+    with pytest.raises(ValueError, match=r"20 readable faces.*Received: 19"):
+        train(TINY, faces, tmp_path / "run", detector=None)
+    assert not (tmp_path / "run" / "history.csv").exists()
 
 
 def only(gender):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,7 +46,38 @@ def clean(
     Raises:
         FileNotFoundError: Pictures are missing: that is a wrong folder or half a copy, not a fault of single pictures.
     """
-    records, dropped = (list(table), []) if not isinstance(table, RecordTable) else (table.records, list(table.dropped))
+    table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
+    return _without(table, _find(table.records, workers, progress))
+
+
+def clean_training_part(
+    table: RecordTable | Sequence[FaceRecord], *, progress: Callable[[int, int], None] | None = None
+) -> RecordTable:
+    """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
+
+    The other splits keep all their pictures, so that figures on published lists stay comparable.
+
+    Raises:
+        FileNotFoundError: Pictures are missing.
+    """
+    table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
+    found = _find(table.records, 2, progress)
+    return _without(table, {index: file for index, file in found.items() if table.records[index].split == "train"})
+
+
+def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordTable:
+    """Return a table without the records at some positions, and say how many they are."""
+    kept = [record for index, record in enumerate(table.records) if index not in left_out]
+    cleaned = RecordTable(kept, [*table.dropped, *(left_out[index] for index in sorted(left_out))])
+    if cleaned.dropped:
+        logger.warning(cleaned.summary())
+    return cleaned
+
+
+def _find(
+    records: Sequence[FaceRecord], workers: int, progress: Callable[[int, int], None] | None
+) -> dict[int, DroppedFile]:
+    """Return position -> what speaks against the record."""
     _require_files(records)
     found = _hash_pictures(records, workers, progress)
     reasons: dict[int, DroppedFile] = {}
@@ -61,32 +92,7 @@ def clean(
     for indices in copies.values():
         if len(indices) > 1:
             reasons.update(_judge(records, indices))
-    cleaned = RecordTable(
-        [record for index, record in enumerate(records) if index not in reasons],
-        dropped + [reasons[index] for index in sorted(reasons)],
-    )
-    if cleaned.dropped:
-        logger.warning(cleaned.summary())
-    return cleaned
-
-
-def clean_training_part(
-    table: RecordTable | Sequence[FaceRecord], *, progress: Callable[[int, int], None] | None = None
-) -> RecordTable:
-    """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
-
-    The other splits keep all their pictures, so that figures on published lists stay comparable.
-
-    Raises:
-        FileNotFoundError: Pictures are missing.
-    """
-    records, dropped = (list(table), []) if not isinstance(table, RecordTable) else (table.records, list(table.dropped))
-    found = {file.path: file for file in clean(records, progress=progress).dropped}
-    left_out = [record.path for record in records if record.split == "train" and record.path in found]
-    gone = set(left_out)
-    return RecordTable(
-        [record for record in records if record.path not in gone], dropped + [found[path] for path in left_out]
-    )
+    return reasons
 
 
 def _require_files(records: Sequence[FaceRecord]) -> None:

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from pathlib import Path
 
 from asianage.config import GENDERS
@@ -29,7 +30,11 @@ class FaceRecord:
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
         identity: Pictures of one person share it; "" if unknown.
-        group: Group label of the data set, for reports only; "" if unknown.
+        group: Group label of the data set, for reports; recipes with `other_group_share` use fewer faces of UTKFace's
+            groups other than Asian. "" if unknown.
+
+    Raises:
+        ValueError: Age, gender or split is none of these.
     """
 
     path: Path
@@ -39,6 +44,16 @@ class FaceRecord:
     split: str = ""
     identity: str = ""
     group: str = ""
+
+    def __post_init__(self) -> None:
+        """Take a path as text, and refuse labels that would be misunderstood later."""
+        object.__setattr__(self, "path", Path(self.path))
+        if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
+            raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}], or None. Received: {self.age!r}.")
+        if self.gender is not None and self.gender not in GENDERS:
+            raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
+        if self.split and self.split not in SPLITS:
+            raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {self.split!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +166,8 @@ def parse_age(text: str) -> float | None:
     if not text.strip():
         return None
     try:
-        age = float(text)
+        # Python takes 2_5 for 25.
+        age = math.nan if "_" in text else float(text)
     except ValueError:
         age = math.nan
     if not 0 <= age <= MAX_AGE:
@@ -181,6 +197,9 @@ def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator
             f"{table} must have a column `file` (or `image`) and at least one of `age` and `gender`. "
             f"Received: {columns}. Name the columns in the first line, separated by commas."
         )
+    if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
+        raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
+    lines: dict[Path, int] = {}
     for number, cells in enumerate(reader, start=2):
         if not cells:
             continue
@@ -188,7 +207,10 @@ def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator
             if len(cells) != len(columns):
                 raise ValueError(f"{len(columns)} values are needed. Received: {len(cells)}. Quote names with commas.")
             row = dict(zip(columns, cells, strict=True))
-            yield _record(row, root, row[name].strip())
+            record = _record(row, root, row[name].strip())
+            if (first := lines.setdefault(record.path, number)) != number:
+                raise ValueError(f"the file {record.path} is in line {first} too. Make one line of the two.")
+            yield record
         except ValueError as error:
             raise ValueError(f"{table}, line {number}: {error}") from error
 

@@ -95,12 +95,20 @@ def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[Face
 
     Returns:
         The records in the same order, with `split` filled.
+
+    Raises:
+        ValueError: All faces are of one person.
     """
     records = list(records)
     names = _names(records)
     persons: dict[tuple[str, str], list[int]] = {}
     for index, record in enumerate(records):
         persons.setdefault((record.dataset, record.identity or names[index]), []).append(index)
+    if len(persons) < 2:
+        raise ValueError(
+            "Faces of two people or more are needed, so that nobody is both learned from and held out. Received: "
+            f"{len(records)} faces of one `identity`. Correct that column, or add faces of others."
+        )
     # Ages first, so that both parts have all of them; chance decides within an age.
     order = sorted(
         persons.values(), key=lambda person: (min(records[i].age or 0 for i in person), _rank(names[person[0]], seed))
@@ -173,8 +181,11 @@ def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> st
         fixed: Whether networks have been trained already on what the file says.
 
     Raises:
+        FileExistsError: There is a file of that name which is no split of a run.
         ValueError: `fixed`, and the file says something else.
     """
+    if table.exists() and not _digest_file(table).is_file():
+        raise FileExistsError(f"{table} would be replaced, and is not of a run. Choose another output folder.")
     root = os.path.commonpath([record.path.parent for record in records])
     if fixed and table.is_file():
         before = read_split(table, root)
@@ -214,6 +225,8 @@ def write_split(
         ValueError: A file does not lie below `root`.
     """
     table = Path(table)
+    # First, so that the table is known as a split of a run even if writing it is cut off.
+    _digest_file(table).touch()
     write_records(sorted(records, key=lambda record: record.path.as_posix()), table, root)
     digest = _sha256(table)
     # The form that `sha256sum --check` reads.
@@ -230,7 +243,7 @@ def read_split(table: str | os.PathLike[str], root: str | os.PathLike[str] | Non
     """
     table = Path(table)
     records = read_records(table, root)
-    expected, received = _digest_file(table).read_text("utf-8").split()[0], _sha256(table)
+    expected, received = _digest_file(table).read_text("utf-8").partition(" ")[0], _sha256(table)
     if received != expected:
         raise ValueError(
             f"{table} was altered: its SHA-256 is {received}, {_digest_file(table).name} says {expected}. Write the "

@@ -11,6 +11,7 @@ from asianage.training.data.records import MAX_AGE, DroppedFile, FaceRecord, Rec
 
 GENDER_BY_DIGIT = {"0": "male", "1": "female"}
 GROUP_BY_DIGIT = {"0": "white", "1": "black", "2": "asian", "3": "indian", "4": "other"}
+OTHER_GROUPS = frozenset(GROUP_BY_DIGIT.values()) - {"asian"}
 
 _NAME = re.compile(r"(?P<age>\d{1,3})_(?P<gender>[01])_(?P<group>[0-4])_\d+")
 

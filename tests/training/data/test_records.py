@@ -4,6 +4,7 @@ import csv
 import errno
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asianage.training.data.records import (
@@ -63,7 +64,7 @@ def test_empty_lines_are_no_rows(tmp_path):
     assert len(read_records(table(tmp_path, "file,age\n\na.jpg,3\n\n"))) == 1
 
 
-@pytest.mark.parametrize("age", ["-1", "200", "120.5", "old", "nan", "inf", "25 years"])
+@pytest.mark.parametrize("age", ["-1", "200", "120.5", "old", "nan", "inf", "25 years", "2_5"])
 def test_impossible_age_is_refused_with_its_line(tmp_path, age):
     with pytest.raises(ValueError, match=rf"line 3: `age` must be a number of years.*{age}"):
         read_records(table(tmp_path, f"file,age\na.jpg,3\nb.jpg,{age}\n"))
@@ -82,6 +83,35 @@ def test_impossible_age_is_refused_with_its_line(tmp_path, age):
 def test_unusable_row_is_refused_with_its_line(tmp_path, row, message):
     with pytest.raises(ValueError, match=f"line 2: .*{message}"):
         read_records(table(tmp_path, f"file,age,gender,split\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"age": -5.0}, "`age` must be.*-5"),
+        ({"age": 300}, "`age` must be.*300"),
+        ({"age": float("nan")}, "`age` must be.*nan"),
+        ({"age": "25"}, "`age` must be.*'25'"),
+        ({"gender": "M"}, "`gender` must be.*'M'"),
+        ({"split": "training"}, "`split` must be.*'training'"),
+    ],
+)
+def test_a_record_with_an_impossible_label_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        FaceRecord(**{"path": "a.jpg", "age": 25.0, "gender": "male", **values})
+
+
+def test_a_record_takes_its_path_as_text_and_its_age_from_numpy():
+    record = FaceRecord("folder/a.jpg", np.float32(25.0), None)
+    assert record.path == Path("folder/a.jpg")
+    assert record.age == 25
+
+
+def test_a_file_or_a_column_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"line 4: the file .*a\.jpg is in line 2 too"):
+        read_records(table(tmp_path, "file,age\na.jpg,3\nb.jpg,4\na.jpg,5\n"))
+    with pytest.raises(ValueError, match=r"every column once\. Received twice: age"):
+        read_records(table(tmp_path, "file,age,Age\na.jpg,3,5\n"))
 
 
 @pytest.mark.parametrize("header", ["name,age", "file,years", "file;age", ""])

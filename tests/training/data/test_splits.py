@@ -12,6 +12,7 @@ from asianage.training.data.records import FaceRecord
 from asianage.training.data.splits import (
     PROTOCOLS,
     given_split,
+    hold_out_split,
     identity_split,
     keep_split,
     read_split,
@@ -193,3 +194,17 @@ def test_the_split_of_a_run_is_kept(tmp_path):
     with pytest.raises(ValueError, match="other faces or another split"):
         keep_split(other, tmp_path / "split.csv", fixed=True)
     assert keep_split(other, tmp_path / "split.csv", fixed=False) != digest
+
+
+def test_a_table_of_ones_own_is_not_overwritten(tmp_path):
+    table = tmp_path / "split.csv"
+    table.write_text("file,age\na.jpg,3\n")
+    with pytest.raises(FileExistsError, match="not of a run"):
+        keep_split(identity_split(people(20)), table, fixed=False)
+    assert table.read_text() == "file,age\na.jpg,3\n"
+
+
+def test_one_person_cannot_be_divided():
+    faces = [replace(face, identity="me", dataset="") for face in people(3)]
+    with pytest.raises(ValueError, match="two people or more"):
+        hold_out_split(faces)
