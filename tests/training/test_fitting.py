@@ -247,6 +247,15 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(cache, tmp_path):
         fitting.fit(PLAIN.changed(learning_rate=1e30), cache, np.arange(60), np.arange(60, 90), tmp_path)
 
 
+def test_faces_of_other_groups_are_used_less_often_and_those_of_ones_own_are_not(cache):
+    groups = ["", "asian", "Asian", "team b", "white", "Black"]
+    records = [dataclasses.replace(cache.records[0], group=group) for group in groups]
+    shares = fitting._shares(
+        RECIPE.changed(other_group_share=0.25), dataclasses.replace(cache, records=records), np.arange(6)
+    )
+    assert shares.tolist() == [1.0, 1.0, 1.0, 1.0, 0.25, 0.25]
+
+
 def test_time_spent_waiting_for_views_is_recorded(cache, tmp_path, monkeypatch):
     def slow(*arguments):
         time.sleep(0.01)

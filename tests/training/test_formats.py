@@ -58,8 +58,9 @@ def test_nothing_is_overwritten_and_wrong_wishes_are_explained(model, tmp_path):
     assert (tmp_path / "there.keras").read_text() == "mine"
     with pytest.raises(ValueError, match="saved_model"):
         export_model(model, "coreml", tmp_path / "x")
-    with pytest.raises(ValueError, match="samples"):
-        export_model(model, "int8", tmp_path / "x.tflite")
+    for samples in (None, []):
+        with pytest.raises(ValueError, match="samples"):
+            export_model(model, "int8", tmp_path / "x.tflite", samples=samples)
     assert not (tmp_path / "x.tflite").exists()
 
 
