@@ -221,8 +221,9 @@ COMPACT_DISTILL_REFINE = COMPACT_DISTILL.changed(
 # The bundled model `compact`: the network of `accurate` on smaller crops that it does not enlarge, a fifth of the work.
 # It begins with the weights of `accurate`, and learns to say what `accurate` says and to tell the features that it says
 # it by.
-# Hardware and time: two CPU cores, about 171 seconds an epoch.
-# Expected: as docs/explanation/what-was-tried.md says.
+# Hardware and time: two CPU cores, about three minutes an epoch.
+# Expected: on val, one pass in floating point: MAE AFAD 3.99, All-Age-Faces 4.71, UTKFace 2.99 (within about 0.05);
+#   gender right for 98.5, 96.5 and 91.2 % (within about a percent).
 # Command: asianage train compact-mobilenet labels.csv compact --name compact --initial accurate --teacher accurate
 COMPACT_MOBILENET = COMPACT_DISTILL_REFINE.changed(
     name="compact-mobilenet",
