@@ -136,7 +136,7 @@ def check_run(folder: Path, recipe: TrainingRecipe) -> None:
 
 
 def keep_inputs(folder: Path, inputs: Mapping[str, Any]) -> None:
-    """Write down what a run is given besides its recipe and its faces.
+    """Write down what a run is given besides its recipe and its faces: models by the SHA-256 of their network.
 
     Raises:
         ValueError: It was begun with something else, and has been trained on that.

@@ -83,12 +83,11 @@ def train_network(
     check_precision(precision)
     start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
     masters = [open_model(teacher) for teacher in teachers]
-    provenance = ancestry(start, masters)
     keep_inputs(
         output,
         {
-            "initial": provenance["initial"],
-            "teachers": provenance["teachers"],
+            "initial": None if start is None else start.config.files[model_folder.NETWORK],
+            "teachers": [master.config.files[model_folder.NETWORK] for master in masters],
             "detector": None if detector is None else Path(detector).name,
         },
     )
@@ -113,7 +112,7 @@ def train_network(
         output / "model",
         name=name or recipe.name,
         precision=precision,
-        provenance=provenance,
+        provenance=ancestry(start, masters),
     )
     return measure(model, records, output, tasks, measured_on, detector, progress)
 
