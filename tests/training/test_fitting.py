@@ -258,7 +258,7 @@ def test_faces_of_other_groups_are_used_less_often_and_those_of_ones_own_are_not
 
 def test_time_spent_waiting_for_views_is_recorded(cache, tmp_path, monkeypatch):
     def slow(*arguments):
-        time.sleep(0.01)
+        time.sleep(0.03)
         return augment(*arguments)
 
     monkeypatch.setattr(pipeline, "augment", slow)
