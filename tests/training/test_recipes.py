@@ -26,7 +26,7 @@ SIZES = {
 def tiny(recipe):
     return recipe.changed(
         network={**recipe.network, **SIZES[recipe.architecture]}, pretrained="", image_size=32, epochs=1, batch_size=8,
-        margin=min(recipe.margin, 4), precision="float32", teacher_weight=0.0,
+        margin=min(recipe.margin, 4), precision="float32", teacher_weight=0.0, feature_weight=0.0,
     )  # fmt: skip
 
 
