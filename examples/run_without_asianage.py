@@ -62,8 +62,10 @@ def main() -> None:
     ages = np.arange(config["min_age"], config["max_age"] + 1)
     masses = np.atleast_1d(calibration["interval_mass"]["0.9"])  # one for all ages, or one for each of some
     fine = np.linspace(ages[0], ages[-1], 100 * len(ages))
-    below = np.interp(fine, np.append(ages - 0.5, ages[-1] + 0.5), np.append(0, distribution.cumsum()))
-    held = np.abs(2 * below - 1) <= np.interp(fine, np.linspace(ages[0], ages[-1], len(masses)), masses)
+    edges = np.append(ages - 0.5, ages[-1] + 0.5)
+    below = np.interp(fine, edges, np.append(0, distribution.cumsum()))
+    allowed = np.interp(edges, np.linspace(ages[0], ages[-1], len(masses)), masses)
+    held = np.abs(2 * below - 1) <= np.interp(fine, edges, allowed)
     low, high = fine[held].min(), fine[held].max()
     male = 1 / (1 + np.exp(-gender_logit[0, 0] / calibration["gender_temperature"]))
     gender = config["genders"][int(male > 0.5)]

@@ -42,7 +42,10 @@ def test_json_has_a_line_per_photo(folder, capsys):
 
 
 def test_mirror_averages_with_the_mirror_image(folder, capsys):
-    photo = folder / "a.png"
+    photo = folder / "half.png"
+    pixels = np.random.default_rng(3).integers(0, 256, (120, 100, 3), dtype=np.uint8)
+    pixels[:, :50] //= 4
+    Image.fromarray(pixels).save(photo)
     expected = {
         option: AgeGenderEstimator(detector=None, mirror=bool(option)).predict(photo)[0].age
         for option in ((), ("--mirror",))
