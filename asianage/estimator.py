@@ -278,6 +278,8 @@ class AgeGenderEstimator:
                 waiting, faces_waiting = [], 0
         yield from self._predict_faces(waiting)
         if broken:
+            if failures:
+                broken[0].add_note(str(BatchError(failures)))
             raise broken[0]
         if failures:
             raise BatchError(failures)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import draw_faces
+from asianage import ImageError, draw_faces
 from asianage.ages import AgeAxis
 from asianage.drawing import COLORS, label
 from asianage.prediction import FacePrediction
@@ -73,3 +73,10 @@ def test_labels_of_neighbours_do_not_cover_each_other():
 def test_no_faces_means_no_marks():
     photo = np.full((50, 50, 3), 9, dtype=np.uint8)
     assert (np.asarray(draw_faces(photo, [])) == 9).all()
+
+
+def test_the_size_that_was_accepted_for_the_prediction_can_be_accepted_here():
+    image = np.zeros((40, 50, 3), np.uint8)
+    with pytest.raises(ImageError, match="max_pixels=1999"):
+        draw_faces(image, [], max_pixels=1999)
+    assert draw_faces(image, [], max_pixels=2000).size == (50, 40)

@@ -285,12 +285,14 @@ def test_what_was_read_before_the_source_broke_is_finished(estimator):
     def images():
         for seed in range(5):
             yield noise(seed, 64, 64)
+        yield b"no picture"
         raise ConnectionError("the camera is gone")
 
     results = []
-    with pytest.raises(ConnectionError, match="camera"):
+    with pytest.raises(ConnectionError, match="camera") as caught:
         results.extend(estimator.predict_stream(images()))
-    assert len(results) == 5
+    assert [len(faces) for faces in results] == [1, 1, 1, 1, 1, 0]
+    assert "the first is number 5" in caught.value.__notes__[0]
 
 
 def test_a_detector_that_fails_on_one_image_leaves_the_others_done():

@@ -66,7 +66,7 @@ def mobilenet_network(
         dropout: Rate before the two heads, in [0, 1).
         frozen_blocks: How many of the 13 blocks, counted from the input, are not trained; if any, the stem is not
             either.
-        stem_strides: 1 sees the crop enlarged twice, as the published network does; 2 takes a quarter of the time, and
+        stem_strides: 1 sees the crop enlarged twice, as the published network does; 2 is a quarter of the work, since
             every width and height behind the stem is half as large.
         head: How the age is learned, one of `asianage.networks.heads.HEADS`.
         min_age: First age of the axis, in years; matters for a regression only.

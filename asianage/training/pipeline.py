@@ -82,8 +82,8 @@ class CropBatches(keras.utils.PyDataset):
         self._seed = seed
         self._epoch = first_epoch
         self._per_epoch = max(1, int(self._shares.sum()) // self._faces)
-        labelled = [name for name in outputs if name != TEACHER_FEATURES]
-        self._targets, self._weights = self._labels(axis, label_sigma, labelled)
+        labeled = [name for name in outputs if name != TEACHER_FEATURES]
+        self._targets, self._weights = self._labels(axis, label_sigma, labeled)
         if teaching is not None:
             said = {"age_logits": teaching.age_distribution, "gender_logit": teaching.male_probability[:, None]}
             for name, labels in self._targets.items():

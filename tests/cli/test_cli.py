@@ -163,3 +163,20 @@ def test_what_python_writes_passes_while_native_code_is_quiet():
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "python\nagain"
+
+
+def test_a_report_that_cannot_be_drawn_is_refused_before_the_work(folder):
+    code = """
+        import sys
+
+        sys.modules["matplotlib"] = sys.modules["matplotlib.figure"] = None
+        from asianage.cli import main
+
+        sys.exit(main(["evaluate", "there_is_no_such.csv", "--output", "report"]))
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, cwd=folder, check=False
+    )
+    assert done.returncode == 2
+    assert "matplotlib" in done.stderr
+    assert "asianage[train]" in done.stderr

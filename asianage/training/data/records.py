@@ -53,7 +53,7 @@ class FaceRecord:
         if self.gender is not None and self.gender not in GENDERS:
             raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
         if self.split and self.split not in SPLITS:
-            raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {self.split!r}.")
+            raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {self.split!r}. Rename it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +218,12 @@ def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator
 def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
     if not name:
         raise ValueError("the file name is empty. Fill it in or remove the row.")
-    split = row.get("split", "").strip().lower()
-    if split and split not in SPLITS:
-        raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {split!r}. Rename it.")
     return FaceRecord(
         path=root / name,
         age=parse_age(row.get("age", "")),
         gender=parse_gender(row.get("gender", "")),
         dataset=row.get("dataset", "").strip(),
-        split=split,
+        split=row.get("split", "").strip().lower(),
         identity=row.get("identity", "").strip(),
         group=row.get("group", "").strip(),
     )
