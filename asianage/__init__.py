@@ -9,7 +9,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asianage.drawing import draw_faces
     from asianage.errors import (
         BatchError,
         DetectorUnavailableError,
@@ -19,18 +18,19 @@ if TYPE_CHECKING:
         ModelFormatError,
         UploadError,
     )
-    from asianage.estimator import AgeGenderEstimator
-    from asianage.images import list_images, load_image
-    from asianage.prediction import FacePrediction
+    from asianage.faces.images import list_images, load_image
+    from asianage.prediction.drawing import draw_faces
+    from asianage.prediction.estimator import AgeGenderEstimator
+    from asianage.prediction.face_prediction import FacePrediction
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "AgeGenderEstimator": "estimator",
-    "FacePrediction": "prediction",
-    "draw_faces": "drawing",
-    "list_images": "images",
-    "load_image": "images",
+    "AgeGenderEstimator": "prediction.estimator",
+    "FacePrediction": "prediction.face_prediction",
+    "draw_faces": "prediction.drawing",
+    "list_images": "faces.images",
+    "load_image": "faces.images",
     "BatchError": "errors",
     "DetectorUnavailableError": "errors",
     "DownloadError": "errors",

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import AgeGenderEstimator, model_folder
+from asianage import AgeGenderEstimator
+from asianage.models import folder as model_folder
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 COMPACT = model_folder.BUNDLED / "compact"
@@ -55,7 +56,7 @@ def test_the_photo_example_finds_and_labels_a_face(hopper, yunet_path, tmp_path,
     import asianage
 
     # The example takes the default detector, whose weights come from the Hub.
-    monkeypatch.setattr("asianage.detection.selection.YuNetDetector", _with_weights(yunet_path))
+    monkeypatch.setattr("asianage.faces.detection.selection.YuNetDetector", _with_weights(yunet_path))
     photo = tmp_path / "photo.png"
     Image.fromarray(hopper).save(photo)
     monkeypatch.setattr(sys, "argv", ["predict_photo.py", str(photo), str(tmp_path / "out.jpg")])
@@ -81,6 +82,6 @@ def test_the_fine_tuning_example_says_what_was_gained(tmp_path):
 
 
 def _with_weights(path):
-    from asianage.detection.yunet import YuNetDetector
+    from asianage.faces.detection.yunet import YuNetDetector
 
     return lambda model_path=None: YuNetDetector(path if model_path is None else model_path)

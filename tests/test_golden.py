@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from asianage import AgeGenderEstimator
-from asianage.model_folder import bundled_names
+from asianage.models.folder import bundled_names
 
 GOLDEN = Path(__file__).with_name("golden_predictions.json")
 

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 
 import asianage
-from asianage.model_folder import bundled_names
+from asianage.models.folder import bundled_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
 HEAVY = ["tensorflow", "keras", "torch", "jax", "matplotlib", "mtcnn"]
 """Packages that a prediction must not load."""
+
+NEED_EXTRAS = (
+    "asianage.training",
+    "asianage.networks",
+    *(f"asianage.evaluation.{name}" for name in ("report", "figure", "contact_sheet")),
+)
+"""What may import Keras or Matplotlib."""
 
 REPORT = f"""
 import json, sys
@@ -78,11 +85,11 @@ for name in {HEAVY!r}:
     sys.modules[name] = None
 import asianage
 for found in pkgutil.walk_packages(asianage.__path__, "asianage.", onerror=lambda name: None):
-    if not found.name.startswith(("asianage.training", "asianage.networks")) and "__main__" not in found.name:
+    if not found.name.startswith({NEED_EXTRAS!r}) and "__main__" not in found.name:
         importlib.import_module(found.name)
 for name in {HEAVY!r}:
     del sys.modules[name]
-assert "asianage.cli" in sys.modules and "asianage.detection.mtcnn" in sys.modules
+assert "asianage.cli" in sys.modules and "asianage.faces.detection.mtcnn" in sys.modules
 """
     assert loaded_by(code) == []
 
@@ -95,7 +102,8 @@ def state():
 import ai_edge_litert.interpreter, cv2, numpy, PIL.Image, huggingface_hub  # What these change is not ours.
 before, seed = state(), numpy.random.get_state()[1].tolist()
 limit = PIL.Image.MAX_IMAGE_PIXELS
-import asianage, asianage.estimator, asianage.hub, asianage.drawing, asianage.detection, asianage.cli
+import asianage, asianage.prediction.estimator, asianage.models.pretrained, asianage.prediction.drawing
+import asianage.faces.detection, asianage.cli
 assert state() == before
 assert numpy.random.get_state()[1].tolist() == seed
 assert PIL.Image.MAX_IMAGE_PIXELS == limit

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import asianage
-from asianage import model_folder
+from asianage.models import folder as model_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 

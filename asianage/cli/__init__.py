@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from asianage import __version__
-from asianage.cli import output, training
-from asianage.images import IMAGE_SUFFIXES, list_images
+from asianage.cli import output, train
+from asianage.faces.images import IMAGE_SUFFIXES, list_images
 
 STANDARD_INPUT = "-"
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR")
     predict.set_defaults(run=_predict)
 
-    training.add_commands(commands)
+    train.add_commands(commands)
 
     info = commands.add_parser("info", help="show versions, models and detectors, and how to get what is missing")
     info.set_defaults(run=_info)
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from asianage.estimator import AgeGenderEstimator
+    from asianage.prediction.estimator import AgeGenderEstimator
 
     images, failures = _expand(options.paths)
     total = len(images) + len(failures)
@@ -133,15 +133,15 @@ def _expand(paths: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str
 
 
 def _info(options: argparse.Namespace) -> int:
-    from asianage.cli.information import describe
+    from asianage.cli.info import describe
 
     print(describe())
     return 0
 
 
 def _download(options: argparse.Namespace) -> int:
-    from asianage.detection.yunet import WEIGHTS
-    from asianage.downloads import fetch
+    from asianage.faces.detection.yunet import WEIGHTS
+    from asianage.models.downloads import fetch
 
     print(f"YuNet: {fetch(WEIGHTS)}")
     return 0

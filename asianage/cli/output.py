@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from asianage.prediction import FacePrediction
+from asianage.prediction.face_prediction import FacePrediction
 
 Write: TypeAlias = "Callable[[str, Sequence[FacePrediction], Exception | None], None]"
 
@@ -71,7 +71,7 @@ def quiet_native_code() -> Iterator[None]:
 
 def save_drawing(folder: Path, name: str, source: Any, faces: Sequence[FacePrediction]) -> None:
     """Write the photo with boxes and labels into `folder` as JPEG, under a name that is not taken yet."""
-    from asianage.drawing import draw_faces
+    from asianage.prediction.drawing import draw_faces
 
     folder.mkdir(parents=True, exist_ok=True)
     stem = Path(name).stem

@@ -30,7 +30,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from asianage.ages import AgeAxis
+from asianage.models.ages import AgeAxis
 
 HEADS = ("logits", "regression", "ordinal")
 """How an age is learned."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import keras
 
-from asianage.networks.compact import compact_network
 from asianage.networks.dlib_resnet import dlib_resnet_network
+from asianage.networks.gender_routing import study_network
 from asianage.networks.mobilenet import mobilenet_network
+from asianage.networks.residual import compact_network
 from asianage.networks.simple_cnn import simple_cnn_network
-from asianage.networks.study import study_network
 from asianage.networks.vggface import vggface_network
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {

@@ -9,7 +9,7 @@ import argparse
 import time
 
 from asianage import list_images, load_image
-from asianage.detection import find_faces, select_detector
+from asianage.faces.detection import find_faces, select_detector
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from asianage import AgeGenderEstimator, load_image
-from asianage.detection import FaceDetector, select_detector
-from asianage.face_crops import cut_face_crops
-from asianage.face_quality import face_quality
-from asianage.training.data.records import FaceRecord, read_records
+from asianage.data.records import FaceRecord, read_records
+from asianage.faces.crops import cut_face_crops
+from asianage.faces.detection import FaceDetector, select_detector
+from asianage.faces.quality import face_quality
 
 
 def shrunk(factor: float) -> Callable[[np.ndarray], np.ndarray]:

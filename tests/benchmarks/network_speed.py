@@ -1,7 +1,7 @@
 """Time the bundled networks through LiteRT on one thread, beside MobileNetV3-Small converted the same way.
 
-    python tests/benchmarks/network_speed.py            # the bundled networks alone
-    python tests/benchmarks/network_speed.py --compare  # needs the extra `train`
+python tests/benchmarks/network_speed.py            # the bundled networks alone
+python tests/benchmarks/network_speed.py --compare  # needs the extra `train`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from asianage import model_folder
+from asianage.models import folder as model_folder
 
 ROUNDS = 20
 CALLS = 50
@@ -36,7 +36,7 @@ def mobilenet(folder: Path) -> dict[str, Path]:
     """Convert MobileNetV3-Small (96 x 96, random weights) as the bundled networks are converted."""
     import keras
 
-    from asianage.training.export import to_tflite
+    from asianage.training.export.litert import to_tflite
 
     network = keras.applications.MobileNetV3Small((96, 96, 3), weights=None, classes=102)
     samples = np.random.default_rng(0).integers(0, 256, (50, 96, 96, 3), dtype=np.uint8)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from asianage.ages import AgeAxis, expected_age, softmax
-from asianage.config import GENDERS
-from asianage.hub import open_model
-from asianage.runtime import LiteRTNetwork
-from asianage.training.crops import cut_crops
-from asianage.training.data.records import FaceRecord, read_records
-from asianage.training.export import PRECISIONS, to_tflite
-from asianage.training.release import QUANTIZATION_SAMPLES
-from asianage.training.restoring import restore_network
+from asianage.data.crop_cache import cut_crops
+from asianage.data.records import FaceRecord, read_records
+from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.config import GENDERS
+from asianage.models.litert import LiteRTNetwork
+from asianage.models.pretrained import open_model
+from asianage.networks.restore import restore_network
+from asianage.training.export.litert import PRECISIONS, to_tflite
+from asianage.training.export.model_folder import QUANTIZATION_SAMPLES
 
 ROUNDS = 20
 CALLS = 20

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from asianage import AgeGenderEstimator, load_image
-from asianage.training.data.records import read_records
+from asianage.data.records import read_records
 
 
 def moved(shift: float = 0.0, zoom: float = 1.0, angle: float = 0.0) -> Callable[[np.ndarray], np.ndarray]:

@@ -23,8 +23,8 @@ def crops() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def exported(tmp_path) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Run crops through the LiteRT twin of a network, as a prediction would."""
-    from asianage.runtime import LiteRTNetwork
-    from asianage.training.export import to_tflite
+    from asianage.models.litert import LiteRTNetwork
+    from asianage.training.export.litert import to_tflite
 
     def run(network, crops: np.ndarray, precision: str = "float32") -> tuple[np.ndarray, np.ndarray]:
         path = tmp_path / f"{precision}.tflite"

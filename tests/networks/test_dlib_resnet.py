@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from asianage.networks import dlib_resnet, pretrained
-from asianage.networks.compact import compact_network
 from asianage.networks.dlib_resnet import STAGES, dlib_resnet_network, load_dlib_weights
+from asianage.networks.residual import compact_network
 
 
 def integer(value: int) -> bytes:

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow")
 import keras
 from keras import layers
 
-from asianage.ages import AgeAxis, expected_age, probability_at_least, softmax
+from asianage.models.ages import AgeAxis, expected_age, probability_at_least, softmax
 from asianage.networks.heads import HEADS, NormalLogits, OrdinalLogits, UnknownLogits, attach_heads, training_network
 
 

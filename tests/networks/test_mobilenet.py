@@ -11,8 +11,8 @@ pytest.importorskip("tensorflow")
 import keras
 
 from asianage.networks import mobilenet, pretrained
-from asianage.networks.compact import compact_network
 from asianage.networks.mobilenet import BLOCKS, STEM_WIDTH, load_faceres_weights, mobilenet_network
+from asianage.networks.residual import compact_network
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from asianage.config import ModelConfig
 from asianage.errors import ModelFormatError
+from asianage.models.config import ModelConfig
 from asianage.networks.registry import ARCHITECTURES, build_network
-from asianage.training.restoring import build_from_config
+from asianage.networks.restore import build_from_config
 
 SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
@@ -65,10 +65,10 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
 
 ON_ANOTHER_BACKEND = """
 import keras, numpy as np
-from asianage.ages import AgeAxis
+from asianage.models.ages import AgeAxis
 from asianage.networks.heads import training_network
 from asianage.networks.registry import build_network
-from asianage.training.objectives import age_loss, gender_loss
+from asianage.training.fit.losses import age_loss, gender_loss
 
 crops = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
 for name, options, objective, raw in {cases!r}:

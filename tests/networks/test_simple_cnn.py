@@ -7,10 +7,10 @@ pytest.importorskip("tensorflow")
 
 import keras
 
-from asianage.ages import softmax
+from asianage.models.ages import softmax
 from asianage.networks.heads import training_network
 from asianage.networks.simple_cnn import simple_cnn_network
-from asianage.training.export import to_weights
+from asianage.training.export.litert import to_weights
 
 SMALL = {"image_size": 24, "filters": (4, 8), "units": (16, 8)}
 

@@ -8,8 +8,8 @@ pytest.importorskip("tensorflow")
 
 import keras
 
-from asianage.ages import softmax
 from asianage.errors import DownloadError
+from asianage.models.ages import softmax
 from asianage.networks import vggface
 from asianage.networks.heads import training_network
 from asianage.networks.vggface import (

@@ -1,0 +1,153 @@
+"""Find what must not be trained on: damaged files, one picture under two labels, copies in more than one split."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from asianage.data.records import DroppedFile, FaceRecord, RecordTable
+from asianage.errors import ImageError
+from asianage.faces.images import load_image
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE = "unreadable"
+UNLABELLED = "without a label"
+CONFLICTING = "under different labels"
+DUPLICATE = "duplicate"
+CROSS_SPLIT = "duplicate of another split"
+
+_CHUNK = 1024
+
+# Of copies in several splits the one that is measured on stays: published test lists keep their faces.
+_PRECEDENCE = {"test": 0, "val": 1, "train": 2, "": 3}
+
+
+def clean(
+    table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progress: Callable[[int, int], None] | None = None
+) -> RecordTable:
+    """Decode every picture and leave out those that cannot be trusted, each with the reason.
+
+    Left out are pictures without any label; pictures that cannot be decoded; all copies of a picture that is labeled
+    with different ages or genders; and all but one copy of a picture that is there more than once, within a split or
+    in several (then the copy in "test" stays, else the one in "val"). Copies are pictures whose pixels are equal.
+
+    Args:
+        table: What a reader returned; its own list of left-out files is kept.
+        workers: Threads that decode.
+        progress: Called with (done, total) now and then.
+
+    Returns:
+        What is left, in the same order, and the list of what is not.
+
+    Raises:
+        FileNotFoundError: Pictures are missing: that is a wrong folder or half a copy, not a fault of single pictures.
+    """
+    table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
+    return _without(table, _find(table.records, workers, progress))
+
+
+def clean_training_part(
+    table: RecordTable | Sequence[FaceRecord], *, progress: Callable[[int, int], None] | None = None
+) -> RecordTable:
+    """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
+
+    The other splits keep all their pictures, so that figures on published lists stay comparable.
+
+    Raises:
+        FileNotFoundError: Pictures are missing.
+    """
+    table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
+    found = _find(table.records, 2, progress)
+    return _without(table, {index: file for index, file in found.items() if table.records[index].split == "train"})
+
+
+def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordTable:
+    """Return a table without the records at some positions, and say how many they are."""
+    kept = [record for index, record in enumerate(table.records) if index not in left_out]
+    cleaned = RecordTable(kept, [*table.dropped, *(left_out[index] for index in sorted(left_out))])
+    if cleaned.dropped:
+        logger.warning(cleaned.summary())
+    return cleaned
+
+
+def _find(
+    records: Sequence[FaceRecord], workers: int, progress: Callable[[int, int], None] | None
+) -> dict[int, DroppedFile]:
+    """Return position -> what speaks against the record."""
+    _require_files(records)
+    found = _hash_pictures(records, workers, progress)
+    reasons: dict[int, DroppedFile] = {}
+    copies: dict[str, list[int]] = {}
+    for index, (record, (digest, problem)) in enumerate(zip(records, found, strict=True)):
+        if problem:
+            reasons[index] = DroppedFile(record.path, UNREADABLE, problem)
+        elif record.age is None and record.gender is None:
+            reasons[index] = DroppedFile(record.path, UNLABELLED)
+        else:
+            copies.setdefault(digest, []).append(index)
+    for indices in copies.values():
+        if len(indices) > 1:
+            reasons.update(_judge(records, indices))
+    return reasons
+
+
+def _require_files(records: Sequence[FaceRecord]) -> None:
+    missing = [record.path for record in records if not record.path.is_file()]
+    if missing:
+        names = ", ".join(str(path) for path in missing[:3])
+        raise FileNotFoundError(
+            f"{len(missing):,} of {len(records):,} pictures are missing, for instance {names}. Check the folder "
+            "that the table starts from, and that all was copied; remove the rows of pictures that you do not have."
+        )
+
+
+def _hash_pictures(
+    records: Sequence[FaceRecord], workers: int, progress: Callable[[int, int], None] | None
+) -> list[tuple[str, str]]:
+    """Return for each record the hash of its pixels, or "" and what is wrong with it."""
+    found: list[tuple[str, str]] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(records), _CHUNK):
+            found.extend(pool.map(_hash_picture, [record.path for record in records[start : start + _CHUNK]]))
+            if progress is not None:
+                progress(len(found), len(records))
+    return found
+
+
+def _hash_picture(path: Path) -> tuple[str, str]:
+    try:
+        image = load_image(path)
+    except ImageError as error:
+        return "", str(error)
+    return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest(), ""
+
+
+def _judge(records: Sequence[FaceRecord], indices: list[int]) -> dict[int, DroppedFile]:
+    """Decide which copies of one picture are left out."""
+    same = [records[index] for index in indices]
+    if len({r.age for r in same} - {None}) > 1 or len({r.gender for r in same} - {None}) > 1:
+        labels = "; ".join(f"{r.path}: {_label(r)}" for r in same)
+        return {index: DroppedFile(records[index].path, CONFLICTING, labels) for index in indices}
+    kept = min(indices, key=lambda index: (_PRECEDENCE[records[index].split], _missing_labels(records[index]), index))
+    return {
+        index: DroppedFile(
+            records[index].path,
+            DUPLICATE if records[index].split == records[kept].split else CROSS_SPLIT,
+            f"the same picture as {records[kept].path}",
+        )
+        for index in indices
+        if index != kept
+    }
+
+
+def _missing_labels(record: FaceRecord) -> int:
+    return (record.age is None) + (record.gender is None)
+
+
+def _label(record: FaceRecord) -> str:
+    age = "age unknown" if record.age is None else f"{record.age:g} years"
+    return f"{age}, {record.gender or 'gender unknown'}{', ' + record.split if record.split else ''}"

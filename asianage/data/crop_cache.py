@@ -1,0 +1,217 @@
+"""Records -> aligned crops, cut once by the code that also serves predictions, and kept on disk.
+
+The cache is one array file that is mapped into memory, so its size is bounded by the disk and not by the memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from asianage.data.records import FaceRecord, records_sha256
+from asianage.faces import alignment
+from asianage.faces.detection import FaceDetector, find_faces, select_detector
+from asianage.faces.images import load_image
+
+logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 2
+
+_FILES = frozenset({"crops.json", "crops.npy"})
+"""What a folder of crops holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropCache:
+    """Aligned crops of a list of records.
+
+    Attributes:
+        records: The records, one per crop.
+        crops: uint8 (len(records), size + 2 * margin, size + 2 * margin, 3), RGB, mapped from disk.
+        detected: bool (len(records),): whether a face was detected, or the whole picture taken as the face.
+        readable: bool (len(records),): whether the picture could be read; the crop of another is black.
+        size: Side of the inner crop that a network sees at prediction, in pixels.
+        margin: Pixels around it, for augmentation.
+    """
+
+    records: list[FaceRecord]
+    crops: np.ndarray
+    detected: np.ndarray
+    readable: np.ndarray
+    size: int
+    margin: int
+
+    def inner(self, index: int) -> np.ndarray:
+        """Return the crop of one record exactly as a prediction would cut it: uint8 (size, size, 3)."""
+        return self.crops[index, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
+
+    def positions(self, split: str) -> np.ndarray:
+        """Return the positions int (n,) of the readable pictures of a split.
+
+        Raises:
+            ValueError: There are none.
+        """
+        positions = [i for i, record in enumerate(self.records) if record.split == split and self.readable[i]]
+        if not positions:
+            raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
+        return np.array(positions)
+
+
+def face_similarity(image: np.ndarray, detector: FaceDetector | None) -> tuple[np.ndarray, bool]:
+    """Return the similarity of the largest face of `image`, and whether one was detected.
+
+    Pictures of a data set hold one labeled face each: where none is detected the whole picture is taken.
+    """
+    faces = find_faces(detector, image) if detector is not None else []
+    if not faces:
+        return alignment.similarity_from_whole_image(*image.shape[:2]), False
+    return alignment.similarity_from_face(faces[0].box, faces[0].landmarks), True
+
+
+def cut_crops(
+    records: Sequence[FaceRecord],
+    folder: str | os.PathLike[str],
+    *,
+    size: int,
+    margin: int,
+    detector: str | None = "auto",
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> CropCache:
+    """Cut the crops of `records` into `folder`, or read them from there if that was done before.
+
+    Args:
+        records: What to cut, in the order of the result.
+        folder: Where the cache lies; made if missing, replaced if it was cut otherwise, from other records, or from
+            pictures that have changed since.
+        size: Side of the crop that the network sees, in pixels.
+        margin: Pixels kept around it on each side.
+        detector: As `asianage.faces.detection.select_detector`; None takes every picture as one face.
+        workers: Threads, each with a detector of its own.
+        progress: Called with (done, total) now and then.
+
+    Raises:
+        FileExistsError: `folder` holds something else.
+        OSError: The disk is too full.
+        ValueError: No picture could be read.
+    """
+    folder = Path(folder)
+    key = {
+        "version": CACHE_VERSION,
+        "size": size,
+        "margin": margin,
+        "detector": Path(detector).name if detector else None,
+        "template": alignment.TEMPLATE.tolist(),
+        "records": records_sha256(records),
+    }
+    if (folder / "crops.json").is_file():
+        stored = json.loads((folder / "crops.json").read_text("utf-8"))
+        if stored.get("key") == key and _are_unchanged(records, stored["pictures"]):
+            return _open(folder, records, stored)
+    _require_replaceable(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        _require_space(partial, len(records) * (size + 2 * margin) ** 2 * 3)
+        pictures = [_state(record.path) for record in records]
+        status = _cut_all(records, partial, size, margin, detector, workers, progress)
+        (partial / "crops.json").write_text(json.dumps({"key": key, "pictures": pictures, **status}), "utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return _open(folder, records, json.loads((folder / "crops.json").read_text("utf-8")))
+
+
+def _state(path: Path) -> list[int] | None:
+    """Return what tells a file from another of its name: size and time of the last change; None if it is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _are_unchanged(records: Sequence[FaceRecord], before: Sequence[list[int] | None]) -> bool:
+    """Tell whether no picture has changed; one that is no longer there has not: its crop is enough."""
+    return all(_state(record.path) in (None, state) for record, state in zip(records, before, strict=True))
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that is not one of crops, which may be where somebody keeps pictures."""
+    if folder.exists() and (not folder.is_dir() or not {file.name for file in folder.iterdir()} <= _FILES):
+        raise FileExistsError(
+            f"{folder} would be replaced by crops, and holds something else. Choose another output folder, or move it."
+        )
+
+
+def _require_space(folder: Path, size: int) -> None:
+    """Refuse to begin what the disk cannot hold: a mapped file that outgrows it would end the process."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"The crops need {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or take another disk",
+            str(folder.parent),
+        )
+
+
+def _cut_all(
+    records: Sequence[FaceRecord],
+    folder: Path,
+    size: int,
+    margin: int,
+    detector: str | None,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, object]:
+    side = size + 2 * margin
+    crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
+    local = threading.local()
+
+    def cut(index: int) -> tuple[bool, str]:
+        try:
+            image = load_image(records[index].path)
+        except (OSError, ValueError) as error:
+            return False, str(error)
+        if not hasattr(local, "detector"):
+            local.detector = select_detector(detector) if detector is not None else None
+        similarity, found = face_similarity(image, local.detector)
+        crops[index] = alignment.cut_crop(image, similarity, size, margin=margin)
+        return found, ""
+
+    detected, failures = [], {}
+    with ThreadPoolExecutor(workers) as pool:
+        for index, (found, failure) in enumerate(pool.map(cut, range(len(records)))):
+            detected.append(found)
+            if failure:
+                failures[str(index)] = failure
+                logger.warning("left out %s: %s", records[index].path, failure)
+            if progress is not None and (index % 100 == 99 or index + 1 == len(records)):
+                progress(index + 1, len(records))
+    if len(failures) == len(records):
+        raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures['0']}")
+    crops.flush()
+    missed = len(records) - len(failures) - sum(detected)
+    if detector is not None and missed:
+        logger.warning("no face was found in %d of %d pictures: they were taken as one face", missed, len(records))
+    return {"detected": detected, "failures": failures}
+
+
+def _open(folder: Path, records: Sequence[FaceRecord], stored: dict) -> CropCache:
+    crops = np.load(folder / "crops.npy", mmap_mode="r")
+    readable = np.ones(len(records), dtype=bool)
+    readable[[int(index) for index in stored["failures"]]] = False
+    detected = np.array(stored["detected"], dtype=bool)
+    return CropCache(list(records), crops, detected, readable, stored["key"]["size"], stored["key"]["margin"])

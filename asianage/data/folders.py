@@ -1,0 +1,109 @@
+"""Folders of one's own pictures, labeled by the names of their subfolders -> records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
+from asianage.faces.images import IMAGE_SUFFIXES
+from asianage.models.config import GENDERS
+
+NOT_A_PICTURE = "not a picture"
+
+
+def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> RecordTable:
+    """Read a folder whose subfolders are named ``female`` and ``male``, or by ages such as ``25``, or both, nested.
+
+    Args:
+        root: The folder. ``female/25/a.jpg`` and ``25/female/a.jpg`` say the same; ``female/a.jpg`` has no age.
+        dataset: Name of the data set; by default the folder's own.
+
+    Returns:
+        The records, sorted by path, and the files that are not pictures.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: A subfolder is neither a gender nor an age, holds no picture, or a picture has no label.
+    """
+    root = require_folder(root)
+    dataset = root.resolve().name if dataset is None else dataset
+    records, dropped = [], []
+    for path in list_files(root):
+        if is_picture(path):
+            age, gender = _labels(path, root)
+            records.append(FaceRecord(path, age, gender, dataset))
+        else:
+            dropped.append(DroppedFile(path, NOT_A_PICTURE))
+    _require_filled(root, records)
+    return RecordTable(records, dropped)
+
+
+def require_folder(root: str | os.PathLike[str]) -> Path:
+    """Return `root` as a path.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        NotADirectoryError: It is a file.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise FileNotFoundError(f"`root` must be a folder of pictures. Received: {root}, which is not there.")
+    if not root.is_dir():
+        raise NotADirectoryError(f"`root` must be a folder of pictures. Received: {root}, which is a file.")
+    return root
+
+
+def list_files(root: Path) -> Iterator[Path]:
+    """Yield every file below `root`, in a fixed order; hidden folders are left out."""
+    for directory, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            yield Path(directory, name)
+
+
+def is_picture(path: Path) -> bool:
+    """Tell by its name whether a file is a picture; the hidden files of desktops are none."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _labels(path: Path, root: Path) -> tuple[float | None, str | None]:
+    folders = path.relative_to(root).parts[:-1]
+    ages, genders = [], []
+    for name in folders:
+        if name.strip().lower() in GENDERS:
+            genders.append(parse_gender(name))
+        else:
+            ages.append(_age(name, path.parent))
+    if not folders:
+        raise ValueError(
+            f"{path} has no label. Put it into a subfolder named female, male or by its age in years, or use a table."
+        )
+    if len(ages) > 1 or len(genders) > 1:
+        raise ValueError(f"{path} has more than one age or gender: {', '.join(folders)}. Leave one of each.")
+    return (ages[0] if ages else None), (genders[0] if genders else None)
+
+
+def _age(name: str, folder: Path) -> float | None:
+    try:
+        return parse_age(name)
+    except ValueError as error:
+        raise ValueError(
+            f"Subfolders must be named female, male, or by an age in years from 0 to 120. "
+            f"Received: {name!r} in {folder}. Rename or remove it."
+        ) from error
+
+
+def _require_filled(root: Path, records: list[FaceRecord]) -> None:
+    if not records:
+        raise ValueError(
+            f"{root} holds no pictures in subfolders. Name the subfolders female and male, or by ages, or pass a CSV "
+            "table."
+        )
+    filled = {parent for record in records for parent in record.path.parents}
+    for directory, folders, _ in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        empty = [Path(directory, name) for name in folders if Path(directory, name) not in filled]
+        if empty:
+            raise ValueError(f"The folder {empty[0]} holds no picture. Fill it or remove it.")

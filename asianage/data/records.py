@@ -1,0 +1,252 @@
+"""The table of labeled faces that everything in training starts from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from numbers import Real
+from pathlib import Path
+
+from asianage.models.config import GENDERS
+
+MAX_AGE = 120
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRecord:
+    """One labeled picture of one face.
+
+    Attributes:
+        path: The image file.
+        age: Years; None if unknown.
+        gender: "female" or "male" as labeled; None if unknown.
+        dataset: Name of the data set it comes from.
+        split: "train", "val" or "test"; "" if not assigned.
+        identity: Pictures of one person share it; "" if unknown.
+        group: Group label of the data set, for reports; recipes with `other_group_share` use fewer faces of UTKFace's
+            groups other than Asian. "" if unknown.
+
+    Raises:
+        ValueError: Age, gender or split is none of these.
+    """
+
+    path: Path
+    age: float | None
+    gender: str | None
+    dataset: str = ""
+    split: str = ""
+    identity: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        """Take a path as text, and refuse labels that would be misunderstood later."""
+        object.__setattr__(self, "path", Path(self.path))
+        if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
+            raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}], or None. Received: {self.age!r}.")
+        if self.gender is not None and self.gender not in GENDERS:
+            raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
+        if self.split and self.split not in SPLITS:
+            raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {self.split!r}. Rename it.")
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedFile:
+    """A file that was left out, and why.
+
+    Attributes:
+        path: The file.
+        reason: One of a few words that can be counted, for instance "not a picture".
+        detail: What exactly was found.
+    """
+
+    path: Path
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTable:
+    """Records, and the files that were left out on the way to them.
+
+    Attributes:
+        records: What is left to train on.
+        dropped: What is not, file by file.
+    """
+
+    records: list[FaceRecord]
+    dropped: list[DroppedFile]
+
+    def reasons(self) -> dict[str, int]:
+        """Return reason -> number of files left out for it, the most frequent first."""
+        return dict(Counter(file.reason for file in self.dropped).most_common())
+
+    def summary(self) -> str:
+        """Return one line for people: how many faces there are, and how many files were left out why."""
+        kept = f"{len(self.records):,} faces"
+        if not self.dropped:
+            return f"{kept}; no file was left out"
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons().items())
+        return f"{kept}; {len(self.dropped):,} files were left out: {reasons}"
+
+    def write_dropped(self, table: str | os.PathLike[str]) -> None:
+        """Write the files that were left out as a CSV file with the columns file, reason and detail."""
+        _write_csv(Path(table), ("file", "reason", "detail"), ((f.path, f.reason, f.detail) for f in self.dropped))
+
+
+def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
+    """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age`` and ``gender``.
+
+    Optional columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means
+    unknown: such a row trains only the head that it has a label for.
+
+    Args:
+        table: The CSV file, UTF-8, with a header line.
+        root: Folder that relative file names start from; by default the table's own.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+        ValueError: A column is missing, or a line holds a value that cannot be used; the message gives its number.
+    """
+    table = Path(table)
+    root = table.parent if root is None else Path(root)
+    if not table.is_file():
+        raise FileNotFoundError(f"The table must be a CSV file. Received: {table}, which is no file. Check the path.")
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            records = list(_read_rows(csv.reader(file, strict=True), table, root))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{table} must be text in UTF-8: {error}. Save the table again with this encoding.") from error
+    except csv.Error as error:
+        raise ValueError(f"{table} is not a readable CSV file: {error}. Check its quotes.") from error
+    if not records:
+        raise ValueError(f"{table} holds no rows. Add one line per picture.")
+    return records
+
+
+def write_records(
+    records: Iterable[FaceRecord], table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> None:
+    """Write records as a CSV file that `read_records` reads again.
+
+    Args:
+        records: What to write.
+        table: The CSV file; one that is there is replaced in one step.
+        root: Folder that the file names are written relative to; None writes the paths as they are.
+
+    Raises:
+        ValueError: A file does not lie below `root`.
+    """
+    names = [field.name for field in fields(FaceRecord)]
+    lines = ([_name(record.path, root), *(getattr(record, name) for name in names[1:])] for record in records)
+    _write_csv(Path(table), ("file", *names[1:]), lines)
+
+
+def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> str:
+    """Hash what the records say: paths (or file names, which do not depend on the machine), labels and splits."""
+    digest = hashlib.sha256()
+    for record in records:
+        name = record.path.name if by_name else record.path.as_posix()
+        digest.update(f"{name},{record.age},{record.gender},{record.split}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def parse_age(text: str) -> float | None:
+    """Return the age that `text` holds, in years; None if it is empty.
+
+    Raises:
+        ValueError: It is not a number in [0, 120].
+    """
+    if not text.strip():
+        return None
+    try:
+        # Python takes 2_5 for 25.
+        age = math.nan if "_" in text else float(text)
+    except ValueError:
+        age = math.nan
+    if not 0 <= age <= MAX_AGE:
+        raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}]. Received: {text!r}. Correct or empty it.")
+    return age
+
+
+def parse_gender(text: str) -> str | None:
+    """Return "female" or "male", in whatever letter case `text` has it; None if it is empty.
+
+    Raises:
+        ValueError: It is another word.
+    """
+    gender = text.strip().lower()
+    if not gender:
+        return None
+    if gender not in GENDERS:
+        raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or empty. Received: {text!r}. Correct or empty it.")
+    return gender
+
+
+def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator[FaceRecord]:
+    columns = [column.strip().lower() for column in next(reader, [])]
+    name = "file" if "file" in columns else "image"
+    if name not in columns or not {"age", "gender"} & set(columns):
+        raise ValueError(
+            f"{table} must have a column `file` (or `image`) and at least one of `age` and `gender`. "
+            f"Received: {columns}. Name the columns in the first line, separated by commas."
+        )
+    if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
+        raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
+    lines: dict[Path, int] = {}
+    for number, cells in enumerate(reader, start=2):
+        if not cells:
+            continue
+        try:
+            if len(cells) != len(columns):
+                raise ValueError(f"{len(columns)} values are needed. Received: {len(cells)}. Quote names with commas.")
+            row = dict(zip(columns, cells, strict=True))
+            record = _record(row, root, row[name].strip())
+            if (first := lines.setdefault(record.path, number)) != number:
+                raise ValueError(f"the file {record.path} is in line {first} too. Make one line of the two.")
+            yield record
+        except ValueError as error:
+            raise ValueError(f"{table}, line {number}: {error}") from error
+
+
+def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
+    if not name:
+        raise ValueError("the file name is empty. Fill it in or remove the row.")
+    return FaceRecord(
+        path=root / name,
+        age=parse_age(row.get("age", "")),
+        gender=parse_gender(row.get("gender", "")),
+        dataset=row.get("dataset", "").strip(),
+        split=row.get("split", "").strip().lower(),
+        identity=row.get("identity", "").strip(),
+        group=row.get("group", "").strip(),
+    )
+
+
+def _name(path: Path, root: str | os.PathLike[str] | None) -> str:
+    if root is None:
+        return str(path)
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError as error:
+        raise ValueError(f"Files must lie below `root` ({root}). Received: {path}. Pass a common folder.") from error
+
+
+def _write_csv(table: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file in one step, so that a full disk or an interruption leaves the old one or none."""
+    partial = table.with_name(f".{table.name}.partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            for row in rows:
+                writer.writerow("" if value is None else value for value in row)
+        partial.replace(table)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,39 @@
+"""A table, a list or a folder of labeled faces, whichever it is -> records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
+from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
+from asianage.data.folders import is_picture, list_files, read_folders
+from asianage.data.records import RecordTable, read_records
+from asianage.data.utkface import is_named_as_utkface, read_utkface
+
+
+def read_source(source: str | os.PathLike[str]) -> RecordTable:
+    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in any layout that is known.
+
+    Of a folder the first picture decides: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
+    All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
+
+    Raises:
+        FileNotFoundError: There is nothing at `source`.
+        ValueError: It cannot be read as what it looks like.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")
+    if source.is_file():
+        return read_afad_list(source) if source.suffix.lower() == ".txt" else RecordTable(read_records(source), [])
+    first = next((path for path in list_files(source) if is_picture(path)), None)
+    if first is None:
+        raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
+    if is_laid_out_as_afad(first):
+        return read_afad(source)
+    if is_named_as_utkface(first):
+        return read_utkface(source)
+    if is_named_as_all_age_faces(first):
+        return read_all_age_faces(source)
+    return read_folders(source)

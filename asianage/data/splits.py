@@ -1,0 +1,298 @@
+"""Which faces train, which choose and which measure: decided by names and a seed, never by order, place or labels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from asianage.data.records import SPLITS, FaceRecord, read_records, write_records
+
+FOLDS = 5
+
+STUDY_AGES = (15, 40)
+"""First and last age of the study, in years."""
+
+STUDY_SHARE = 0.2
+"""Share of every class that the study measured on."""
+
+
+def identity_split(records: Iterable[FaceRecord], *, fold: int = 0, seed: int = 0) -> list[FaceRecord]:
+    """Split 60/20/20 so that nobody is in two splits: the protocol of Paplham and Franc (CVPR 2024) for AFAD.
+
+    Each data set is divided into five parts of equal size; in fold k part k is "test" and the next one "val". So the
+    five test splits together are the whole data set. Faces of an unknown identity count as a person each, and the
+    splits that the records had are replaced.
+
+    Args:
+        records: Faces; their order does not matter.
+        fold: 0 to 4.
+        seed: Another seed divides otherwise.
+
+    Returns:
+        The records in the same order, with `split` filled.
+
+    Raises:
+        ValueError: The fold does not exist, or a data set has fewer than five identities.
+    """
+    if fold not in range(FOLDS):
+        raise ValueError(f"`fold` must be in [0, {FOLDS - 1}]. Received: {fold!r}.")
+    records = list(records)
+    parts = _parts(records, seed)
+    names = {fold: "test", (fold + 1) % FOLDS: "val"}
+    return [replace(record, split=names.get(part, "train")) for record, part in zip(records, parts, strict=True)]
+
+
+def study_split(records: Iterable[FaceRecord], *, classes: str = "gender", seed: int = 0) -> list[FaceRecord]:
+    """Split 80/20 by image, as the study did: ages 15 to 40, the same share of every class, rounded down.
+
+    On the list of the full AFAD the numbers are the study's own: by gender 12,734 women and 20,149 men to measure on;
+    by age, within one gender, 12,725 women and 20,137 men. Which images these are is not known of the study. Faces of
+    one person fall into both splits, which flatters the result; `identity_split` does not do that.
+
+    Args:
+        records: Faces; their order does not matter. For networks of one gender pass the faces of that gender.
+        classes: "gender" or "age": what makes a class.
+        seed: Another seed divides otherwise.
+
+    Returns:
+        The faces of those ages in the same order, with `split` "train" or "val".
+
+    Raises:
+        ValueError: `classes` is unknown, or a face lacks an age or what makes its class.
+    """
+    if classes not in ("gender", "age"):
+        raise ValueError(f"`classes` must be gender or age. Received: {classes!r}.")
+    records = list(records)
+    incomplete = [record for record in records if record.age is None or getattr(record, classes) is None]
+    if incomplete:
+        raise ValueError(
+            f"The study's split needs the age and the {classes} of every face. Received {len(incomplete):,} without, "
+            f"for instance {incomplete[0].path}. Leave them out or split by identity."
+        )
+    records = [record for record in records if STUDY_AGES[0] <= (record.age or 0) < STUDY_AGES[1] + 1]
+    names = _names(records)
+    members: dict[object, list[int]] = {}
+    for index, record in enumerate(records):
+        members.setdefault(record.gender if classes == "gender" else int(record.age or 0), []).append(index)
+    measured: set[int] = set()
+    for indices in members.values():
+        indices.sort(key=lambda index: _rank(names[index], seed))
+        measured.update(indices[: int(len(indices) * STUDY_SHARE)])
+    return [replace(record, split="val" if index in measured else "train") for index, record in enumerate(records)]
+
+
+def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[FaceRecord]:
+    """Split 75/25 into "train" and "val", nobody in both, every fourth person in the order of their ages in "val".
+
+    Faces of an unknown identity count as a person each; the splits that the records had are replaced.
+
+    Args:
+        records: Faces; their order does not matter.
+        seed: Another seed divides otherwise.
+
+    Returns:
+        The records in the same order, with `split` filled.
+
+    Raises:
+        ValueError: All faces are of one person.
+    """
+    records = list(records)
+    names = _names(records)
+    persons: dict[tuple[str, str], list[int]] = {}
+    for index, record in enumerate(records):
+        persons.setdefault((record.dataset, record.identity or names[index]), []).append(index)
+    if len(persons) < 2:
+        raise ValueError(
+            "Faces of two people or more are needed, so that nobody is both learned from and held out. Received: "
+            f"{len(records)} faces of one `identity`. Correct that column, or add faces of others."
+        )
+    # Ages first, so that both parts have all of them; chance decides within an age.
+    order = sorted(
+        persons.values(), key=lambda person: (min(records[i].age or 0 for i in person), _rank(names[person[0]], seed))
+    )
+    held_out = {index for person in order[1::4] for index in person}
+    return [replace(record, split="val" if index in held_out else "train") for index, record in enumerate(records)]
+
+
+def given_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
+    """Return the records as they are split, after checking that each is and that nobody is in two splits.
+
+    Raises:
+        ValueError: A face has no split, there is nothing to train on, or an identity is in more than one split.
+    """
+    records = list(records)
+    unassigned = [record for record in records if record.split not in SPLITS]
+    if unassigned:
+        raise ValueError(
+            f"Every face must have a split ({', '.join(SPLITS)}). Received {len(unassigned):,} without, for instance "
+            f"{unassigned[0].path}. Fill the column `split`, or split by identity."
+        )
+    if not any(record.split == "train" for record in records):
+        raise ValueError(f"No face has the split train. Received: {sorted({record.split for record in records})}.")
+    shared = shared_identities(records)
+    if shared:
+        dataset, identity = shared[0]
+        raise ValueError(
+            f"{len(shared):,} identities are in more than one split, for instance {identity!r} of "
+            f"{dataset or 'the data'}. Move all pictures of a person into one split, or split by identity."
+        )
+    return records
+
+
+PROTOCOLS: dict[str, Callable[..., list[FaceRecord]]] = {
+    "identity": identity_split,
+    "study": study_split,
+    "given": given_split,
+}
+"""Name -> function of the records and of the keyword arguments it has."""
+
+
+def split_records(
+    records: Sequence[FaceRecord], protocol: str, *, fold: int = 0, classes: str = "gender"
+) -> list[FaceRecord]:
+    """Split records by the name of a protocol.
+
+    Args:
+        records: Faces.
+        protocol: A name in `PROTOCOLS`.
+        fold: Of the split by identity: 0 to 4.
+        classes: Of the study's split: "gender" or "age".
+
+    Raises:
+        ValueError: There is no such protocol, or the records cannot be split by it.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"`split` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}.")
+    if fold and protocol != "identity":
+        raise ValueError(f"`fold` is for the split by identity. Received: fold={fold}, split={protocol!r}.")
+    options: dict[str, dict[str, object]] = {"identity": {"fold": fold}, "study": {"classes": classes}}
+    return PROTOCOLS[protocol](records, **options.get(protocol, {}))
+
+
+def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> str:
+    """Write the split of a run, and return its SHA-256; names start at the folder that all files share.
+
+    Args:
+        records: The faces of the run.
+        table: The CSV file, as `write_split` writes it.
+        fixed: Whether networks have been trained already on what the file says.
+
+    Raises:
+        FileExistsError: There is a file of that name which is no split of a run.
+        ValueError: `fixed`, and the file says something else.
+    """
+    if table.exists() and not _digest_file(table).is_file():
+        raise FileExistsError(f"{table} would be replaced, and is not of a run. Choose another output folder.")
+    root = os.path.commonpath([record.path.parent for record in records])
+    if fixed and table.is_file():
+        before = read_split(table, root)
+        if before != sorted(records, key=lambda record: record.path.as_posix()):
+            raise ValueError(
+                f"{table.parent} holds a run on other faces or another split: {len(before):,} faces. Received: "
+                f"{len(records):,}. Go on with the same data, or choose another output folder."
+            )
+    return write_split(records, table, root)
+
+
+def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
+    """Return (dataset, identity) of everybody who is in more than one split, sorted."""
+    splits: dict[tuple[str, str], set[str]] = {}
+    for record in records:
+        if record.identity and record.split:
+            splits.setdefault((record.dataset, record.identity), set()).add(record.split)
+    return sorted(person for person, found in splits.items() if len(found) > 1)
+
+
+def write_split(
+    records: Sequence[FaceRecord], table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> str:
+    """Write a split as a CSV file, and its SHA-256 into a second file beside it (``*.sha256``).
+
+    With `root` the content does not depend on the machine: names relative to it, sorted.
+
+    Args:
+        records: What to write.
+        table: The CSV file.
+        root: Folder that the names are written relative to; None writes the paths as they are.
+
+    Returns:
+        The SHA-256 of the CSV file, in hexadecimal.
+
+    Raises:
+        ValueError: A file does not lie below `root`.
+    """
+    table = Path(table)
+    # First, so that the table is known as a split of a run even if writing it is cut off.
+    _digest_file(table).touch()
+    write_records(sorted(records, key=lambda record: record.path.as_posix()), table, root)
+    digest = _sha256(table)
+    # The form that `sha256sum --check` reads.
+    _digest_file(table).write_text(f"{digest}  {table.name}\n", "utf-8")
+    return digest
+
+
+def read_split(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
+    """Read a split that `write_split` wrote.
+
+    Raises:
+        FileNotFoundError: The CSV file or the file of its SHA-256 is missing.
+        ValueError: The CSV file was altered since.
+    """
+    table = Path(table)
+    records = read_records(table, root)
+    expected, received = _digest_file(table).read_text("utf-8").partition(" ")[0], _sha256(table)
+    if received != expected:
+        raise ValueError(
+            f"{table} was altered: its SHA-256 is {received}, {_digest_file(table).name} says {expected}. Write the "
+            "split again, or read it as an ordinary table."
+        )
+    return records
+
+
+def _parts(records: Sequence[FaceRecord], seed: int) -> list[int]:
+    """Return for each record the part, 0 to 4, that its person belongs to. Parts of a data set are of equal size."""
+    unknown = [index for index, record in enumerate(records) if not record.identity]
+    names = dict(zip(unknown, _names([records[index] for index in unknown]), strict=True))
+    people: dict[str, dict[str, list[int]]] = {}
+    for index, record in enumerate(records):
+        person = f"identity {record.identity}" if record.identity else f"file {names[index]}"
+        people.setdefault(record.dataset, {}).setdefault(person, []).append(index)
+    parts = [0] * len(records)
+    for dataset, members in people.items():
+        if len(members) < FOLDS:
+            raise ValueError(
+                f"At least {FOLDS} identities are needed to split {dataset or 'the data'}. Received: {len(members)}. "
+                "Add pictures of other people, or fill the column `split`."
+            )
+        total, done = sum(map(len, members.values())), 0
+        for person in sorted(members, key=lambda person: _rank(f"{dataset} {person}", seed)):
+            # The middle of a person's pictures decides, so that parts stay equal where people have many.
+            part = int((done + len(members[person]) / 2) * FOLDS / total)
+            for index in members[person]:
+                parts[index] = part
+            done += len(members[person])
+    return parts
+
+
+def _names(records: Sequence[FaceRecord]) -> list[str]:
+    """Return file names that tell the pictures of a data set apart and are the same on every machine."""
+    folders: dict[str, set[Path]] = {}
+    for record in records:
+        folders.setdefault(record.dataset, set()).add(record.path.parent)
+    common = {dataset: Path(os.path.commonpath(paths)).as_posix() for dataset, paths in folders.items()}
+    return [record.path.as_posix().removeprefix(common[record.dataset]).lstrip("/") for record in records]
+
+
+def _rank(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _sha256(table: Path) -> str:
+    return hashlib.sha256(table.read_bytes()).hexdigest()
+
+
+def _digest_file(table: Path) -> Path:
+    return table.with_name(f"{table.name}.sha256")

@@ -1,6 +1,0 @@
-"""Face detectors: where the faces of a photo are."""
-
-from asianage.detection.detector import Detection, FaceDetector, find_faces
-from asianage.detection.selection import select_detector
-
-__all__ = ["Detection", "FaceDetector", "find_faces", "select_detector"]

@@ -1,0 +1,7 @@
+"""A model measured, through the estimator."""
+
+from __future__ import annotations
+
+from asianage.evaluation.evaluate import Evaluation, evaluate
+
+__all__ = ["Evaluation", "evaluate"]

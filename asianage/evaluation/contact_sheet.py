@@ -1,0 +1,80 @@
+"""The worst predictions as a sheet of pictures, to see what goes wrong and which labels are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from asianage.evaluation.figure_style import MIDDLE, UNKNOWN_COLOR
+from asianage.faces.images import load_image
+
+COLUMNS = 6
+MAX_PICTURES = 12
+PICTURE_SIDE = 256
+"""Larger pictures are shrunk to this many pixels before they are drawn."""
+
+# In inches: a picture, the cell that also holds the words below it, the line of the title, the left margin.
+SIDE, CELL_WIDTH, CELL_HEIGHT, TITLE_HEIGHT, MARGIN = 1.6, 1.75, 2.4, 0.55, 0.15
+
+_MAX_NAME = 21
+
+
+@dataclass(frozen=True, slots=True)
+class SheetEntry:
+    """One picture of a sheet.
+
+    Attributes:
+        path: The image file.
+        lines: What is written below it, first line in bold.
+    """
+
+    path: Path
+    lines: tuple[str, ...]
+
+
+def contact_sheet(title: str, entries: Sequence[SheetEntry]) -> Figure:
+    """Draw pictures in a grid with a few words below each.
+
+    Args:
+        title: What the pictures have in common.
+        entries: 1 to `MAX_PICTURES` pictures, worst first.
+    """
+    columns = min(COLUMNS, len(entries))
+    rows = -(-len(entries) // columns)
+    width, height = max(columns, 3) * CELL_WIDTH + MARGIN, rows * CELL_HEIGHT + TITLE_HEIGHT
+    figure = Figure(figsize=(width, height))
+    figure.text(MARGIN / width, 1.0 - 0.3 / height, title, va="center", fontsize=12, fontweight="bold")
+    for number, entry in enumerate(entries):
+        row, column = divmod(number, columns)
+        left, top = MARGIN + column * CELL_WIDTH, TITLE_HEIGHT + row * CELL_HEIGHT
+        bottom = height - top - SIDE
+        panel = figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
+        panel.imshow(_square(entry.path))
+        panel.set_axis_off()
+        figure.text(left / width, (bottom - 0.14) / height, entry.lines[0], va="center", fontsize=9, fontweight="bold")
+        rest = "\n".join([*entry.lines[1:], _short(entry.path.name)])
+        figure.text(left / width, (bottom - 0.25) / height, rest, va="top", color=MIDDLE, fontsize=8)
+    return figure
+
+
+def _square(path: Path) -> np.ndarray:
+    """Return the picture uint8 (PICTURE_SIDE, PICTURE_SIDE, 3), RGB, padded with grey to a square."""
+    picture = Image.fromarray(load_image(path))
+    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+    scale = PICTURE_SIDE / max(picture.size)
+    picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
+    square = Image.new("RGB", (PICTURE_SIDE, PICTURE_SIDE), UNKNOWN_COLOR)
+    square.paste(picture, ((PICTURE_SIDE - picture.width) // 2, (PICTURE_SIDE - picture.height) // 2))
+    return np.asarray(square)
+
+
+def _short(name: str) -> str:
+    """Shorten a file name in the middle, where it says least."""
+    if len(name) <= _MAX_NAME:
+        return name
+    return f"{name[: _MAX_NAME - 11]}\N{HORIZONTAL ELLIPSIS}{name[-10:]}"

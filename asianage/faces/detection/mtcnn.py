@@ -1,0 +1,53 @@
+"""MTCNN from the `mtcnn` package: slower than YuNet, with finer landmarks; its weights come with the package.
+
+Zhang, Zhang, Li, Qiao: 'Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks', IEEE
+Signal Processing Letters 2016.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from asianage.errors import MissingExtraError
+from asianage.faces.detection.detector import Detection
+
+_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+
+
+class MTCNNDetector:
+    """MTCNN through the `mtcnn` package, which runs it with TensorFlow."""
+
+    name = "mtcnn"
+
+    def __init__(self, *, score_threshold: float = 0.9) -> None:
+        """Load the detector.
+
+        Args:
+            score_threshold: Faces with a lower score are left out, in [0, 1].
+
+        Raises:
+            MissingExtraError: The package `mtcnn` or TensorFlow is not installed.
+        """
+        try:
+            from mtcnn import MTCNN
+
+            self._network = MTCNN(device="CPU:0")
+        except ImportError as error:
+            raise MissingExtraError("mtcnn", "mtcnn", "The MTCNN face detector") from error
+        self._score_threshold = score_threshold
+        self._lock = threading.Lock()
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces of `image`, uint8 (height, width, 3), RGB."""
+        with self._lock:
+            # `min_face_size` stays at its default: the package silently finds nothing from 30 on.
+            faces = self._network.detect_faces(image)
+        found = []
+        for face in faces or []:
+            x, y, width, height = (float(value) for value in face["box"])
+            points = np.array([face["keypoints"][name] for name in _LANDMARKS], dtype=np.float32)
+            if face["confidence"] >= self._score_threshold and width > 0 and height > 0:
+                found.append(Detection((x, y, x + width, y + height), points, float(face["confidence"])))
+        return found

@@ -1,0 +1,40 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+_LONGEST_NAME = 200
+"""Characters of a temporary name that are taken from the final one; file systems allow 255 bytes."""
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and put it in place of `path` when the block ends without an error.
+
+    An interruption or a full disk leaves the old file whole. The temporary name ends like the final one, because some
+    writers go by the suffix.
+
+    Args:
+        path: The file to write. Its folder must exist.
+
+    Yields:
+        Path of a file that does not exist yet, in the same folder.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{secrets.token_hex(4)}-{target.name[-_LONGEST_NAME:]}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")

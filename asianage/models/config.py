@@ -1,0 +1,168 @@
+"""What a published model says about itself: frozen dataclasses <-> config.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from asianage.errors import ModelFormatError
+
+FORMAT_VERSION = 1
+"""Version of the model folder. A folder with a larger one needs a newer package."""
+
+GENDERS = ("female", "male")
+"""Labels of the data sets, in the order of the gender logit: negative, positive."""
+
+MAX_MASSES = 200
+"""Ages, at most, that have an interval mass of their own."""
+
+ALIGNMENT = "five_point"
+"""Name of the crop geometry in `asianage.faces.alignment`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How logits become probabilities and intervals; fitted on validation data.
+
+    Attributes:
+        age_temperature: Divides the age logits.
+        gender_temperature: Divides the gender logit.
+        interval_mass: Coverage, as text -> central mass of the age distribution that held it on validation data
+            (conformal prediction): a number, or one for each of evenly spaced ages, as `ages.central_interval` has it.
+    """
+
+    age_temperature: float = 1.0
+    gender_temperature: float = 1.0
+    interval_mass: Mapping[str, float | Sequence[float]] = field(default_factory=lambda: {"0.9": 0.9})
+
+    def __post_init__(self) -> None:
+        for name in ("age_temperature", "gender_temperature"):
+            _require(_is_number(getattr(self, name)) and 0.01 <= getattr(self, name) <= 100, name, getattr(self, name))
+        masses = self.interval_mass
+        _require(isinstance(masses, Mapping) and len(masses) > 0, "interval_mass", masses)
+        for coverage, mass in masses.items():
+            values: Sequence[Any] = [mass]
+            if isinstance(mass, list | tuple) and 2 <= len(mass) <= MAX_MASSES:
+                values = mass
+            inside = all(_is_number(value) and 0 < value < 1 for value in values)
+            _require(_is_probability(coverage) and inside, "interval_mass", masses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Everything that prediction and fine-tuning must know about a model besides its weights.
+
+    Attributes:
+        name: Name of the model.
+        architecture: Name of the network in `asianage.networks`.
+        network: Arguments of the network.
+        image_size: Side of the crops, in pixels.
+        min_age: First age of the axis, in years.
+        max_age: Last age of the axis, in years.
+        genders: Labels for a negative and a positive gender logit.
+        alignment: Name of the crop geometry.
+        calibration: How logits become probabilities and intervals.
+        provenance: Where the weights come from: recipe, data sets, seed, commit.
+        files: File name -> SHA-256 of its content, in hexadecimal.
+        asianage_version: Version of the package that wrote the folder.
+        format_version: Version of the folder format.
+    """
+
+    name: str
+    architecture: str
+    image_size: int
+    network: Mapping[str, Any] = field(default_factory=dict)
+    min_age: int = 0
+    max_age: int = 100
+    genders: tuple[str, str] = GENDERS
+    alignment: str = ALIGNMENT
+    calibration: Calibration = field(default_factory=Calibration)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    asianage_version: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        for name in ("name", "architecture", "asianage_version"):
+            _require(isinstance(getattr(self, name), str), name, getattr(self, name))
+        for name in ("network", "provenance", "files"):
+            _require(isinstance(getattr(self, name), Mapping), name, getattr(self, name))
+        _require(_is_integer(self.image_size) and 16 <= self.image_size <= 1024, "image_size", self.image_size)
+        _require(_is_integer(self.min_age) and _is_integer(self.max_age), "min_age", self.min_age)
+        _require(0 <= self.min_age < self.max_age <= 150, "max_age", self.max_age)
+        _require(tuple(self.genders) == GENDERS, "genders", self.genders)
+        _require(self.alignment == ALIGNMENT, "alignment", self.alignment)
+        for name, digest in self.files.items():
+            _require(_is_plain_file_name(name) and isinstance(digest, str) and len(digest) == 64, "files", self.files)
+
+    def to_json(self) -> str:
+        """Return the text of config.json."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read the text of config.json.
+
+        Raises:
+            ModelFormatError: The text is not JSON, was written by a newer format, or holds unknown, missing or
+                impossible values.
+        """
+        try:
+            values = json.loads(text)
+            # Half a surrogate pair is JSON, but no text that could be written again.
+            json.dumps(values, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise ModelFormatError(f"config.json is not valid JSON: {error}. Fetch the model again.") from error
+        _require(isinstance(values, dict), "config.json", values)
+        version = values.get("format_version")
+        _require(_is_integer(version) and version >= 1, "format_version", version)
+        if version > FORMAT_VERSION:
+            raise ModelFormatError(
+                f"The model has format version {version}; this version of asianage reads up to {FORMAT_VERSION}. "
+                "Run: pip install --upgrade asianage"
+            )
+        try:
+            calibration = Calibration(**_known(Calibration, values.pop("calibration", {})))
+            genders = tuple(values.pop("genders", GENDERS))
+            return cls(**_known(cls, values), calibration=calibration, genders=genders)
+        except TypeError as error:
+            raise ModelFormatError(f"config.json is incomplete or of a wrong type: {error}.") from error
+
+
+def _known(kind: type, values: Any) -> dict[str, Any]:
+    _require(isinstance(values, dict), kind.__name__, values)
+    unknown = sorted(set(values) - {item.name for item in fields(kind)})
+    if unknown:
+        raise ModelFormatError(
+            f"config.json has keys that this version of asianage does not know: {', '.join(unknown)}. "
+            "Run: pip install --upgrade asianage"
+        )
+    return values
+
+
+def _require(condition: bool, name: str, value: Any) -> None:
+    if not condition:
+        raise ModelFormatError(
+            f"config.json: `{name}` has a value that cannot be used. Received: {str(value)[:200]!r}."
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_probability(text: Any) -> bool:
+    try:
+        return isinstance(text, str) and 0 < float(text) < 1
+    except ValueError:
+        return False
+
+
+def _is_plain_file_name(name: Any) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\:\0")

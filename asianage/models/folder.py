@@ -1,0 +1,209 @@
+"""A model is a folder: read it, check it, write it. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from asianage.errors import ModelFormatError
+from asianage.models.config import ModelConfig
+from asianage.models.downloads import sha256_of
+
+CONFIG = "config.json"
+NETWORK = "model.tflite"
+WEIGHTS = "model.weights.h5"
+METRICS = "metrics.json"
+CARD = "README.md"
+
+MAX_CONFIG_BYTES = 1_000_000
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder whose config.json has been read.
+
+    Attributes:
+        path: The folder, absolute.
+        config: What config.json says.
+    """
+
+    path: Path
+    config: ModelConfig
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the folder after comparing its content with the hash in config.json.
+
+        Raises:
+            ModelFormatError: The file is missing, not listed, or altered.
+        """
+        path = self.path / name
+        expected = self.config.files.get(name)
+        if expected is None:
+            raise ModelFormatError(f"The model in {self.path} has no {name}: config.json does not list it.")
+        _check_file(path)
+        received = sha256_of(path)
+        if received != expected:
+            raise ModelFormatError(
+                f"{path} is damaged or altered: its sha256 is {received}, config.json says {expected}. "
+                "Fetch or copy the model again."
+            )
+        return path
+
+
+def bundled_names() -> list[str]:
+    """Return the names of the models that come with the package."""
+    # A checkout has no bundled models until they have been trained.
+    folders = BUNDLED.iterdir() if BUNDLED.is_dir() else ()
+    return sorted(folder.name for folder in folders if (folder / CONFIG).is_file())
+
+
+def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
+    """Read config.json of a model folder. The other files are checked when they are used.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ModelFormatError: It is not a model folder that this version reads.
+    """
+    path = Path(path).absolute()
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"There is no model folder {path}. Bundled models: {', '.join(bundled_names()) or 'none'}."
+        )
+    file = path / CONFIG
+    if not file.exists():
+        raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
+    _check_file(file)
+    if file.stat().st_size > MAX_CONFIG_BYTES:
+        raise ModelFormatError(f"{file} is larger than {MAX_CONFIG_BYTES} bytes: not a config of this package.")
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
+    try:
+        return ModelFolder(path, ModelConfig.from_json(text))
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{file}: {error}") from error
+
+
+def write_model_folder(
+    target: str | os.PathLike[str],
+    config: ModelConfig,
+    files: Mapping[str, bytes | Path],
+    *,
+    card: str,
+    overwrite: bool = False,
+) -> ModelFolder:
+    """Write a model folder in one step: it is there as a whole or not at all.
+
+    Args:
+        target: The folder to make.
+        config: What config.json will say; `files` in it is computed here.
+        files: File name -> content, or a file to copy. Each is listed in config.json with its hash.
+        card: Text of README.md; people may edit it, so it has no hash.
+        overwrite: Replace the model at `target`. Anything but a model folder is left alone.
+
+    Raises:
+        FileExistsError: `target` is there, is not empty, and `overwrite` is off or it is not a model folder.
+        ValueError: A name in `files` is a path, or one of the two files that are made here.
+    """
+    target = Path(target)
+    for name in files:
+        if Path(name).name != name or name in ("", "..", CONFIG, CARD):
+            raise ValueError(f"`files` must have plain names other than {CONFIG} and {CARD}. Received: {name!r}.")
+    _check_target(target, overwrite)
+    # "." has no name, and a link is not what gets replaced.
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                (partial / name).write_bytes(content)
+            else:
+                shutil.copyfile(content, partial / name)
+        config = dataclasses.replace(config, files={name: sha256_of(partial / name) for name in sorted(files)})
+        (partial / CONFIG).write_text(config.to_json(), "utf-8")
+        (partial / CARD).write_text(card, "utf-8")
+        partial.chmod(0o755)
+        _move_into_place(partial, place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return ModelFolder(place, config)
+
+
+def copy_model_folder(
+    model: ModelFolder, target: str | os.PathLike[str], *, overwrite: bool = False, names: Iterable[str] | None = None
+) -> ModelFolder:
+    """Copy a model folder, every file checked on the way.
+
+    Raises:
+        FileExistsError: `target` holds something else and `overwrite` is off. A folder with the same model is left.
+        ModelFormatError: A file is missing or altered, here or in the same model at `target`.
+    """
+    files = {name: model.file(name) for name in (names or model.config.files)}
+    target = Path(target)
+    if not overwrite and (target / CONFIG).is_file() and _digest(target / CONFIG) == _digest(model.path / CONFIG):
+        same = open_model_folder(target)
+        for name in same.config.files:
+            same.file(name)
+        return same
+    card = model.path / CARD
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    return write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise FileExistsError(f"{target} exists and is not empty. Choose another folder or pass overwrite=True.")
+    if not (target / CONFIG).is_file():
+        raise FileExistsError(
+            f"{target} is not a model folder, and overwrite=True replaces model folders only. Choose another folder, "
+            "or remove it first."
+        )
+
+
+def _move_into_place(partial: Path, place: Path) -> None:
+    previous = partial.with_name(f"{partial.name}.previous")
+    replaces = place.exists()
+    if replaces:
+        place.rename(previous)
+    try:
+        partial.rename(place)
+    except BaseException:
+        if replaces:
+            previous.rename(place)
+        raise
+    if replaces:
+        shutil.rmtree(previous)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no plain file, or is a link that leads out of the folder it lies in.
+
+    The Hub's cache consists of links; one that stays within the cache is accepted.
+    """
+    home = path.parent.absolute()
+    if home.parent.name == "snapshots":
+        home = home.parents[2]
+    try:
+        if not path.is_file():
+            raise ModelFormatError(f"{path} is missing or not a file. Fetch or copy the whole model folder again.")
+        if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
+            raise ModelFormatError(f"{path} is a link that leads out of the model folder. Put the file itself there.")
+    except (OSError, RuntimeError) as error:  # Links in a circle.
+        raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the folder again.") from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,130 @@
+"""Run an exported network on a batch of crops, through LiteRT: no TensorFlow, no compiler, no GPU."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import LifoQueue
+
+import numpy as np
+
+from asianage.errors import ModelFormatError
+from asianage.models.flatbuffer import read_network_file
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LiteRTNetwork:
+    """A ``model.tflite`` of a model folder; safe to call from several threads.
+
+    Crops go through one by one, each on one processor: in LiteRT a batch costs as much per crop, and two processors
+    that share a crop are slower than two that each have their own.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, image_size: int, num_ages: int, num_threads: int | None = None
+    ) -> None:
+        """Load the network.
+
+        Args:
+            path: The flatbuffer.
+            image_size: Side of the crops, in pixels.
+            num_ages: Length of the age axis.
+            num_threads: Crops that are computed at once, in all calls together; None takes the number of processors
+                that this process may use.
+
+        Raises:
+            ModelFormatError: The file is not a network of that form.
+            ValueError: `num_threads` is less than 1.
+        """
+        if num_threads is not None and num_threads < 1:
+            raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
+        self._path = Path(path)
+        # Read once: what replaces the file later must not become part of this network.
+        self._content = read_network_file(self._path)
+        self._image_size = image_size
+        self._num_ages = num_ages
+        self._num_threads = num_threads or usable_processors()
+        # An interpreter holds the tensors of one call. None stands for one that nobody has needed yet.
+        self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
+        for _ in range(self._num_threads - 1):
+            self._interpreters.put(None)
+        self._interpreters.put(self._load())
+
+    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return age logits float32 (n, num_ages) and gender logits float32 (n,).
+
+        Args:
+            crops: uint8 or float32 (n, image_size, image_size, 3), RGB in [0, 255].
+
+        Raises:
+            ValueError: `crops` has another shape.
+        """
+        if crops.shape[1:] != (self._image_size, self._image_size, 3):
+            raise ValueError(
+                f"`crops` must have shape (n, {self._image_size}, {self._image_size}, 3). "
+                f"Received: shape={crops.shape}, dtype={crops.dtype}."
+            )
+        age_logits = np.empty((len(crops), self._num_ages), dtype=np.float32)
+        gender_logits = np.empty(len(crops), dtype=np.float32)
+
+        def run(rows: range) -> None:
+            interpreter = self._interpreters.get()
+            try:
+                interpreter = interpreter or self._load()
+                for row in rows:
+                    age_logits[row], gender_logits[row] = interpreter.run(crops[row : row + 1])
+            finally:
+                self._interpreters.put(interpreter)
+
+        workers = min(self._num_threads, len(crops))
+        if workers <= 1:
+            run(range(len(crops)))
+        else:
+            # More parts than workers, so that one whose processor is slow leaves the rest to the others. The threads
+            # end with the call: none is missing in a process that is forked later.
+            parts = min(4 * workers, len(crops))
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(run, (range(part, len(crops), parts) for part in range(parts))))
+        return age_logits, gender_logits
+
+    def _load(self) -> _Interpreter:
+        return _Interpreter(self._content, self._path, self._image_size, self._num_ages)
+
+
+def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits of `crops`, each averaged with those of its mirror image, as calling `network` returns them."""
+    age_logits, gender_logits = network(crops)
+    mirrored_ages, mirrored_genders = network(np.ascontiguousarray(crops[:, :, ::-1]))
+    return (age_logits + mirrored_ages) / 2, (gender_logits + mirrored_genders) / 2
+
+
+class _Interpreter:
+    """One LiteRT interpreter, on one thread, of one crop."""
+
+    def __init__(self, content: bytes, path: Path, image_size: int, num_ages: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._input = self._interpreter.get_input_details()[0]
+            self._interpreter.resize_tensor_input(self._input["index"], (1, image_size, image_size, 3), strict=True)
+            self._interpreter.allocate_tensors()
+            outputs = {tuple(detail["shape"]): detail["index"] for detail in self._interpreter.get_output_details()}
+            self._age, self._gender = outputs[(1, num_ages)], outputs[(1, 1)]
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise ModelFormatError(
+                f"{path} is not a network from crops of {image_size} pixels to {num_ages} ages: {error}. "
+                "Fetch the model again."
+            ) from error
+
+    def run(self, crops: np.ndarray) -> tuple[np.ndarray, float]:
+        if np.issubdtype(self._input["dtype"], np.integer) and crops.dtype != self._input["dtype"]:
+            crops = np.rint(crops).clip(0, 255)
+        self._interpreter.set_tensor(self._input["index"], crops.astype(self._input["dtype"], copy=False))
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._age)[0], self._interpreter.get_tensor(self._gender)[0, 0]

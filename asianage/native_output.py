@@ -1,0 +1,74 @@
+"""Keep native libraries from writing to standard error and standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def without_native_output(*, python_too: bool = False) -> Iterator[None]:
+    """Discard what compiled libraries write to the file descriptors of standard output and standard error.
+
+    What Python code writes still passes, unless `python_too` is on. The redirection holds for the whole process while
+    the block runs.
+
+    Args:
+        python_too: Discard what Python code writes to `sys.stdout` as well.
+    """
+    with contextlib.ExitStack() as stack:
+        for descriptor in (0, 1, 2):
+            stack.enter_context(_opened(descriptor))
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            stack.enter_context(_descriptor_discarded(descriptor, name, keep_python=not python_too))
+        if python_too:
+            # Not `redirect_stderr`: a logger that is first used in here would keep a stream that is closed afterwards.
+            null = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(null))
+        yield
+
+
+@contextlib.contextmanager
+def _opened(descriptor: int) -> Iterator[None]:
+    """Fill a standard descriptor that the process was started without: the next file to be opened would take it."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != descriptor:
+            os.dup2(null, descriptor)
+            os.close(null)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _descriptor_discarded(descriptor: int, name: str, *, keep_python: bool) -> Iterator[None]:
+    stream = getattr(sys, name)
+    saved = os.dup(descriptor)
+    try:
+        with contextlib.ExitStack() as stack:
+            if stream is not None:
+                stream.flush()
+            # A stream that somebody else has put in place does not write to the descriptor.
+            if keep_python and stream is not None and stream is getattr(sys, f"__{name}__"):
+                redirect = contextlib.redirect_stdout if name == "stdout" else contextlib.redirect_stderr
+                python = stack.enter_context(
+                    open(saved, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False)
+                )
+                stack.enter_context(redirect(python))
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, descriptor)
+            os.close(null)
+            yield
+            if stream is not None:
+                stream.flush()
+    finally:
+        os.dup2(saved, descriptor)
+        os.close(saved)

@@ -1,0 +1,1 @@
+"""What a user calls, and what it returns."""

@@ -1,0 +1,98 @@
+"""Boxes and labels on a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from asianage.faces.images import MAX_PIXELS, ImageSource, load_image
+from asianage.prediction.face_prediction import FacePrediction
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+COLORS = {"female": "#D55E00", "male": "#0072B2"}
+"""Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart."""
+
+MIN_TEXT_HEIGHT = 11
+"""Smallest text, in pixels."""
+
+
+def draw_faces(image: ImageSource, faces: Sequence[FacePrediction], *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Draw a box and a label with age, interval and gender for every face.
+
+    Text and lines grow with the photo and with the face, so that they are readable at any size.
+
+    Args:
+        image: The photo that the faces were found in.
+        faces: Predictions for it.
+        max_pixels: Largest accepted width x height.
+
+    Returns:
+        A new PIL image, RGB, of the same size as the upright photo.
+    """
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(load_image(image, max_pixels=max_pixels))
+    canvas = ImageDraw.Draw(picture, "RGBA")
+    for face in faces:
+        _draw_box(canvas, face, picture.size)
+    # Large faces come first and get the best places for their labels.
+    placed: list[tuple[float, float, float, float]] = []
+    for face in faces:
+        placed.append(_draw_label(canvas, face, picture.size, placed))
+    return picture
+
+
+def label(face: FacePrediction) -> str:
+    """Return the label of a face: age, interval and gender."""
+    low, high = face.age_interval
+    return f"{face.age:.0f} ({low:.0f}-{high:.0f}) {face.gender} {100 * face.gender_probability:.0f}%"
+
+
+def _draw_box(canvas: ImageDraw.ImageDraw, face: FacePrediction, size: tuple[int, int]) -> None:
+    width = max(1, round(min(size) / 200))
+    canvas.rectangle(face.box, outline=COLORS[face.gender], width=width)
+
+
+def _draw_label(
+    canvas: ImageDraw.ImageDraw,
+    face: FacePrediction,
+    size: tuple[int, int],
+    placed: Sequence[tuple[float, float, float, float]],
+) -> tuple[float, float, float, float]:
+    """Draw the label above the box, below it, or inside it: the first place that is free; return its rectangle."""
+    text = label(face)
+    font, width, height = _fitting_font(canvas, text, face, size)
+    padding = height * 0.25
+    width, height = width + 2 * padding, height + 2 * padding
+    x_min, y_min, x_max, y_max = face.box
+    left = min(max((x_min + x_max - width) / 2, 0.0), max(size[0] - width, 0.0))
+    candidates = [
+        (left, min(max(top, 0.0), size[1] - height), left + width, min(max(top, 0.0), size[1] - height) + height)
+        for top in (y_min - height, y_max, y_min, y_max - height)
+    ]
+    place = next((c for c in candidates if not any(_overlap(c, other) for other in placed)), candidates[0])
+    canvas.rectangle(place, fill=COLORS[face.gender])
+    canvas.text((place[0] + padding, place[1] + padding), text, fill="white", font=font, anchor="lt")
+    return place
+
+
+def _fitting_font(
+    canvas: ImageDraw.ImageDraw, text: str, face: FacePrediction, size: tuple[int, int]
+) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, float, float]:
+    """Return a font with the width and height of `text`, sized by the face and never wider than the photo."""
+    from PIL import ImageFont
+
+    wanted = max(MIN_TEXT_HEIGHT, min(size) / 40, (face.box[2] - face.box[0]) / 12)
+    for _ in range(2):
+        font = ImageFont.load_default(size=wanted)
+        left, top, right, bottom = canvas.textbbox((0, 0), text, font=font, anchor="lt")
+        if right - left <= 0.96 * size[0]:
+            break
+        wanted *= 0.96 * size[0] / (right - left)
+    return font, right - left, bottom - top
+
+
+def _overlap(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> bool:
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]

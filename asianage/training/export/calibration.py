@@ -1,0 +1,119 @@
+"""From logits on validation data to probabilities that mean what they say, and intervals that hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from asianage.models.ages import AgeAxis, cumulative_at, softmax
+from asianage.models.config import Calibration
+
+COVERAGES = (0.5, 0.8, 0.9, 0.95)
+
+MIN_FACES = 20
+"""Faces with an age that a calibration needs."""
+
+FACES_BY_AGE = 300
+"""Faces with an age from which on intervals are calibrated age by age."""
+
+YEARS_BETWEEN = 5
+"""Distance of the ages that have an interval mass of their own."""
+
+_BANDWIDTH = 3.0
+_FACES_NEAR = 40
+
+_TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(4.0), 161))
+
+
+def calibrate(
+    axis: AgeAxis,
+    age_logits: np.ndarray,
+    gender_logits: np.ndarray,
+    age: np.ndarray,
+    is_male: np.ndarray,
+    *,
+    coverages: Sequence[float] = COVERAGES,
+    gender_temperature: float = 1.0,
+) -> Calibration:
+    """Fit temperatures (Guo et al., ICML 2017) and conformal interval masses on held-out faces.
+
+    With enough faces the masses are label-conditional (Vovk, 'Conditional validity of inductive conformal predictors',
+    ACML 2012): every age has the mass that holds the coverage among people of about that age. One mass for all holds
+    it on average only, too rarely for those whom the model knows less.
+
+    Args:
+        axis: The age axis.
+        age_logits: float (n, num_ages).
+        gender_logits: float (n,), positive for male.
+        age: float (n,), in years; NaN if unknown.
+        is_male: float (n,), 1 or 0; NaN if unknown.
+        coverages: Shares of ages that the intervals are to hold.
+        gender_temperature: That of the gender where fewer than `MIN_FACES` genders are known.
+
+    Raises:
+        ValueError: Fewer than `MIN_FACES` faces with an age.
+    """
+    known = np.isfinite(age)
+    if known.sum() < MIN_FACES:
+        raise ValueError(f"Calibration needs {MIN_FACES} faces or more with an age. Received: {int(known.sum())}.")
+    temperature = _age_temperature(axis, age_logits[known], age[known])
+    distribution = softmax(age_logits[known], temperature)
+    clipped = np.clip(age[known], axis.min_age, axis.max_age)
+    # An age lies inside the central interval of mass m exactly if this score is at most m.
+    scores = np.abs(2.0 * cumulative_at(axis, distribution, clipped) - 1.0)
+    by_age = len(scores) >= FACES_BY_AGE
+    masses = {
+        f"{coverage:g}": _masses_by_age(axis, clipped, scores, coverage)
+        if by_age
+        else _conformal_quantile(scores, coverage)
+        for coverage in coverages
+    }
+    labelled = np.isfinite(is_male)
+    if labelled.sum() >= MIN_FACES:
+        gender_temperature = _gender_temperature(gender_logits[labelled], is_male[labelled])
+    return Calibration(
+        age_temperature=round(temperature, 4),
+        gender_temperature=round(gender_temperature, 4),
+        interval_mass=masses,
+    )
+
+
+def _age_temperature(axis: AgeAxis, logits: np.ndarray, age: np.ndarray) -> float:
+    column = np.clip(np.round(age), axis.min_age, axis.max_age).astype(int) - axis.min_age
+    rows = np.arange(len(column))
+    losses = [-np.log(softmax(logits, t)[rows, column] + 1e-12).mean() for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def _gender_temperature(logits: np.ndarray, is_male: np.ndarray) -> float:
+    signed = np.where(is_male > 0.5, logits, -logits).astype(np.float64)
+    losses = [np.logaddexp(0.0, -signed / t).mean() for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
+
+
+def _conformal_quantile(scores: np.ndarray, coverage: float) -> float:
+    """Return the split-conformal quantile (Vovk et al. 2005): rank ceil((n + 1) * coverage) of n scores."""
+    rank = min(int(np.ceil((len(scores) + 1) * coverage)), len(scores))
+    return _inside(np.sort(scores)[rank - 1])
+
+
+def _masses_by_age(axis: AgeAxis, age: np.ndarray, scores: np.ndarray, coverage: float) -> list[float]:
+    """Return the conformal quantile around ages from one end of the axis to the other, each of faces near that age.
+
+    Faces count less the further their age is away, as a normal distribution does; where few are near it is wider.
+    """
+    order = np.argsort(scores)
+    masses = []
+    for knot in np.linspace(axis.min_age, axis.max_age, round((axis.max_age - axis.min_age) / YEARS_BETWEEN) + 1):
+        distance = np.abs(age - knot)
+        bandwidth = max(_BANDWIDTH, float(np.sort(distance)[min(_FACES_NEAR, len(age)) - 1]))
+        weights = np.exp(-0.5 * (distance / bandwidth) ** 2)[order]
+        # The face that is to be predicted counts too, as one of exactly that age.
+        reached = np.searchsorted(np.cumsum(weights), coverage * (weights.sum() + 1.0))
+        masses.append(_inside(scores[order[min(int(reached), len(scores) - 1)]]))
+    return masses
+
+
+def _inside(score: float) -> float:
+    return round(float(np.clip(score, 1e-4, 1.0 - 1e-4)), 5)

@@ -1,0 +1,1 @@
+"""Named recipes: every choice of a training run as plain values."""

@@ -1,1 +1,0 @@
-"""What an evaluation looks like: tables, figures and contact sheets, written to a folder."""

@@ -1,0 +1,1 @@
+"""The study that the package grew out of."""

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from asianage.data import afad
+from asianage.data.afad import ARCHIVES, count_faces, download_afad, read_afad, read_afad_list
+from asianage.data.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.data.records import FaceRecord, read_records
+from tests.data.archives import afad_files, split_archive, tar_of
+from tests.data.part_server import PartServer
+
+
+def lay_out(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def test_layout_becomes_records(tmp_path):
+    lay_out(tmp_path, "25/111/638660-1.jpg", "30/112/99-0.jpg", "30/112/renamed.jpg")
+    table = read_afad(tmp_path)
+    assert table.records == [
+        FaceRecord(tmp_path / "25/111/638660-1.jpg", 25.0, "male", "afad", "", "638660", "asian"),
+        FaceRecord(tmp_path / "30/112/99-0.jpg", 30.0, "female", "afad", "", "99", "asian"),
+        FaceRecord(tmp_path / "30/112/renamed.jpg", 30.0, "female", "afad", "", "", "asian"),
+    ]
+    assert not table.dropped
+
+
+def test_thumbnails_are_listed_and_files_beside_the_ages_are_not_data(tmp_path):
+    table = read_afad(lay_out(tmp_path, "25/111/1-0.jpg", "25/111/Thumbs.db", "AFAD-Full.txt"))
+    assert [(d.path.name, d.reason) for d in table.dropped] == [("Thumbs.db", "not a picture")]
+
+
+@pytest.mark.parametrize("folder", ["old/111", "25/113", "25", "200/111", "-5/111"])
+def test_other_layouts_are_refused(tmp_path, folder):
+    with pytest.raises(ValueError, match=r"AFAD's files are named|`age` must be"):
+        read_afad(lay_out(tmp_path, "25/111/1-0.jpg", f"{folder}/1-0.jpg"))
+
+
+def test_folder_above_and_empty_folder_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="pass the folder that holds the ages"):
+        read_afad(lay_out(tmp_path / "data", "AFAD-Full/25/111/1-0.jpg"))
+    with pytest.raises(ValueError, match="holds no pictures"):
+        read_afad(lay_out(tmp_path / "empty", "readme.txt"))
+    with pytest.raises(FileNotFoundError):
+        read_afad(tmp_path / "none")
+
+
+def test_list_of_files_becomes_the_same_records(tmp_path):
+    names = ["./25/111/1-0.jpg", "./25/111/Thumbs.db", "./30/112/2-1.jpg"]
+    lay_out(tmp_path, *names)
+    (tmp_path / "list.txt").write_text("\r\n".join(names) + "\n\n")
+    assert read_afad_list(tmp_path / "list.txt") == read_afad(tmp_path)
+    assert read_afad_list(tmp_path / "list.txt", "elsewhere").records[0].path.as_posix() == "elsewhere/25/111/1-0.jpg"
+
+
+def test_list_with_another_form_is_refused_with_its_line(tmp_path):
+    (tmp_path / "list.txt").write_text("./25/111/1-0.jpg\n./25/1-0.jpg\n")
+    with pytest.raises(ValueError, match=r"line 2: .*25/1-0\.jpg"):
+        read_afad_list(tmp_path / "list.txt")
+    (tmp_path / "list.txt").write_text("./25/111/Thumbs.db\n")
+    with pytest.raises(ValueError, match="names no pictures"):
+        read_afad_list(tmp_path / "list.txt")
+
+
+def test_faces_are_counted_by_gender_and_whole_age(tmp_path):
+    paths = [tmp_path] * 5
+    faces = zip(paths, (25.0, 25.9, 30.0, None, 30.0), ("male", "male", "female", "male", None), strict=True)
+    assert count_faces(FaceRecord(*face) for face in faces) == {"male": {25: 2}, "female": {30: 1}}
+
+
+def test_published_parts_are_complete():
+    letters = [a + b for a in "abc" for b in "abcdefghijklmnopqrstuvwxyz"]
+    for variant, name, last in (("full", "AFAD-Full", "bt"), ("lite", "AFAD-Lite", "bb")):
+        archive = ARCHIVES[variant]
+        expected = [f"{name}.tar.xz{suffix}" for suffix in letters[: letters.index(last) + 1]]
+        assert [part for part, _ in archive.parts] == expected
+        assert all(re.fullmatch("[0-9a-f]{40}", sha1) for _, sha1 in archive.parts)
+        assert len({sha1 for _, sha1 in archive.parts}) == len(expected)
+        assert re.fullmatch(r"https://github\.com/afad-dataset/[a-z-]+/raw/[0-9a-f]{40}", archive.base_url)
+
+
+def test_download_fetches_the_variant_that_is_asked_for(tmp_path, monkeypatch):
+    files = afad_files()
+    archive, parts = split_archive(tar_of({f"AFAD-Lite/{n}": c for n, c in files.items()}), name="AFAD-Lite")
+    monkeypatch.setitem(afad.ARCHIVES, "lite", archive)
+    server = PartServer(parts)
+    try:
+        folder = download_afad(tmp_path, "lite", base_url=server.url + "/")
+    finally:
+        server.close()
+    table = read_afad(folder)
+    assert (folder.name, len(table.records), table.reasons()) == ("AFAD-Lite", 12, {"not a picture": 1})
+
+
+def test_unknown_variant_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"full or lite.*'medium'"):
+        download_afad(tmp_path, "medium")
+
+
+def test_real_subset_agrees_with_its_table(shared_data):
+    known = {r.path: r for r in read_records(shared_data / "labels.csv") if r.dataset == "afad"}
+    table = read_afad(shared_data / "afad")
+    assert not table.dropped
+    assert {r.path: (r.age, r.gender, r.identity) for r in table.records} == {
+        path: (r.age, r.gender, r.identity) for path, r in known.items()
+    }
+
+
+def test_published_list_has_the_known_counts(shared_data):
+    table = read_afad_list(shared_data / "AFAD-Full.txt")
+    counts = count_faces(table.records)
+    assert len(table.records) == ARCHIVES["full"].pictures
+    assert table.reasons() == {"not a picture": 14}
+    assert {gender: sum(n for age, n in ages.items() if age <= 40) for gender, ages in counts.items()} == {
+        "male": 100_745,
+        "female": 63_673,
+    }
+    by_age = {age: sum(counts[gender].get(age, 0) for gender in counts) for age in AFAD_NATURAL_COUNTS}
+    assert by_age == dict(AFAD_NATURAL_COUNTS)

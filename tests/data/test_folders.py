@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asianage.data.folders import list_files, read_folders
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def labels(table, root):
+    return {r.path.relative_to(root).as_posix(): (r.age, r.gender) for r in table.records}
+
+
+def test_folders_of_genders(tmp_path):
+    table = read_folders(touch(tmp_path, "female/a.jpg", "Male/b.PNG", "Male/c.webp"))
+    assert labels(table, tmp_path) == {
+        "female/a.jpg": (None, "female"),
+        "Male/b.PNG": (None, "male"),
+        "Male/c.webp": (None, "male"),
+    }
+
+
+def test_folders_of_ages(tmp_path):
+    table = read_folders(touch(tmp_path, "0/a.jpg", "25/b.jpg", "30.5/c.jpg"))
+    assert labels(table, tmp_path) == {"0/a.jpg": (0.0, None), "25/b.jpg": (25.0, None), "30.5/c.jpg": (30.5, None)}
+
+
+def test_folders_of_both_in_either_order(tmp_path):
+    table = read_folders(touch(tmp_path, "female/25/a.jpg", "30/male/b.jpg"))
+    assert labels(table, tmp_path) == {"female/25/a.jpg": (25.0, "female"), "30/male/b.jpg": (30.0, "male")}
+
+
+def test_data_set_is_named_after_the_folder_or_as_told(tmp_path):
+    root = touch(tmp_path / "friends", "male/a.jpg")
+    assert read_folders(root).records[0].dataset == "friends"
+    assert read_folders(root, "mine").records[0].dataset == "mine"
+
+
+def test_files_that_are_no_pictures_are_listed(tmp_path):
+    table = read_folders(touch(tmp_path, "male/a.jpg", "male/Thumbs.db", "male/._a.jpg", "notes.txt"))
+    assert {d.path.name for d in table.dropped} == {"Thumbs.db", "._a.jpg", "notes.txt"}
+    assert table.reasons() == {"not a picture": 3}
+
+
+@pytest.mark.parametrize("name", ["young", "-3", "200", "25-30", "nan"])
+def test_folder_that_is_neither_gender_nor_age_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=f"female, male, or by an age .*'{name}'"):
+        read_folders(touch(tmp_path, "male/a.jpg", f"{name}/b.jpg"))
+
+
+@pytest.mark.parametrize(("name", "message"), [("male/female/a.jpg", "more than one"), ("3/4/a.jpg", "more than one")])
+def test_contradicting_folders_are_refused(tmp_path, name, message):
+    with pytest.raises(ValueError, match=message):
+        read_folders(touch(tmp_path, name))
+
+
+def test_picture_outside_of_the_labelled_folders_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"loose\.jpg has no label"):
+        read_folders(touch(tmp_path, "male/a.jpg", "loose.jpg"))
+
+
+def test_empty_class_is_refused(tmp_path):
+    touch(tmp_path, "male/a.jpg", "female/Thumbs.db")
+    with pytest.raises(ValueError, match="female holds no picture"):
+        read_folders(tmp_path)
+
+
+def test_wrong_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no pictures"):
+        read_folders(tmp_path)
+    with pytest.raises(FileNotFoundError, match="not there"):
+        read_folders(tmp_path / "none")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        read_folders(touch(tmp_path, "file.txt") / "file.txt")
+
+
+def test_files_are_listed_in_a_fixed_order_without_hidden_folders(tmp_path):
+    touch(tmp_path, "b/2.jpg", "b/1.jpg", "a/3.jpg", ".git/x.jpg", "0.txt")
+    found = [path.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)]
+    assert found == ["0.txt", "a/3.jpg", "b/1.jpg", "b/2.jpg"]

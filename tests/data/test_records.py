@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import csv
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asianage.data.records import (
+    DroppedFile,
+    FaceRecord,
+    RecordTable,
+    parse_age,
+    parse_gender,
+    read_records,
+    records_sha256,
+    write_records,
+)
+
+
+def table(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "faces.csv"
+    path.write_text(text, encoding)
+    return path
+
+
+def test_table_with_all_columns_is_read(tmp_path):
+    path = table(
+        tmp_path,
+        "file,dataset,split,age,gender,group,identity,left_eye_x\n"
+        "a.jpg,mine,train,25,female,asian,7,59.6\n"
+        "sub/b.jpg,,,30.5,MALE,,,\n",
+    )
+    assert read_records(path) == [
+        FaceRecord(tmp_path / "a.jpg", 25.0, "female", "mine", "train", "7", "asian"),
+        FaceRecord(tmp_path / "sub" / "b.jpg", 30.5, "male"),
+    ]
+
+
+def test_missing_labels_are_unknown(tmp_path):
+    records = read_records(table(tmp_path, "image,age,gender\na.jpg,,male\nb.jpg,40, \n"))
+    assert [(record.age, record.gender) for record in records] == [(None, "male"), (40.0, None)]
+
+
+@pytest.mark.parametrize("column", ["age", "gender"])
+def test_one_label_column_is_enough(tmp_path, column):
+    value = {"age": "3", "gender": "female"}[column]
+    (record,) = read_records(table(tmp_path, f"image,{column}\na.jpg,{value}\n"))
+    assert (record.age, record.gender) == ((3.0, None) if column == "age" else (None, "female"))
+
+
+def test_column_names_may_have_capitals_spaces_and_a_byte_order_mark(tmp_path):
+    (record,) = read_records(table(tmp_path, "Image, Age\na.jpg,3\n", "utf-8-sig"))
+    assert (record.path, record.age) == (tmp_path / "a.jpg", 3.0)
+
+
+def test_root_replaces_the_folder_of_the_table_and_absolute_names_stay(tmp_path):
+    records = read_records(table(tmp_path, "file,age\na.jpg,3\n/data/b.jpg,4\n"), root="pictures")
+    assert [record.path for record in records] == [Path("pictures/a.jpg"), Path("/data/b.jpg")]
+
+
+def test_empty_lines_are_no_rows(tmp_path):
+    assert len(read_records(table(tmp_path, "file,age\n\na.jpg,3\n\n"))) == 1
+
+
+@pytest.mark.parametrize("age", ["-1", "200", "120.5", "old", "nan", "inf", "25 years", "2_5"])
+def test_impossible_age_is_refused_with_its_line(tmp_path, age):
+    with pytest.raises(ValueError, match=rf"line 3: `age` must be a number of years.*{age}"):
+        read_records(table(tmp_path, f"file,age\na.jpg,3\nb.jpg,{age}\n"))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.jpg,3,woman,train", "`gender` must be female or male.*'woman'"),
+        ("a.jpg,3,male,training", "`split` must be train, val, test or empty.*'training'"),
+        (",3,male,train", "file name is empty"),
+        ("a,b.jpg,3,male,train", "4 values are needed. Received: 5"),
+        ("a.jpg,3", "4 values are needed. Received: 2"),
+    ],
+)
+def test_unusable_row_is_refused_with_its_line(tmp_path, row, message):
+    with pytest.raises(ValueError, match=f"line 2: .*{message}"):
+        read_records(table(tmp_path, f"file,age,gender,split\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"age": -5.0}, "`age` must be.*-5"),
+        ({"age": 300}, "`age` must be.*300"),
+        ({"age": float("nan")}, "`age` must be.*nan"),
+        ({"age": "25"}, "`age` must be.*'25'"),
+        ({"gender": "M"}, "`gender` must be.*'M'"),
+        ({"split": "training"}, "`split` must be.*'training'"),
+    ],
+)
+def test_a_record_with_an_impossible_label_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        FaceRecord(**{"path": "a.jpg", "age": 25.0, "gender": "male", **values})
+
+
+def test_a_record_takes_its_path_as_text_and_its_age_from_numpy():
+    record = FaceRecord("folder/a.jpg", np.float32(25.0), None)
+    assert record.path == Path("folder/a.jpg")
+    assert record.age == 25
+
+
+def test_a_file_or_a_column_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"line 4: the file .*a\.jpg is in line 2 too"):
+        read_records(table(tmp_path, "file,age\na.jpg,3\nb.jpg,4\na.jpg,5\n"))
+    with pytest.raises(ValueError, match=r"every column once\. Received twice: age"):
+        read_records(table(tmp_path, "file,age,Age\na.jpg,3,5\n"))
+
+
+@pytest.mark.parametrize("header", ["name,age", "file,years", "file;age", ""])
+def test_table_without_the_columns_is_refused(tmp_path, header):
+    with pytest.raises(ValueError, match="must have a column `file`"):
+        read_records(table(tmp_path, f"{header}\na.jpg,3\n"))
+
+
+def test_table_without_rows_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no rows"):
+        read_records(table(tmp_path, "file,age\n"))
+
+
+def test_missing_table_and_folder_are_refused(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(FileNotFoundError, match="must be a CSV file"):
+            read_records(path)
+
+
+def test_table_in_another_encoding_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="UTF-8"):
+        read_records(table(tmp_path, "file,age\nä.jpg,3\n", "latin-1"))
+
+
+def test_table_with_an_open_quote_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="not a readable CSV"):
+        read_records(table(tmp_path, 'file,age\n"a.jpg,3\n'))
+
+
+RECORDS = [
+    FaceRecord(Path("data/a.jpg"), 25.0, "female", "mine", "train", "7", "asian"),
+    FaceRecord(Path('data/odd, "name".jpg'), None, "male"),
+    FaceRecord(Path("data/c.jpg"), 30.5, None, split="val"),
+]
+
+
+def test_written_records_are_read_again(tmp_path):
+    write_records(RECORDS, tmp_path / "t.csv")
+    assert read_records(tmp_path / "t.csv", root="") == RECORDS
+
+
+def test_names_are_written_relative_to_a_root(tmp_path):
+    write_records(RECORDS, tmp_path / "t.csv", root="data")
+    assert read_records(tmp_path / "t.csv", root="data") == RECORDS
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["a.jpg", 'odd, "name".jpg', "c.jpg"]
+
+
+def test_failed_writing_leaves_the_old_table(tmp_path):
+    write_records(RECORDS, tmp_path / "t.csv")
+    before = (tmp_path / "t.csv").read_bytes()
+
+    def records():
+        yield RECORDS[0]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_records(records(), tmp_path / "t.csv")
+    with pytest.raises(ValueError, match="must lie below `root`"):
+        write_records(RECORDS, tmp_path / "t.csv", root="elsewhere")
+    assert (tmp_path / "t.csv").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_hash_depends_on_labels_and_by_name_not_on_the_folder():
+    moved = [FaceRecord(Path("other") / r.path.name, r.age, r.gender, split=r.split) for r in RECORDS]
+    assert records_sha256(RECORDS, by_name=True) == records_sha256(moved, by_name=True)
+    assert records_sha256(RECORDS) != records_sha256(moved)
+    assert records_sha256(RECORDS[:2]) != records_sha256(RECORDS[1:])
+
+
+def test_parsed_labels():
+    assert [parse_age(text) for text in ("0", " 25 ", "120", "")] == [0.0, 25.0, 120.0, None]
+    assert [parse_gender(text) for text in ("Female", " male", "")] == ["female", "male", None]
+
+
+def test_dropped_files_are_counted_summed_up_and_written(tmp_path):
+    dropped = [DroppedFile(Path("a"), "odd"), DroppedFile(Path("b"), "bad", "x, y"), DroppedFile(Path("c"), "bad")]
+    result = RecordTable(RECORDS, dropped)
+    assert list(result.reasons().items()) == [("bad", 2), ("odd", 1)]
+    assert result.summary() == "3 faces; 3 files were left out: 2 bad, 1 odd"
+    assert RecordTable(RECORDS, []).summary() == "3 faces; no file was left out"
+    result.write_dropped(tmp_path / "dropped.csv")
+    with (tmp_path / "dropped.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["file", "reason", "detail"], ["a", "odd", ""], ["b", "bad", "x, y"], ["c", "bad", ""]]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from asianage.data.sources import read_source
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "label"),
+    [
+        ("25/111/1-0.jpg", "afad", (25.0, "male")),
+        ("25_1_2_20170116174525125.jpg", "utkface", (25.0, "female")),
+        ("07381A25.jpg", "aaf", (25.0, "male")),
+        ("female/25/a.jpg", "faces", (25.0, "female")),
+    ],
+)
+def test_layout_of_a_folder_is_recognized(tmp_path, name, dataset, label):
+    path = tmp_path / "faces" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    (record,) = read_source(tmp_path / "faces").records
+    assert (record.dataset, (record.age, record.gender)) == (dataset, label)
+
+
+def test_table_and_list_are_recognized(tmp_path):
+    (tmp_path / "t.csv").write_text("file,age\na.jpg,3\n")
+    (tmp_path / "t.txt").write_text("./25/111/1-0.jpg\n./25/111/Thumbs.db\n")
+    assert read_source(tmp_path / "t.csv").records[0].age == 3.0
+    assert read_source(tmp_path / "t.txt").reasons() == {"not a picture": 1}
+
+
+def test_nothing_and_no_pictures_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="CSV table or a folder"):
+        read_source(tmp_path / "none")
+    with pytest.raises(ValueError, match="no pictures"):
+        read_source(tmp_path)

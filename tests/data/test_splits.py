@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from asianage.data.afad import read_afad_list
+from asianage.data.records import FaceRecord
+from asianage.data.splits import (
+    PROTOCOLS,
+    given_split,
+    hold_out_split,
+    identity_split,
+    keep_split,
+    read_split,
+    shared_identities,
+    split_records,
+    study_split,
+    write_split,
+)
+
+
+def people(count=100, root="data", dataset="mine", pictures=lambda person: 1 + person % 4) -> list[FaceRecord]:
+    return [
+        FaceRecord(Path(root, f"{person}-{k}.jpg"), 15.0 + person % 30, gender, dataset, "", str(person))
+        for person in range(count)
+        for gender in [("female", "male")[person % 2]]
+        for k in range(pictures(person))
+    ]
+
+
+def splits(records):
+    return {record.path.name: record.split for record in records}
+
+
+def test_identity_split_keeps_people_together_at_60_20_20():
+    records = people(500)
+    for fold in range(5):
+        result = identity_split(records, fold=fold)
+        assert [replace(record, split="") for record in result] == records
+        assert shared_identities(result) == []
+        counts = Counter(record.split for record in result)
+        assert counts["train"] / len(result) == pytest.approx(0.6, abs=0.01)
+        assert counts["val"] / len(result) == pytest.approx(0.2, abs=0.01)
+        assert counts["test"] / len(result) == pytest.approx(0.2, abs=0.01)
+
+
+def test_every_face_is_tested_in_one_fold_and_validated_in_another():
+    results = [identity_split(people(), fold=fold) for fold in range(5)]
+    for faces in zip(*results, strict=True):
+        assert Counter(face.split for face in faces) == {"train": 3, "val": 1, "test": 1}
+
+
+def test_identity_split_depends_on_names_and_seed_only():
+    records = people()
+    shuffled = random.Random(0).sample(people(root="elsewhere/deeper"), len(records))
+    relabelled = [replace(record, age=1.0, gender="male", split="test") for record in records]
+    expected = splits(identity_split(records))
+    assert splits(identity_split(shuffled)) == expected
+    assert splits(identity_split(relabelled)) == expected
+    assert splits(identity_split(records, seed=1)) != expected
+
+
+def test_identity_split_of_a_seed_never_changes():
+    result = identity_split(people(20, pictures=lambda person: 1))
+    # The second letters of train, val and test. A published split could not be made again if these changed.
+    assert "".join(record.split[1] for record in result) == "rrrreeraaeerrrarrrra"
+
+
+def test_unknown_identities_are_split_by_file_wherever_the_folder_lies():
+    def faces(root):
+        return [FaceRecord(Path(root, str(i % 3), f"{i // 3}.jpg"), 20.0, None) for i in range(60)]
+
+    here, there = identity_split(faces("data")), identity_split(faces("far/away"))
+    assert [record.split for record in here] == [record.split for record in there]
+    assert Counter(record.split for record in here) == {"train": 36, "val": 12, "test": 12}
+
+
+def test_same_identity_in_two_data_sets_is_two_people_and_each_set_is_split_in_itself():
+    records = people(50, dataset="a") + people(50, dataset="b")
+    result = identity_split(records)
+    assert splits(result[: len(records) // 2]) != splits(result[len(records) // 2 :])
+    for dataset in ("a", "b"):
+        found = [record.split for record in result if record.dataset == dataset]
+        assert found.count("test") / len(found) == pytest.approx(0.2, abs=0.04)
+
+
+def test_too_few_identities_and_unknown_folds_are_refused():
+    with pytest.raises(ValueError, match=r"At least 5 identities.*Received: 4"):
+        identity_split(people(4))
+    for fold in (-1, 5):
+        with pytest.raises(ValueError, match="`fold` must be"):
+            identity_split(people(), fold=fold)
+
+
+def test_study_split_takes_its_ages_and_rounds_every_class_down():
+    records = people(300, pictures=lambda person: 1)
+    result = study_split(records)
+    assert {record.path for record in result} == {r.path for r in records if 15 <= r.age <= 40}
+    for gender in ("female", "male"):
+        found = [record.split for record in result if record.gender == gender]
+        assert found.count("val") == int(0.2 * len(found))
+        assert set(found) == {"train", "val"}
+    for age in range(15, 41):
+        found = [record.split for record in study_split(records, classes="age") if record.age == age]
+        assert found.count("val") == int(0.2 * len(found))
+
+
+def test_study_split_depends_on_names_and_seed_only():
+    records = people()
+    shuffled = random.Random(0).sample(people(root="elsewhere"), len(records))
+    assert splits(study_split(shuffled)) == splits(study_split(records))
+    assert splits(study_split(records, seed=1)) != splits(study_split(records))
+
+
+def test_study_split_needs_labels():
+    with pytest.raises(ValueError, match=r"gender of every face\. Received 1 without"):
+        study_split([*people(), FaceRecord(Path("data/x.jpg"), 20.0, None, "mine")])
+    with pytest.raises(ValueError, match="`classes` must be"):
+        study_split(people(), classes="group")
+
+
+def test_study_split_of_the_published_list_has_the_numbers_of_the_study(shared_data):
+    records = read_afad_list(shared_data / "AFAD-Full.txt").records
+    both = study_split(records)
+    assert Counter(record.split for record in both) == {"train": 131_535, "val": 32_883}
+    assert Counter(record.gender for record in both if record.split == "val") == {"female": 12_734, "male": 20_149}
+    for gender, train, val in (("male", 80_608, 20_137), ("female", 50_948, 12_725)):
+        one = study_split([record for record in records if record.gender == gender], classes="age")
+        assert Counter(record.split for record in one) == {"train": train, "val": val}
+
+
+def test_given_split_is_taken_as_it_is():
+    records = identity_split(people())
+    assert given_split(records) == records
+
+
+def test_given_split_with_gaps_or_leaks_is_refused():
+    records = identity_split(people())
+    with pytest.raises(ValueError, match="Received 1 without"):
+        given_split([*records, replace(records[0], split="")])
+    with pytest.raises(ValueError, match="No face has the split train"):
+        given_split([replace(record, split="val") for record in records])
+    person = replace(records[0], split="train"), replace(records[0], split="test")
+    with pytest.raises(ValueError, match="1 identities are in more than one split, for instance '0' of mine"):
+        given_split(person)
+
+
+def test_protocols_are_named():
+    assert {name: len(function(identity_split(people()))) > 0 for name, function in PROTOCOLS.items()} == {
+        "identity": True,
+        "study": True,
+        "given": True,
+    }
+
+
+def test_written_split_is_read_again_and_its_hash_does_not_depend_on_the_machine(tmp_path):
+    records = identity_split(people())
+    digest = write_split(records, tmp_path / "split.csv", root="data")
+    assert read_split(tmp_path / "split.csv", root="data") == sorted(records, key=lambda r: r.path.as_posix())
+    elsewhere = identity_split(random.Random(0).sample(people(root="elsewhere"), len(records)))
+    assert write_split(elsewhere, tmp_path / "other.csv", root="elsewhere") == digest
+    assert (tmp_path / "split.csv.sha256").read_text() == f"{digest}  split.csv\n"
+
+
+def test_altered_split_is_refused(tmp_path):
+    write_split(identity_split(people()), tmp_path / "split.csv")
+    text = (tmp_path / "split.csv").read_text()
+    (tmp_path / "split.csv").write_text(text.replace("train", "test", 1))
+    with pytest.raises(ValueError, match="was altered"):
+        read_split(tmp_path / "split.csv")
+
+
+def test_a_protocol_is_chosen_by_its_name():
+    records = people(20)
+    assert split_records(records, "identity", fold=2) == identity_split(records, fold=2)
+    assert split_records(records, "study", classes="age") == study_split(records, classes="age")
+    for options, message in (
+        ({"protocol": "random"}, "identity, study, given"),
+        ({"protocol": "study", "fold": 1}, "fold=1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            split_records(records, **options)
+
+
+def test_the_split_of_a_run_is_kept(tmp_path):
+    records = identity_split(people(20))
+    digest = keep_split(records, tmp_path / "split.csv", fixed=False)
+    assert keep_split(list(reversed(records)), tmp_path / "split.csv", fixed=True) == digest
+    other = identity_split(records, fold=1)
+    with pytest.raises(ValueError, match="other faces or another split"):
+        keep_split(other, tmp_path / "split.csv", fixed=True)
+    assert keep_split(other, tmp_path / "split.csv", fixed=False) != digest
+
+
+def test_a_table_of_ones_own_is_not_overwritten(tmp_path):
+    table = tmp_path / "split.csv"
+    table.write_text("file,age\na.jpg,3\n")
+    with pytest.raises(FileExistsError, match="not of a run"):
+        keep_split(identity_split(people(20)), table, fixed=False)
+    assert table.read_text() == "file,age\na.jpg,3\n"
+
+
+def test_one_person_cannot_be_divided():
+    faces = [replace(face, identity="me", dataset="") for face in people(3)]
+    with pytest.raises(ValueError, match="two people or more"):
+        hold_out_split(faces)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+
+import pytest
+
+from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtraError
+from asianage.faces.detection import Detection, select_detector, yunet
+from asianage.faces.detection.mtcnn import MTCNNDetector
+from asianage.faces.detection.yunet import YuNetDetector
+
+
+class OwnDetector:
+    name = "own"
+
+    def detect(self, image):
+        return [Detection((0.0, 0.0, 1.0, 1.0), None, 1.0)]
+
+
+@pytest.fixture
+def without_yunet(monkeypatch):
+    def fetch(file):
+        raise DownloadError("the Hub is out of reach")
+
+    monkeypatch.setattr(yunet, "fetch", fetch)
+
+
+@pytest.fixture
+def with_mtcnn(monkeypatch):
+    module = types.ModuleType("mtcnn")
+    module.MTCNN = lambda **options: object()
+    monkeypatch.setitem(sys.modules, "mtcnn", module)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+
+
+@pytest.fixture
+def without_mtcnn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mtcnn", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+def test_a_detector_of_ones_own_is_taken_as_it_is():
+    detector = OwnDetector()
+    assert select_detector(detector) is detector
+
+
+@pytest.mark.parametrize("detector", [None, 5, object(), OwnDetector, types.SimpleNamespace(name="a", detect=1), []])
+def test_other_objects_are_a_type_error(detector):
+    with pytest.raises(TypeError, match=r"method `detect\(image\)`.*Received"):
+        select_detector(detector)
+
+
+@pytest.mark.parametrize("name", ["", "retina", "YuNet", "cascade.xml"])
+def test_an_unknown_name_is_a_value_error(name):
+    with pytest.raises(ValueError, match=f"Received: '{name}'"):
+        select_detector(name)
+
+
+@pytest.mark.parametrize("name", ["auto", "yunet"])
+def test_yunet_is_taken_where_its_weights_are(monkeypatch, yunet_path, name):
+    monkeypatch.setattr(yunet, "fetch", lambda file: yunet_path)
+    assert isinstance(select_detector(name), YuNetDetector)
+
+
+def test_a_path_is_yunet_from_that_file(yunet_path, without_yunet, tmp_path):
+    assert isinstance(select_detector(str(yunet_path)), YuNetDetector)
+    upper = tmp_path / "FACE.ONNX"
+    upper.write_bytes(yunet_path.read_bytes())
+    assert isinstance(select_detector(str(upper)), YuNetDetector)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        select_detector(str(tmp_path / "nowhere.onnx"))
+
+
+def test_a_path_object_is_yunet_from_that_file(yunet_path, tmp_path):
+    renamed = tmp_path / "weights"
+    renamed.write_bytes(yunet_path.read_bytes())
+    assert isinstance(select_detector(renamed), YuNetDetector)
+
+
+def test_automatic_choice_falls_back_to_mtcnn(without_yunet, with_mtcnn):
+    assert isinstance(select_detector("auto"), MTCNNDetector)
+
+
+def test_automatic_choice_without_any_detector_names_the_remedies(without_yunet, without_mtcnn):
+    with pytest.raises(DetectorUnavailableError) as caught:
+        select_detector("auto")
+    message = str(caught.value)
+    assert "the Hub is out of reach" in message
+    assert "asianage download" in message
+    assert 'pip install "asianage[mtcnn]"' in message
+    assert "detector=None" in message
+    assert isinstance(caught.value.__cause__, DownloadError)
+
+
+def test_yunet_by_name_does_not_fall_back(without_yunet, with_mtcnn):
+    with pytest.raises(DetectorUnavailableError, match=r"(?s)out of reach.*asianage download"):
+        select_detector("yunet")
+
+
+def test_mtcnn_by_name_needs_its_package(without_mtcnn):
+    with pytest.raises(MissingExtraError, match=r"asianage\[mtcnn\]"):
+        select_detector("mtcnn")

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from asianage import ModelFormatError
+from asianage.models.config import FORMAT_VERSION, GENDERS, Calibration, ModelConfig
+
+
+def config(**changes: Any) -> ModelConfig:
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "architecture": "compact",
+        "image_size": 32,
+        "network": {"widths": [4, 8], "blocks": [0, 1]},
+        "min_age": 10,
+        "max_age": 70,
+        "calibration": Calibration(
+            age_temperature=1.3, gender_temperature=0.7, interval_mass={"0.5": 0.47, "0.9": 0.93}
+        ),
+        "provenance": {"seed": 7, "data": [{"name": "éàü 顔", "count": 3}]},
+        "files": {"model.tflite": "0" * 64},
+        "asianage_version": "0.1.0",
+    }
+    return ModelConfig(**{**values, **changes})
+
+
+def changed(**changes: Any) -> str:
+    return json.dumps({**json.loads(config().to_json()), **changes})
+
+
+def without(name: str) -> str:
+    values = json.loads(config().to_json())
+    del values[name]
+    return json.dumps(values)
+
+
+def test_a_config_survives_its_own_text():
+    assert ModelConfig.from_json(config().to_json()) == config()
+    minimal = ModelConfig(name="a", architecture="compact", image_size=96)
+    assert ModelConfig.from_json(minimal.to_json()) == minimal
+
+
+def test_the_text_is_readable_by_people_and_other_programs():
+    text = config().to_json()
+    assert text.endswith("}\n")
+    assert "éàü 顔" in text
+    values = json.loads(text)
+    assert values["format_version"] == FORMAT_VERSION
+    assert values["genders"] == list(GENDERS)
+    assert values["calibration"]["interval_mass"] == {"0.5": 0.47, "0.9": 0.93}
+
+
+@pytest.mark.parametrize("name", ["name", "architecture", "image_size", "format_version"])
+def test_what_is_required_must_be_there(name):
+    with pytest.raises(ModelFormatError, match=name):
+        ModelConfig.from_json(without(name))
+
+
+@pytest.mark.parametrize("name", ["network", "min_age", "max_age", "genders", "alignment", "calibration", "provenance"])
+def test_what_has_a_default_may_be_missing(name):
+    defaults = ModelConfig(name="a", architecture="compact", image_size=96)
+    assert getattr(ModelConfig.from_json(without(name)), name) == getattr(defaults, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", 5),
+        ("name", None),
+        ("architecture", ["compact"]),
+        ("image_size", 96.0),
+        ("image_size", "96"),
+        ("image_size", True),
+        ("image_size", 15),
+        ("image_size", 1025),
+        ("image_size", -96),
+        ("network", []),
+        ("network", None),
+        ("min_age", -1),
+        ("min_age", 70),
+        ("min_age", 2.5),
+        ("max_age", 151),
+        ("max_age", 10),
+        ("max_age", None),
+        ("genders", ["male", "female"]),
+        ("genders", ["female"]),
+        ("genders", "female"),
+        ("genders", None),
+        ("genders", 5),
+        ("alignment", "seven_point"),
+        ("calibration", None),
+        ("calibration", []),
+        ("calibration", {"age_temperature": 0}),
+        ("calibration", {"age_temperature": float("nan")}),
+        ("calibration", {"age_temperature": float("inf")}),
+        ("calibration", {"age_temperature": "1"}),
+        ("calibration", {"gender_temperature": -1}),
+        ("calibration", {"gender_temperature": True}),
+        ("calibration", {"interval_mass": {}}),
+        ("calibration", {"interval_mass": []}),
+        ("calibration", {"interval_mass": {"0.9": 1.0}}),
+        ("calibration", {"interval_mass": {"0.9": "0.9"}}),
+        ("calibration", {"interval_mass": {"1.5": 0.9}}),
+        ("calibration", {"interval_mass": {"most": 0.9}}),
+        ("calibration", {"interval_mass": {"nan": 0.9}}),
+        ("calibration", {"interval_mass": {"0.9": float("nan")}}),
+        ("calibration", {"interval_mass": {"0.9": []}}),
+        ("calibration", {"interval_mass": {"0.9": [0.9]}}),
+        ("calibration", {"interval_mass": {"0.9": [0.9, 1.0]}}),
+        ("calibration", {"interval_mass": {"0.9": [0.9, "0.9"]}}),
+        ("calibration", {"interval_mass": {"0.9": [[0.9], 0.9]}}),
+        ("calibration", {"interval_mass": {"0.9": [0.9] * 201}}),
+        ("calibration", {"color": 1}),
+        ("provenance", "me"),
+        ("files", []),
+        ("files", {"model.tflite": None}),
+        ("files", {"model.tflite": "abc"}),
+        ("files", {"../model.tflite": "0" * 64}),
+        ("files", {"..": "0" * 64}),
+        ("files", {"": "0" * 64}),
+        ("files", {"/etc/passwd": "0" * 64}),
+        ("files", {"C:model": "0" * 64}),
+        ("files", {"a\\b": "0" * 64}),
+        ("files", {"a\0b": "0" * 64}),
+        ("asianage_version", 1),
+        ("format_version", 0),
+        ("format_version", 1.0),
+        ("format_version", "1"),
+        ("format_version", True),
+        ("format_version", None),
+    ],
+)
+def test_impossible_values_are_refused(name, value):
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        ModelConfig.from_json(changed(**{name: value}))
+
+
+def test_an_error_names_the_entry_and_what_was_received():
+    with pytest.raises(ModelFormatError, match=r"`image_size`.*Received: '5000'"):
+        ModelConfig.from_json(changed(image_size=5000))
+
+
+def test_an_error_about_a_huge_value_stays_short():
+    with pytest.raises(ModelFormatError) as caught:
+        ModelConfig.from_json(changed(network=["x" * 100_000]))
+    assert len(str(caught.value)) < 500
+
+
+def test_unknown_keys_are_refused_by_name():
+    with pytest.raises(ModelFormatError, match="color, shape"):
+        ModelConfig.from_json(changed(shape=1, color=2))
+
+
+def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_holds():
+    with pytest.raises(ModelFormatError, match="pip install --upgrade asianage"):
+        ModelConfig.from_json(json.dumps({"format_version": FORMAT_VERSION + 1, "brain": "large"}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "5", '"text"', "\ufeff{}", "[" * 100_000, "{}", '{"format_version": 1' + "0" * 5000 + "}"],
+    ids=["empty", "cut", "list", "null", "number", "string", "mark", "deep", "nothing", "huge version"],
+)
+def test_other_texts_are_refused(text):
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        ModelConfig.from_json(text)
+
+
+def test_a_text_that_could_not_be_written_again_is_refused():
+    values = json.loads(ModelConfig(name="m", architecture="a", image_size=96).to_json())
+    assert ModelConfig.from_json(json.dumps({**values, "name": "\u540d"})).name == "\u540d"
+    with pytest.raises(ModelFormatError, match="not valid JSON"):
+        ModelConfig.from_json(json.dumps({**values, "name": "\ud800"}))
+
+
+def test_the_same_rules_hold_for_a_config_made_in_code():
+    with pytest.raises(ModelFormatError, match="image_size"):
+        config(image_size=8)
+    with pytest.raises(ModelFormatError, match="age_temperature"):
+        Calibration(age_temperature=0.0)

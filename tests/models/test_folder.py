@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asianage import ModelFormatError
+from asianage.models import folder as model_folder
+from asianage.models.config import FORMAT_VERSION, ModelConfig
+from asianage.models.folder import (
+    CARD,
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    NETWORK,
+    WEIGHTS,
+    bundled_names,
+    copy_model_folder,
+    open_model_folder,
+    write_model_folder,
+)
+
+TINY = ModelConfig(name="tiny", architecture="compact", image_size=32, provenance={"seed": 3})
+FILES = {NETWORK: b"network", WEIGHTS: b"weights"}
+
+
+def written(folder: Path, **changes: Any) -> model_folder.ModelFolder:
+    return write_model_folder(folder, dataclasses.replace(TINY, **changes), FILES, card="# Tiny\n")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}), "utf-8")
+
+
+# --- round trips -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read(tmp_path):
+    model = written(tmp_path / "model")
+    assert model.path == tmp_path / "model"
+    assert sorted(content(model.path)) == [CARD, CONFIG, NETWORK, WEIGHTS]
+    opened = open_model_folder(tmp_path / "model")
+    assert opened == model
+    assert opened.config == dataclasses.replace(
+        TINY, files={name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
+    )
+    for name, data in FILES.items():
+        assert opened.file(name).read_bytes() == data
+    assert (opened.path / CARD).read_text("utf-8") == "# Tiny\n"
+    assert open_model_folder(str(tmp_path / "model")) == model
+
+
+def test_files_are_copied_from_where_they_are(tmp_path):
+    source = tmp_path / "network.bin"
+    source.write_bytes(b"from a file")
+    model = write_model_folder(tmp_path / "model", TINY, {NETWORK: source}, card="")
+    assert model.file(NETWORK).read_bytes() == b"from a file"
+    assert source.read_bytes() == b"from a file"
+
+
+def test_hashes_of_an_older_folder_are_not_carried_over(tmp_path):
+    old = written(tmp_path / "old")
+    model = write_model_folder(tmp_path / "new", old.config, {NETWORK: b"other"}, card="")
+    assert list(model.config.files) == [NETWORK]
+    assert model.file(NETWORK).read_bytes() == b"other"
+
+
+def test_a_copy_is_the_same_model(tmp_path):
+    model = written(tmp_path / "model")
+    copy = copy_model_folder(model, tmp_path / "copy")
+    assert copy.config == model.config
+    assert content(tmp_path / "copy") == content(tmp_path / "model")
+
+
+def test_a_part_can_be_copied(tmp_path):
+    model = written(tmp_path / "model")
+    copy = copy_model_folder(model, tmp_path / "copy", names=[NETWORK])
+    assert sorted(content(copy.path)) == [CARD, CONFIG, NETWORK]
+    assert list(open_model_folder(copy.path).config.files) == [NETWORK]
+
+
+def test_a_card_that_is_missing_or_no_text_does_not_keep_from_copying(tmp_path):
+    model = written(tmp_path / "model")
+    (model.path / CARD).write_bytes(b"caf\xe9")
+    assert (copy_model_folder(model, tmp_path / "one").path / CARD).read_text("utf-8") == "caf\ufffd"
+    (model.path / CARD).unlink()
+    assert (copy_model_folder(model, tmp_path / "two").path / CARD).read_text("utf-8") == ""
+
+
+# --- writing as a whole or not at all ----------------------------------------------------------------------------
+
+
+class PowerCutError(Exception):
+    pass
+
+
+class Interrupting(dict):
+    """Files of which the last cannot be had."""
+
+    def items(self):
+        yield from super().items()
+        raise PowerCutError
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_interruption_leaves_nothing_new_and_everything_old(tmp_path, overwrite):
+    if overwrite:
+        written(tmp_path / "model")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(PowerCutError):
+        write_model_folder(tmp_path / "model", TINY, Interrupting(FILES), card="", overwrite=overwrite)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == (["model"] if overwrite else [])
+
+
+def test_a_failing_move_puts_the_old_model_back(tmp_path, monkeypatch):
+    written(tmp_path / "model")
+    before = content(tmp_path / "model")
+    rename = Path.rename
+
+    def failing_rename(self: Path, target: Path) -> Path:
+        if Path(target).name == "model" and (self / CARD).read_text() == "new":
+            raise PermissionError("in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing_rename)
+    with pytest.raises(PermissionError, match="in use"):
+        write_model_folder(tmp_path / "model", TINY, {NETWORK: b"new"}, card="new", overwrite=True)
+    assert content(tmp_path / "model") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_missing_source_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_model_folder(tmp_path / "model", TINY, {NETWORK: tmp_path / "nowhere"}, card="")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "sub/file", "", ".", "..", CONFIG, CARD])
+def test_files_are_not_written_outside_or_over_the_folders_own(tmp_path, name):
+    with pytest.raises(ValueError, match="plain names"):
+        write_model_folder(tmp_path / "sub" / "model", TINY, {name: b"x"}, card="")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\\b"])
+def test_names_that_other_systems_read_as_paths_are_refused(tmp_path, name):
+    with pytest.raises(ModelFormatError, match="files"):
+        write_model_folder(tmp_path / "model", TINY, {name: b"x"}, card="")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_written_folder_can_be_read_by_others(tmp_path):
+    model = written(tmp_path / "model")
+    assert model.path.stat().st_mode & 0o755 == 0o755
+
+
+def test_parent_folders_are_made(tmp_path):
+    assert open_model_folder(written(tmp_path / "a" / "b" / "model").path).config.name == "tiny"
+
+
+# --- what may be overwritten -------------------------------------------------------------------------------------
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "model").mkdir()
+    assert open_model_folder(written(tmp_path / "model").path).config.name == "tiny"
+
+
+def test_the_current_folder_is_filled_when_it_is_empty(tmp_path, monkeypatch):
+    place = tmp_path / "model"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    written(Path("."))
+    assert open_model_folder(place).config.name == "tiny"
+
+
+def test_a_model_is_only_replaced_when_told_so(tmp_path):
+    written(tmp_path / "model")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        written(tmp_path / "model", name="other")
+    assert open_model_folder(tmp_path / "model").config.name == "tiny"
+    other = dataclasses.replace(TINY, name="other")
+    write_model_folder(tmp_path / "model", other, {NETWORK: b"other"}, card="", overwrite=True)
+    assert open_model_folder(tmp_path / "model").config.name == "other"
+    assert sorted(content(tmp_path / "model")) == [CARD, CONFIG, NETWORK]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_model_is_never_replaced(tmp_path, overwrite):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "wedding.jpg").write_bytes(b"dear")
+    (tmp_path / "letter").write_bytes(b"dear")
+    for name in ("photos", "letter"):
+        with pytest.raises(FileExistsError, match=name):
+            write_model_folder(tmp_path / name, TINY, FILES, card="", overwrite=overwrite)
+    assert (tmp_path / "photos" / "wedding.jpg").read_bytes() == (tmp_path / "letter").read_bytes() == b"dear"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_linked_folder_is_replaced_behind_its_link(tmp_path):
+    written(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    other = dataclasses.replace(TINY, name="other")
+    write_model_folder(tmp_path / "link", other, FILES, card="", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert open_model_folder(tmp_path / "real").config.name == "other"
+
+
+def test_copying_the_same_model_again_leaves_it(tmp_path):
+    model = written(tmp_path / "model")
+    copy_model_folder(model, tmp_path / "copy")
+    (tmp_path / "copy" / CARD).write_text("edited")
+    assert copy_model_folder(model, tmp_path / "copy").config == model.config
+    assert (tmp_path / "copy" / CARD).read_text() == "edited"
+    assert copy_model_folder(model, model.path).config == model.config
+
+
+def test_copying_onto_a_damaged_copy_says_so(tmp_path):
+    model = written(tmp_path / "model")
+    copy = copy_model_folder(model, tmp_path / "copy")
+    (copy.path / NETWORK).write_bytes(b"nonsense")
+    with pytest.raises(ModelFormatError, match="damaged"):
+        copy_model_folder(model, copy.path)
+    copy_model_folder(model, copy.path, overwrite=True)
+    assert open_model_folder(copy.path).file(NETWORK).read_bytes() == b"network"
+
+
+def test_copying_onto_another_model_must_be_told(tmp_path):
+    model, other = written(tmp_path / "model"), written(tmp_path / "other", name="other")
+    with pytest.raises(FileExistsError):
+        copy_model_folder(model, other.path)
+    copy_model_folder(model, other.path, overwrite=True)
+    assert open_model_folder(other.path).config.name == "tiny"
+
+
+def test_a_model_can_be_copied_onto_itself(tmp_path):
+    model = written(tmp_path / "model")
+    before = content(model.path)
+    copy_model_folder(model, model.path, overwrite=True)
+    assert content(model.path) == before
+
+
+def test_a_damaged_model_is_not_copied(tmp_path):
+    model = written(tmp_path / "model")
+    (model.path / WEIGHTS).write_bytes(b"weight")
+    with pytest.raises(ModelFormatError, match=WEIGHTS):
+        copy_model_folder(model, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# --- broken folders ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", b"networK", b"network\n", b"\x00" * 10_000])
+def test_an_altered_file_is_refused(tmp_path, data):
+    model = written(tmp_path / "model")
+    (model.path / NETWORK).write_bytes(data)
+    with pytest.raises(ModelFormatError, match="damaged or altered"):
+        open_model_folder(model.path).file(NETWORK)
+    assert model.file(WEIGHTS).read_bytes() == b"weights"
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    model = written(tmp_path / "model")
+    (model.path / NETWORK).unlink()
+    with pytest.raises(ModelFormatError, match="is missing"):
+        model.file(NETWORK)
+    (model.path / NETWORK).mkdir()
+    with pytest.raises(ModelFormatError, match="is missing"):
+        model.file(NETWORK)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", CARD, CONFIG, "../model/model.tflite", "", "model.TFLITE"])
+def test_a_file_that_is_not_listed_is_refused(tmp_path, name):
+    model = written(tmp_path / "model")
+    (model.path / "metrics.json").write_text("{}")
+    with pytest.raises(ModelFormatError, match="does not list it"):
+        model.file(name)
+
+
+def test_a_folder_that_is_not_there_is_named_with_the_bundled_models(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        open_model_folder(tmp_path / "nowhere")
+    monkeypatch.setattr(model_folder, "BUNDLED", tmp_path / "none")
+    assert bundled_names() == []
+    with pytest.raises(FileNotFoundError, match="Bundled models: none"):
+        open_model_folder(tmp_path / "nowhere")
+    written(tmp_path / "none" / "b")
+    written(tmp_path / "none" / "a")
+    (tmp_path / "none" / "notes").mkdir()
+    assert bundled_names() == ["a", "b"]
+    with pytest.raises(FileNotFoundError, match="Bundled models: a, b"):
+        open_model_folder(tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_config_is_no_model(tmp_path):
+    with pytest.raises(ModelFormatError, match=r"no config\.json"):
+        open_model_folder(tmp_path)
+    (tmp_path / CONFIG).mkdir()
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        open_model_folder(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"not json", b"\xff\xfe\x00", b"\x80abc", b"[]", b"\xef\xbb\xbf{}"])
+def test_a_config_that_is_none_is_refused_with_its_path(tmp_path, text):
+    model = written(tmp_path / "model")
+    (model.path / CONFIG).write_bytes(text)
+    with pytest.raises(ModelFormatError, match=r"model.config\.json"):
+        open_model_folder(model.path)
+
+
+def test_a_huge_config_is_not_read(tmp_path):
+    model = written(tmp_path / "model")
+    with (model.path / CONFIG).open("r+b") as file:
+        file.truncate(50 * MAX_CONFIG_BYTES)
+    with pytest.raises(ModelFormatError, match="larger than"):
+        open_model_folder(model.path)
+
+
+def test_unknown_keys_and_newer_formats_are_refused(tmp_path):
+    model = written(tmp_path / "model")
+    change_config(model.path, color="red")
+    with pytest.raises(ModelFormatError, match="color"):
+        open_model_folder(model.path)
+    change_config(model.path, format_version=FORMAT_VERSION + 1)
+    with pytest.raises(ModelFormatError, match="pip install --upgrade asianage"):
+        open_model_folder(model.path)
+
+
+def test_a_config_cannot_name_a_file_elsewhere(tmp_path):
+    model = written(tmp_path / "model")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    for name in ("../secret", str(secret), "..\\secret"):
+        change_config(model.path, files={name: hashlib.sha256(b"secret").hexdigest()})
+        with pytest.raises(ModelFormatError, match="files"):
+            open_model_folder(model.path)
+
+
+def test_the_bundled_models_are_whole():
+    for name in bundled_names():
+        model = open_model_folder(model_folder.BUNDLED / name)
+        assert model.config.name == name
+        assert NETWORK in model.config.files
+        for file in model.config.files:
+            assert model.file(file).stat().st_size > 0

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asianage import ImageError, draw_faces
+from asianage.models.ages import AgeAxis
+from asianage.prediction.drawing import COLORS, label
+from asianage.prediction.face_prediction import FacePrediction
+
+
+def face(box, gender="female") -> FacePrediction:
+    return FacePrediction(
+        age=31.4,
+        age_interval=(24.2, 39.9),
+        interval_coverage=0.9,
+        age_distribution=np.full(101, 1 / 101, dtype=np.float32),
+        age_axis=AgeAxis(),
+        gender=gender,
+        gender_probability=0.973,
+        box=box,
+        landmarks=None,
+        detector="fake",
+        detection_score=0.9,
+    )
+
+
+def colored(picture: Image.Image, color: str) -> np.ndarray:
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+    return (np.asarray(picture).astype(int) == rgb).all(axis=2)
+
+
+def test_the_label_states_age_interval_gender_and_certainty():
+    assert label(face((0, 0, 1, 1))) == "31 (24-40) female 97%"
+
+
+def test_drawing_leaves_the_photo_unchanged_and_keeps_its_size():
+    photo = np.full((200, 300, 3), 128, dtype=np.uint8)
+    picture = draw_faces(photo, [face((100, 60, 180, 160))])
+    assert picture.mode == "RGB"
+    assert picture.size == (300, 200)
+    assert (photo == 128).all()
+
+
+def test_the_box_is_where_the_face_is_in_the_color_of_its_gender():
+    photo = np.full((200, 300, 3), 128, dtype=np.uint8)
+    mask = colored(draw_faces(photo, [face((100, 60, 180, 160), "male")]), COLORS["male"])
+    assert mask[70:150, 100].all()
+    assert mask[70:150, 180].all()
+    assert mask[160, 110:170].all()
+    assert not mask[100:140, 120:160].any()
+
+
+@pytest.mark.parametrize("side", [40, 120, 400, 3000])
+def test_a_label_is_inside_the_photo_at_any_size(side):
+    photo = np.full((side, side, 3), 128, dtype=np.uint8)
+    box = (-0.1 * side, 0.0, 0.3 * side, 0.4 * side)
+    mask = colored(draw_faces(photo, [face(box)]), COLORS["female"])
+    rows = np.flatnonzero(mask.sum(axis=1) > 0.3 * side)
+    assert len(rows) >= min(8, 0.02 * side)
+
+
+def test_labels_of_neighbours_do_not_cover_each_other():
+    photo = np.full((400, 400, 3), 128, dtype=np.uint8)
+    left, right = face((100, 200, 190, 300), "female"), face((195, 200, 285, 300), "male")
+    both = draw_faces(photo, [left, right])
+    alone = draw_faces(photo, [left])
+    label_of_left = colored(alone, COLORS["female"])
+    assert colored(both, COLORS["female"])[label_of_left].mean() > 0.99
+
+
+def test_no_faces_means_no_marks():
+    photo = np.full((50, 50, 3), 9, dtype=np.uint8)
+    assert (np.asarray(draw_faces(photo, [])) == 9).all()
+
+
+def test_the_size_that_was_accepted_for_the_prediction_can_be_accepted_here():
+    image = np.zeros((40, 50, 3), np.uint8)
+    with pytest.raises(ImageError, match="max_pixels=1999"):
+        draw_faces(image, [], max_pixels=1999)
+    assert draw_faces(image, [], max_pixels=2000).size == (50, 40)

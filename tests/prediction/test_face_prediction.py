@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from asianage.models.ages import AgeAxis, expected_age, target_distribution
+from asianage.prediction.face_prediction import FacePrediction
+
+AXIS = AgeAxis(0, 100)
+
+
+def prediction(**changes: object) -> FacePrediction:
+    distribution = target_distribution(AXIS, np.array([31.4]), sigma=3.0)
+    values = {
+        "age": float(expected_age(AXIS, distribution)[0]),
+        "age_interval": (25.123456, 37.654321),
+        "interval_coverage": 0.9,
+        "age_distribution": distribution[0],
+        "age_axis": AXIS,
+        "gender": "female",
+        "gender_probability": 0.987654321,
+        "box": (10.04, -3.26, 110.0, 120.5),
+        "landmarks": np.array([[40.06, 50], [80, 50], [60, 70], [45, 90], [75, 90]], dtype=np.float32),
+        "detector": "yunet",
+        "detection_score": 0.912345,
+    }
+    return FacePrediction(**{**values, **changes})
+
+
+def test_the_probability_at_least_is_that_of_the_distribution():
+    face = prediction(age_distribution=np.eye(101, dtype=np.float32)[30] * 0.25 + np.eye(101)[10] * 0.75)
+    assert face.probability_at_least(0) == 1.0
+    assert face.probability_at_least(18) == pytest.approx(0.25)
+    assert face.probability_at_least(30.5) == pytest.approx(0.125)
+    assert isinstance(face.probability_at_least(18), float)
+
+
+def test_to_dict_survives_json():
+    face = prediction()
+    plain = face.to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["age"] == pytest.approx(31.4, abs=0.01)
+    assert plain["age_interval"] == [25.12, 37.65]
+    assert plain["interval_coverage"] == 0.9
+    assert plain["gender"] == "female"
+    assert plain["gender_probability"] == 0.9877
+    assert plain["box"] == [10.0, -3.3, 110.0, 120.5]
+    assert plain["landmarks"] == [[40.1, 50.0], [80.0, 50.0], [60.0, 70.0], [45.0, 90.0], [75.0, 90.0]]
+    assert plain["detector"] == "yunet"
+    assert plain["detection_score"] == 0.9123
+    assert plain["min_age"] == 0
+
+
+def test_the_age_can_be_computed_from_what_to_dict_gives():
+    face = prediction()
+    plain = json.loads(json.dumps(face.to_dict()))
+    ages = np.arange(len(plain["age_distribution"])) + plain["min_age"]
+    np.testing.assert_allclose(plain["age_distribution"], face.age_distribution, atol=1e-5)
+    assert sum(plain["age_distribution"]) == pytest.approx(1.0, abs=1e-3)
+    assert float(ages @ np.array(plain["age_distribution"])) == pytest.approx(face.age, abs=0.02)
+
+
+def test_what_is_missing_is_null():
+    plain = prediction(landmarks=None, detector=None, detection_score=None).to_dict()
+    assert plain["landmarks"] is plain["detector"] is plain["detection_score"] is None
+    json.dumps(plain)
+
+
+def test_numpy_values_become_plain_ones():
+    face = prediction(
+        age=np.float32(31.4),
+        age_interval=(np.float32(25), np.float32(37)),
+        interval_coverage=np.float32(0.5),
+        gender_probability=np.float32(0.75),
+        box=tuple(np.array([1, 2, 3, 4], dtype=np.float32)),
+        detection_score=np.float32(0.5),
+    )
+    plain = face.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["age"] == 31.4
+    assert plain["detection_score"] == 0.5
+
+
+def test_a_prediction_is_shown_on_a_line():
+    assert repr(prediction()) == (
+        "FacePrediction(age=31.4, age_interval=(25, 38), gender='female', gender_probability=0.99, "
+        "box=(10, -3, 110, 120))"
+    )
+
+
+def test_a_prediction_cannot_be_changed_by_accident():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        prediction().age = 3.0

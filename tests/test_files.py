@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from asianage.files import replacing, write_text
+
+
+def break_off(file):
+    with replacing(file) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text("old")
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".csv"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text("old")
+    with pytest.raises(OSError, match="disk full"):
+        break_off(file)
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_name_of_255_bytes_is_written(tmp_path):
+    file = tmp_path / ("a" * 251 + ".txt")
+    write_text(file, "content")
+    assert file.read_text() == "content"
+    assert list(tmp_path.iterdir()) == [file]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asianage.models.ages import AgeAxis, central_interval, softmax
+from asianage.training.export.calibration import calibrate
+
+AXIS = AgeAxis()
+
+
+def overconfident(count: int, seed: int, sharpness: float = 4.0):
+    """Return logits that claim a spread of 4 / sqrt(sharpness) years around errors of 4 years, and the true ages."""
+    random = np.random.default_rng(seed)
+    age = random.integers(20, 80, count).astype(float)
+    center = age + random.normal(0, 4, count)
+    logits = -0.5 * ((AXIS.ages[None, :] - center[:, None]) / 4.0) ** 2 * sharpness
+    return logits, age
+
+
+def unknown(count: int) -> np.ndarray:
+    return np.full(count, np.nan)
+
+
+def test_the_temperature_undoes_overconfidence():
+    logits, age = overconfident(3000, 0)
+    calibration = calibrate(AXIS, logits, np.zeros(3000), age, unknown(3000))
+    assert calibration.age_temperature == pytest.approx(4.0, rel=0.1)
+    assert calibration.gender_temperature == 1.0
+
+
+def test_intervals_hold_their_coverage_on_other_faces():
+    logits, age = overconfident(2000, 1)
+    calibration = calibrate(AXIS, logits, np.zeros(2000), age, unknown(2000))
+    logits, age = overconfident(4000, 2)
+    distribution = softmax(logits, calibration.age_temperature)
+    for coverage, mass in calibration.interval_mass.items():
+        low, high = central_interval(AXIS, distribution, mass).T
+        assert np.mean((low <= age) & (age <= high)) == pytest.approx(float(coverage), abs=0.025)
+
+
+def test_intervals_hold_even_when_the_distribution_has_the_wrong_shape():
+    random = np.random.default_rng(3)
+    age = random.integers(30, 60, 4000).astype(float)
+    center = age + random.standard_t(2, 4000) * 3
+    logits = -np.abs(AXIS.ages[None, :] - center[:, None])
+    calibration = calibrate(AXIS, logits[:2000], np.zeros(2000), age[:2000], unknown(2000))
+    distribution = softmax(logits[2000:], calibration.age_temperature)
+    low, high = central_interval(AXIS, distribution, calibration.interval_mass["0.9"]).T
+    assert np.mean((low <= age[2000:]) & (age[2000:] <= high)) == pytest.approx(0.9, abs=0.025)
+
+
+def regressing(count: int, seed: int):
+    """Return logits of a model that draws everybody over 50 ten years towards the middle, and the true ages."""
+    random = np.random.default_rng(seed)
+    age = np.where(random.random(count) < 0.85, random.integers(20, 50, count), random.integers(50, 70, count))
+    center = age - 10.0 * (age >= 50) + random.normal(0, 3, count)
+    return -0.5 * ((AXIS.ages[None, :] - center[:, None]) / 4.0) ** 2, age.astype(float)
+
+
+def test_intervals_hold_among_those_whom_the_model_knows_less():
+    logits, age = regressing(3000, 8)
+    calibration = calibrate(AXIS, logits, np.zeros(3000), age, unknown(3000))
+    logits, age = regressing(6000, 9)
+    distribution = softmax(logits, calibration.age_temperature)
+    held = {}
+    for name, mass in (("by age", calibration.interval_mass["0.9"]), ("one", 0.9)):
+        low, high = central_interval(AXIS, distribution, mass).T
+        held[name] = np.mean(((low <= age) & (age <= high))[age >= 55])
+    assert held["by age"] == pytest.approx(0.9, abs=0.05)
+    assert held["one"] < 0.75
+
+
+def test_intervals_of_more_coverage_hold_those_of_less():
+    logits, age = regressing(600, 10)
+    masses = calibrate(AXIS, logits, np.zeros(600), age, unknown(600)).interval_mass
+    assert (np.diff([masses[name] for name in ("0.5", "0.8", "0.9", "0.95")], axis=0) >= 0).all()
+
+
+def test_few_faces_share_one_mass():
+    logits, age = overconfident(299, 11)
+    masses = calibrate(AXIS, logits, np.zeros(299), age, unknown(299)).interval_mass
+    assert all(isinstance(mass, float) for mass in masses.values())
+
+
+def test_the_gender_temperature_undoes_overconfidence():
+    random = np.random.default_rng(4)
+    logits = random.normal(0, 2, 5000)
+    is_male = (random.random(5000) < 1 / (1 + np.exp(-logits))).astype(float)
+    ages, age = overconfident(5000, 5)
+    calibration = calibrate(AXIS, ages, 3 * logits, age, is_male)
+    assert calibration.gender_temperature == pytest.approx(3.0, rel=0.1)
+
+
+def test_too_few_faces_are_refused():
+    logits, age = overconfident(19, 6)
+    with pytest.raises(ValueError, match="20 faces"):
+        calibrate(AXIS, logits, np.zeros(19), age, unknown(19))

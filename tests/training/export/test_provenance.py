@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from asianage.models.config import ModelConfig
+from asianage.models.folder import ModelFolder
+from asianage.training.export.provenance import ancestry
+
+
+def model(name, tmp_path, **before):
+    provenance = {"recipe": {"name": name}, **before}
+    return ModelFolder(tmp_path, ModelConfig(name=name, architecture="a", image_size=96, provenance=provenance))
+
+
+def test_a_model_that_is_met_twice_is_named_once(tmp_path):
+    first = model("first", tmp_path)
+    second = model("second", tmp_path, **ancestry(first))
+    third = ancestry(second, [first, second])
+    names = {key: run["recipe"]["name"] for key, run in third["ancestors"].items()}
+    assert sorted(names.values()) == ["first", "second"]
+    assert [names[key] for key in (third["initial"], *third["teachers"])] == ["second", "first", "second"]
+    above = third["ancestors"][third["initial"]]
+    assert (names[above["initial"]], above["teachers"], "ancestors" in above) == ("first", [], False)
+
+
+def test_models_of_one_name_that_differ_are_two(tmp_path):
+    runs = [model("same", tmp_path, parameters=count) for count in (1, 2)]
+    assert len(ancestry(None, runs)["ancestors"]) == 2
+    assert ancestry(None) == {"initial": None, "teachers": [], "ancestors": {}}

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf
+
+from asianage.training.fit import devices
+
+# Devices can be divided only before TensorFlow is first used.
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+processor = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from asianage.training.fit import fitting
+from asianage.data.crop_cache import CropCache
+from asianage.training.recipes.single import TrainingRecipe
+from asianage.data.records import FaceRecord
+
+crops = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+records = [FaceRecord(Path(f"{i}.png"), 20.0 + i, ("female", "male")[i % 2]) for i in range(40)]
+known = np.ones(40, dtype=bool)
+cache = CropCache(records, crops, known, known, 32, 0)
+# Neither dropout nor normalization, which would see half a batch each.
+recipe = TrainingRecipe(
+    name="two", architecture="vggface", mirror_weight=0.3,
+    network={"task": "both", "units": (4, 4), "dropout": 0.0, "frozen_blocks": 4, "head": "logits"},
+    image_size=32, margin=0, augmentation=None, epochs=1, batch_size=8, learning_rate=1e-4,
+    warmup_epochs=0.0, ema_momentum=0.5,
+)
+
+
+def trained(folder, devices):
+    fitting.training_devices = lambda: devices
+    fitting.fit(recipe, cache, np.arange(24), np.arange(24, 40), folder)
+    network = fitting.build_network(recipe)
+    network.load_weights(folder / fitting.BEST_WEIGHTS)
+    return network.get_weights()
+
+
+one, two = trained(Path(sys.argv[1], "one"), []), trained(Path(sys.argv[1], "two"), ["CPU:0", "CPU:1"])
+keras.utils.set_random_seed(recipe.seed)
+start = fitting.build_network(recipe).get_weights()
+moved = sum(float(np.abs(a - b).sum()) for a, b in zip(one, start))
+apart = sum(float(np.abs(a - b).sum()) for a, b in zip(one, two))
+assert moved > 0
+assert apart < 1e-3 * moved, (apart, moved)
+rows = [Path(sys.argv[1], name, "history.csv").read_text().splitlines()[1].split(",")[3:] for name in ("one", "two")]
+np.testing.assert_allclose(*np.array(rows, dtype=float), rtol=1e-4)
+"""
+
+
+def test_two_devices_learn_what_one_does(tmp_path):
+    done = subprocess.run([sys.executable, "-c", TWO_DEVICES, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_without_gpus_keras_computes_where_it_likes_in_float32(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert devices.dtype_policy("auto") == "float32"
+    assert devices.dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
+    with devices.spread_over([]):
+        assert not tf.distribute.has_strategy()
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [
+        ([(9, 0)], "mixed_bfloat16"),
+        ([(8, 0), (8, 6)], "mixed_bfloat16"),
+        ([(8, 0), (7, 5)], "float32"),
+        ([None], "float32"),
+    ],
+)
+def test_bfloat16_is_used_where_every_gpu_has_it(capabilities, policy, monkeypatch):
+    found = dict(enumerate(capabilities))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(found))
+    details = {number: {"compute_capability": value} if value else {} for number, value in found.items()}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.__getitem__)
+    assert devices.dtype_policy("auto") == policy

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+from keras import ops
+
+from asianage.models.ages import AgeAxis, expected_age, softmax, target_distribution
+from asianage.networks.heads import attach_heads, training_network
+from asianage.training.fit.losses import (
+    OBJECTIVES,
+    AgeCrossEntropyLoss,
+    AgeDistributionLoss,
+    AgeOrdinalLoss,
+    AgeRegressionLoss,
+    FeatureLoss,
+    age_loss,
+    gender_loss,
+)
+
+
+def test_the_age_loss_is_divergence_plus_error_of_the_expectation():
+    axis = AgeAxis(0, 2)
+    target = np.array([[0.0, 1.0, 0.0]], dtype=np.float32)
+    logits = np.log(np.array([[0.25, 0.25, 0.5]], dtype=np.float32))
+    # Divergence -log 0.25; expected age 1.25 against 1.
+    expected = -np.log(0.25) + 0.1 * 0.25
+    assert float(AgeDistributionLoss(axis, 0.1)(target, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_age_loss_vanishes_at_its_target():
+    axis = AgeAxis()
+    target = target_distribution(axis, np.array([5.0, 30.0, 99.0]), 2.0)
+    logits = np.log(target + 1e-12)
+    assert float(AgeDistributionLoss(axis, 0.15)(target, logits)) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_the_age_loss_averages_over_the_batch_by_weight():
+    axis = AgeAxis(0, 2)
+    target = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=np.float32)
+    logits = np.zeros((2, 3), dtype=np.float32)
+    loss = AgeDistributionLoss(axis, 0.0)
+    assert float(loss(target, logits, sample_weight=np.array([1.0, 0.0]))) == pytest.approx(np.log(3) / 2, rel=1e-5)
+
+
+def test_the_age_loss_adds_what_parts_a_view_from_its_mirror_image():
+    axis = AgeAxis(0, 2)
+    target = np.repeat(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=np.float32), 2, axis=0)
+    probabilities = [[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]
+    logits = np.log(np.array(probabilities, dtype=np.float32))
+    plain = ops.convert_to_numpy(AgeDistributionLoss(axis, 0.1).call(target, logits))
+    paired = ops.convert_to_numpy(AgeDistributionLoss(axis, 0.1, mirror_weight=0.4).call(target, logits))
+    # Expected ages 1 and 1.25 of the first face, equal ones of the second.
+    np.testing.assert_allclose(paired - plain, [0.1, 0.1, 0.0, 0.0], atol=1e-6)
+
+
+def test_the_gender_loss_is_the_binary_cross_entropy_of_a_logit():
+    value = gender_loss()(ops.convert_to_tensor([[1.0], [0.0]]), ops.convert_to_tensor([[0.0], [2.0]]))
+    assert float(value) == pytest.approx((np.log(2) + np.log(1 + np.exp(2))) / 2, rel=1e-5)
+
+
+def test_the_regression_loss_is_the_absolute_error_in_years():
+    loss = AgeRegressionLoss(AgeAxis(15, 40))
+    years = np.array([[20.0], [30.5], [72.0]], dtype=np.float32)
+    # An age beyond the axis counts as its end.
+    values = loss.call(years, np.array([[22.0], [30.0], [39.0]], dtype=np.float32))
+    np.testing.assert_allclose(ops.convert_to_numpy(values), [2.0, 0.5, 1.0], rtol=1e-6)
+
+
+def test_the_cross_entropy_is_that_of_the_class_of_the_age():
+    loss = AgeCrossEntropyLoss(AgeAxis(10, 13))
+    probability = np.array([0.1, 0.2, 0.3, 0.4], dtype=np.float32)
+    years = np.array([[10.0], [11.9], [40.0], [0.0]], dtype=np.float32)
+    values = loss.call(years, np.log(np.tile(probability, (4, 1))) + 5.0)
+    np.testing.assert_allclose(ops.convert_to_numpy(values), -np.log([0.1, 0.3, 0.4, 0.1]), rtol=1e-5)
+
+
+def test_the_ordinal_loss_is_the_mean_of_the_binary_cross_entropies():
+    loss = AgeOrdinalLoss(AgeAxis(10, 13))
+    more_than = np.array([[0.9, 0.5, 0.2]], dtype=np.float32)
+    exceedance = np.log(more_than / (1 - more_than))
+    for years, terms in ((11.0, [0.9, 0.5, 0.8]), (13.0, [0.9, 0.5, 0.2]), (10.0, [0.1, 0.5, 0.8])):
+        value = loss.call(np.array([[years]], dtype=np.float32), exceedance)
+        assert float(value[0]) == pytest.approx(-np.log(terms).mean(), rel=1e-5)
+
+
+def test_the_ordinal_loss_weighs_its_classifiers():
+    more_than = np.array([[0.9, 0.5]], dtype=np.float32)
+    loss = AgeOrdinalLoss(AgeAxis(10, 12), importance=np.array([30.0, 10.0]))
+    value = float(loss(np.array([[11.0]]), np.log(more_than / (1 - more_than))))
+    assert value == pytest.approx(-(0.75 * np.log(0.9) + 0.25 * np.log(0.5)), rel=1e-5)
+    for importance in (np.ones(3), np.array([1.0, 0.0]), np.array([1.0, np.nan])):
+        with pytest.raises(ValueError, match=r"shape \(2,\)"):
+            AgeOrdinalLoss(AgeAxis(10, 12), importance=importance)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_losses_stay_finite_at_extreme_outputs(objective):
+    axis = AgeAxis(10, 13)
+    raw = {"logits": 4, "regression": 1, "ordinal": 3}[OBJECTIVES[objective]]
+    target = np.eye(4)[[0, 3]] if objective == "label_distribution" else np.array([[10.0], [13.0]])
+    for scale in (1e4, -1e4):
+        values = age_loss(objective, axis).call(
+            ops.convert_to_tensor(target, "float32"), ops.convert_to_tensor(np.full((2, raw), scale), "float32")
+        )
+        assert np.isfinite(ops.convert_to_numpy(values)).all()
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "regression", "ordinal"])
+def test_losses_average_over_the_batch_by_weight(objective):
+    axis = AgeAxis(10, 13)
+    raw = np.random.default_rng(0).normal(size=(2, {"logits": 4, "regression": 1, "ordinal": 3}[OBJECTIVES[objective]]))
+    loss = age_loss(objective, axis)
+    years = np.array([[12.0], [10.0]])
+    alone = float(loss(years[:1], raw[:1]))
+    assert float(loss(years, raw, sample_weight=np.array([1.0, 0.0]))) == pytest.approx(alone / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_learns_the_age_through_its_head(objective):
+    axis = AgeAxis(20, 59)
+    random = np.random.default_rng(0)
+    age = random.integers(20, 60, 256).astype(np.float32)
+    features = np.stack([(age - 40) / 20, random.normal(size=256)], axis=1).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((2,))
+    hidden = keras.layers.Dense(32, activation="relu")(inputs)
+    outputs = attach_heads(hidden, num_ages=40, min_age=20, head=OBJECTIVES[objective], task="age")
+    network = keras.Model(inputs, outputs)
+    trained = training_network(network)
+    (name,) = trained.output
+    targets = target_distribution(axis, age, 2.0) if objective == "label_distribution" else age[:, None]
+    trained.compile(keras.optimizers.Adam(0.03), loss={name: age_loss(objective, axis, expectation_weight=0.1)})
+    trained.fit(features, {name: targets}, epochs=40, batch_size=64, verbose=0)
+    decoded = expected_age(axis, softmax(network.predict_on_batch(features)["age_logits"]))
+    # 10 years for the best constant.
+    assert np.abs(decoded - age).mean() < 1.5
+
+
+def test_an_unknown_objective_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'mean_variance'.*label_distribution, cross_entropy, regression, ordinal"):
+        age_loss("mean_variance", AgeAxis())
+
+
+def test_the_feature_loss_is_in_standard_deviations_and_counts_less_what_hardly_varies():
+    known = np.array([[0.0, 0.0, 0.0, 7.0], [2.0, 20.0, 0.2, 7.0]], dtype=np.float32)
+    # Deviations 1, 10, 0.1 and none; the median of those that vary is 1, so no unit is below 0.1.
+    target = np.zeros((1, 4), dtype=np.float32)
+    told = np.array([[1.0, 10.0, 0.1, 0.1]], dtype=np.float32)
+    assert float(FeatureLoss(known)(target, told)) == pytest.approx(1.0, rel=1e-5)
+    assert float(FeatureLoss(known)(target, told * [[2.0, 0.0, 0.0, 0.0]])) == pytest.approx(1.0, rel=1e-5)

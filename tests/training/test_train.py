@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from asianage import AgeGenderEstimator
+from asianage.cli import main
+from asianage.data.records import write_records
+from asianage.data.splits import identity_split, read_split
+from asianage.training import RECIPES, train
+
+TINY = RECIPES["compact-scratch"].changed(
+    network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=12, batch_size=10,
+    learning_rate=1e-2, ema_momentum=0.8, precision="float32",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tiny_records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    table = folder / "faces.csv"
+    write_records(tiny_records, table)
+    return train(TINY, table, folder / "run", detector=None), folder / "run"
+
+
+def test_training_returns_an_estimator_that_has_learned(run, tiny_records):
+    estimator, _ = run
+    test = [record for record in tiny_records if record.split == "test"]
+    faces = estimator.predict_crops([record.path for record in test])
+    assert np.mean([face.gender == record.gender for face, record in zip(faces, test, strict=True)]) > 0.8
+    assert np.mean([abs(face.age - record.age) for face, record in zip(faces, test, strict=True)]) < 15
+
+
+def test_the_folder_is_a_model_with_true_metadata(run, tiny_records):
+    estimator, folder = run
+    again = AgeGenderEstimator.from_pretrained(folder / "model", detector=None)
+    config = again.model.config
+    assert config.provenance["recipe"]["name"] == "compact-scratch"
+    assert config.provenance["faces"] == {"train": {"tiny": 60}, "val": {"tiny": 30}}
+    picture = tiny_records[0].path
+    assert again.predict(picture)[0].age == estimator.predict(picture)[0].age
+
+
+def test_metrics_are_those_of_the_estimator_on_the_test_part(run, tiny_records):
+    estimator, folder = run
+    test = [record for record in tiny_records if record.split == "test"]
+    errors = [abs(estimator.predict(record.path)[0].age - record.age) for record in test]
+    metrics = json.loads((folder / "model" / "metrics.json").read_text("utf-8"))
+    assert metrics["test"]["all"]["overall"]["mae"] == pytest.approx(np.mean(errors), abs=1e-3)
+    assert metrics["test"]["all"]["overall"]["faces"] == 20
+
+
+def test_the_run_tells_what_it_did(run):
+    _, folder = run
+    assert (folder / "left_out.csv").is_file()
+    assert len((folder / "history.csv").read_text().splitlines()) == 13
+    assert json.loads((folder / "recipe.json").read_text())["epochs"] == 12
+    assert "tiny" in (folder / "model" / "README.md").read_text("utf-8")
+
+
+def test_calling_again_changes_nothing(run, tiny_records):
+    _, folder = run
+    before = (folder / "model" / "model.weights.h5").read_bytes()
+    train(TINY, tiny_records, folder, detector=None)
+    assert (folder / "model" / "model.weights.h5").read_bytes() == before
+
+
+def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path):
+    _, folder = run
+    recipe = TINY.changed(name="more", epochs=1, learning_rate=1e-6)
+    train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
+    first = (tmp_path / "run" / "history.csv").read_text().splitlines()[1].split(",")[-1]
+    last = (folder / "history.csv").read_text().splitlines()[-1].split(",")[-1]
+    assert float(first) == pytest.approx(float(last), abs=3.0)
+    config = AgeGenderEstimator.from_pretrained(tmp_path / "run" / "model", detector=None).model.config
+    provenance = config.provenance
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "compact-scratch"
+
+
+def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records, tmp_path):
+    few = [record for record in tiny_records if record.split == "train"]
+    few += [record for record in tiny_records if record.split == "val"][:5]
+    with pytest.raises(ValueError, match="val needs 20 readable faces"):
+        train(TINY, few, tmp_path, detector=None)
+    assert not (tmp_path / "crops").exists()
+
+
+def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
+    with pytest.raises(ValueError, match="compact"):
+        train("resnet", tiny_records, tmp_path)
+    unsplit = [dataclasses.replace(record, split="") for record in tiny_records]
+    with pytest.raises(ValueError, match="must have a split"):
+        train(TINY, unsplit, tmp_path, detector=None)
+
+
+def test_a_run_is_split_as_asked_and_its_split_is_written(tiny_records, tmp_path):
+    unsplit = [dataclasses.replace(record, split="", age=20.0) for record in tiny_records]
+    recipe = TINY.changed(epochs=1)
+    train(recipe, unsplit, tmp_path / "identity", split="identity", fold=1, detector=None)
+    expected = identity_split(unsplit, fold=1)
+    root = tiny_records[0].path.parent
+    assert read_split(tmp_path / "identity" / "split.csv", root) == expected
+    metrics = json.loads((tmp_path / "identity" / "model" / "metrics.json").read_text("utf-8"))
+    assert metrics["test"]["all"]["overall"]["faces"] == sum(record.split == "test" for record in expected)
+
+
+def test_the_split_of_the_study_is_measured_on_val(tiny_records, tmp_path):
+    recipe = TINY.changed(epochs=1)
+    faces = [dataclasses.replace(record, split="", age=15.0 + record.age % 26) for record in tiny_records]
+    train(recipe, faces, tmp_path, split="study", detector=None)
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text("utf-8"))
+    assert {name: value["all"]["overall"]["faces"] for name, value in metrics.items()} == {"val": 22}
+
+
+def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_records):
+    _, folder = run
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    with pytest.raises(ValueError, match="another recipe"):
+        train(TINY.changed(image_size=40), tiny_records, folder, detector=None)
+    with pytest.raises(ValueError, match="other faces or another split"):
+        train(TINY, tiny_records[1:], folder, detector=None)
+    assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
+
+
+def test_a_run_does_not_go_on_from_other_models(run, tiny_records, tmp_path):
+    _, folder = run
+    recipe = TINY.changed(name="more", epochs=1)
+    train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
+    with pytest.raises(ValueError, match="began with other models"):
+        train(recipe, tiny_records, tmp_path / "run", detector=None)
+
+
+def test_unreadable_faces_do_not_count_for_the_calibration(tiny_records, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    held_out = [record for record in tiny_records if record.split == "val"][:20]
+    faces = [record for record in tiny_records if record.split == "train"]
+    faces += [*held_out[1:], dataclasses.replace(held_out[0], path=broken)]
+    with pytest.raises(ValueError, match=r"20 readable faces.*Received: 19"):
+        train(TINY, faces, tmp_path / "run", detector=None)
+    assert not (tmp_path / "run" / "history.csv").exists()
+
+
+def only(gender):
+    return lambda records: [record for record in records if record.gender == gender]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "error", "message"),
+    [
+        (only("male"), {}, ValueError, "Received: male only"),
+        (list, {"dataset": "afad"}, ValueError, "Data sets: tiny"),
+        (list, {"split": "random"}, ValueError, "identity, study, given"),
+        (list, {"split": "identity", "fold": 5}, ValueError, "fold"),
+        (lambda faces: [dataclasses.replace(r, path=r.path / "x.png") for r in faces], {}, FileNotFoundError, "110 of"),
+        (lambda faces: [dataclasses.replace(r, age=None, gender=None) for r in faces], {}, ValueError, "No face is"),
+    ],
+)  # fmt: skip
+def test_unusable_faces_leave_nothing_behind(change, options, error, message, tiny_records, tmp_path):
+    with pytest.raises(error, match=message):
+        train(TINY, change(tiny_records), tmp_path / "run", detector=None, **options)
+    assert not (tmp_path / "run" / "model").exists()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+@pytest.mark.parametrize("age", ["old", "-1", "200"])
+def test_a_table_with_an_impossible_age_is_refused_with_its_line(age, tmp_path):
+    table = tmp_path / "faces.csv"
+    table.write_text(f"file,age\na.png,20\nb.png,{age}\n")
+    with pytest.raises(ValueError, match="line 3: `age` must be a number"):
+        train(TINY, table, tmp_path / "run", detector=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_that_are_not_there_or_hold_no_faces_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="not there"):
+        train(TINY, tmp_path / "data", tmp_path / "run", detector=None)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match="holds no pictures"):
+        train(TINY, tmp_path / "data", tmp_path / "run", detector=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_baselines_are_not_trained(tiny_records, tmp_path):
+    with pytest.raises(ValueError, match="run_baseline"):
+        train("age-baseline", tiny_records, tmp_path)
+
+
+def test_the_command_measures_a_baseline_on_a_list_alone(tmp_path, capsys):
+    table = tmp_path / "AFAD-Full.txt"
+    table.write_text("./20/111/1-0.jpg\n./30/111/2-0.jpg\n./25/112/3-0.jpg\n")
+    assert main(["train", "age-baseline", str(table), str(tmp_path / "run")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["metrics"]["male"] == {"faces": 2, "mean_age": 25.0, "mae": 5.0}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == printed
+
+
+def test_the_command_trains_on_a_split_that_is_asked_for(tiny_records, tmp_path, capsys, monkeypatch):
+    table = tmp_path / "faces.csv"
+    write_records([dataclasses.replace(record, split="") for record in tiny_records], table)
+    monkeypatch.setitem(RECIPES, "tiny", TINY.changed(name="tiny", epochs=1))
+    command = ["train", "tiny", str(table), str(tmp_path / "run"), "--detector", "none", "--dataset", "tiny"]
+    assert main([*command, "--split", "identity", "--fold", "3"]) == 0
+    assert capsys.readouterr().out == f"model: {tmp_path / 'run' / 'model'}\n"
+    assert read_split(tmp_path / "run" / "split.csv", tiny_records[0].path.parent)[0].split in ("train", "val", "test")
