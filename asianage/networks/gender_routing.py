@@ -1,6 +1,6 @@
 """The system of the study as one network: the gender network decides which of two age networks is heard.
 
-The three are trained apart, then `study_network` is built and each part takes its weights:
+The three are trained apart, then `gender_routing_network` is built and each part takes its weights:
 ``network.get_layer("age_male").set_weights(trained.get_weights())``, likewise "age_female" and "gender". All three run
 on every face; an exported network has no branches.
 """
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from asianage.networks.heads import check_choice
 from asianage.networks.simple_cnn import simple_cnn_network
 from asianage.networks.vggface import vggface_network
 
@@ -26,7 +27,7 @@ AGE_ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
 _STEEPNESS = 1000.0
 
 
-def study_network(
+def gender_routing_network(
     *,
     image_size: int = 224,
     num_ages: int = 101,
@@ -55,9 +56,7 @@ def study_network(
     Raises:
         ValueError: Unknown `age_architecture`, or a gender network that would see more pixels than there are.
     """
-    if age_architecture not in AGE_ARCHITECTURES:
-        names = ", ".join(AGE_ARCHITECTURES)
-        raise ValueError(f"`age_architecture` must be one of {names}. Received: {age_architecture!r}.")
+    check_choice("age_architecture", age_architecture, AGE_ARCHITECTURES)
     gender_image_size = image_size if gender_image_size is None else gender_image_size
     if gender_image_size > image_size:
         raise ValueError(
@@ -77,7 +76,7 @@ def study_network(
         "age_logits": GenderRouting(dtype="float32", name="age_logits")([gender_logit, female, male]),
         "gender_logit": layers.Identity(dtype="float32", name="gender_logit")(gender_logit),
     }
-    return keras.Model(crops, outputs, name="study")
+    return keras.Model(crops, outputs, name="gender_routing")
 
 
 @keras.saving.register_keras_serializable("asianage")

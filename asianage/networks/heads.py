@@ -24,6 +24,7 @@ network that learns one task only, as those of the study, says nothing about the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -35,8 +36,8 @@ from asianage.models.ages import AgeAxis
 HEADS = ("logits", "regression", "ordinal")
 """How an age is learned."""
 
-TASKS = ("both", "age", "gender")
-"""What a network learns."""
+TASKS = {"both": frozenset({"age", "gender"}), "age": frozenset({"age"}), "gender": frozenset({"gender"})}
+"""Argument `task` of a network -> what the network learns."""
 
 OUTPUTS = ("age_logits", "gender_logit")
 """Names of the outputs of every network, and of the layers that make them."""
@@ -79,10 +80,8 @@ def attach_heads(
     Raises:
         ValueError: Unknown `head` or `task`.
     """
-    if head not in HEADS:
-        raise ValueError(f"`head` must be one of {', '.join(HEADS)}. Received: {head!r}.")
-    if task not in TASKS:
-        raise ValueError(f"`task` must be one of {', '.join(TASKS)}. Received: {task!r}.")
+    check_choice("head", head, HEADS)
+    check_choice("task", task, TASKS)
     if task == "gender":
         age_logits = UnknownLogits(num_ages, name="age_logits")(features)
     else:
@@ -92,6 +91,16 @@ def attach_heads(
     else:
         gender_logit = _dense(1, "gender_logit")(features)
     return {"age_logits": age_logits, "gender_logit": gender_logit}
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value of an argument that is none of its choices.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}.")
 
 
 def learned_tasks(network: keras.Model) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The bundled network: plain residual 3x3 convolutions whose BatchNorm and ReLU fold into the convolution.
+"""A plain residual network of 3x3 convolutions whose BatchNorm and ReLU fold into the convolution.
 
 On CPUs such a network is the fastest of its size once quantized; squeeze-excite, hard-swish and pre-activation would
 undo that. Shapes for 96 pixels and the default widths: 96 -> 48 -> 24 -> 12 -> 6 -> 3, then the mean over positions.
@@ -14,7 +14,7 @@ from keras import layers
 from asianage.networks.heads import attach_heads
 
 
-def compact_network(
+def residual_network(
     *,
     image_size: int = 96,
     num_ages: int = 101,
@@ -24,7 +24,7 @@ def compact_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build the compact network.
+    """Build the network.
 
     Args:
         image_size: Side of the crops, in pixels.
@@ -49,7 +49,7 @@ def compact_network(
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
-    return keras.Model(crops, outputs, name="compact")
+    return keras.Model(crops, outputs, name="residual")
 
 
 def _residual_block(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:

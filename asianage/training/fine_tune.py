@@ -141,7 +141,7 @@ def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
     config = start.config
     head = config.network.get("head", "logits")
     objectives = {needed: objective for objective, needed in reversed(OBJECTIVES.items())}
-    if config.architecture == "study" or head not in objectives:
+    if config.architecture == "gender_routing" or head not in objectives:
         raise ValueError(
             f"A model of the architecture {config.architecture!r} with the head {head!r} cannot be fine-tuned. "
             "Fine-tune the networks that it is made of, or another model."

@@ -11,7 +11,7 @@ from asianage.models.config import ModelConfig
 
 CONFIG = ModelConfig(
     name="compact",
-    architecture="compact",
+    architecture="residual",
     image_size=96,
     provenance={
         "recipe": {"name": "compact", "epochs": 36, "seed": 0},
@@ -135,7 +135,7 @@ def test_licenses_of_code_weights_and_data_are_told_apart() -> None:
 
 
 def test_a_model_of_unknown_data_promises_no_license() -> None:
-    text = model_card(ModelConfig(name="mine", architecture="compact", image_size=96), {})
+    text = model_card(ModelConfig(name="mine", architecture="residual", image_size=96), {})
     assert "license_name: see-model-card" in text
     assert "Nothing is granted by silence" in text
 
@@ -166,7 +166,7 @@ def test_an_edited_card_is_told_from_a_generated_one(change: object) -> None:
 def test_names_from_outside_break_neither_metadata_nor_tables(name: str) -> None:
     values = metrics()
     values["test"]["datasets"] = {name: values["test"]["datasets"]["afad"]}
-    config = ModelConfig(name=name, architecture="compact", image_size=96, provenance={"faces": {"train": {name: 3}}})
+    config = ModelConfig(name=name, architecture="residual", image_size=96, provenance={"faces": {"train": {name: 3}}})
     text = model_card(config, values, repo_id="owner/faces")
     card = ModelCard(text)
     assert card.data.license == "other"

@@ -39,7 +39,7 @@ def without(name: str) -> str:
 
 def test_a_config_survives_its_own_text():
     assert ModelConfig.from_json(config().to_json()) == config()
-    minimal = ModelConfig(name="a", architecture="compact", image_size=96)
+    minimal = ModelConfig(name="a", architecture="residual", image_size=96)
     assert ModelConfig.from_json(minimal.to_json()) == minimal
 
 
@@ -61,7 +61,7 @@ def test_what_is_required_must_be_there(name):
 
 @pytest.mark.parametrize("name", ["network", "min_age", "max_age", "genders", "alignment", "calibration", "provenance"])
 def test_what_has_a_default_may_be_missing(name):
-    defaults = ModelConfig(name="a", architecture="compact", image_size=96)
+    defaults = ModelConfig(name="a", architecture="residual", image_size=96)
     assert getattr(ModelConfig.from_json(without(name)), name) == getattr(defaults, name)
 
 

@@ -23,7 +23,7 @@ from asianage.models.folder import (
     write_model_folder,
 )
 
-TINY = ModelConfig(name="tiny", architecture="compact", image_size=32, provenance={"seed": 3})
+TINY = ModelConfig(name="tiny", architecture="residual", image_size=32, provenance={"seed": 3})
 FILES = {NETWORK: b"network", WEIGHTS: b"weights"}
 
 

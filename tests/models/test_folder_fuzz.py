@@ -232,16 +232,16 @@ def tiny_int8_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from asianage.models.config import ModelConfig
     from asianage.models.folder import write_model_folder
-    from asianage.networks.residual import compact_network
+    from asianage.networks.residual import residual_network
     from asianage.training.export.litert import to_tflite
 
     folder = tmp_path_factory.mktemp("tiny-int8")
     arguments = {"widths": [4, 8], "blocks": [0, 1], "dropout": 0.2}
-    network = compact_network(image_size=32, **arguments)
+    network = residual_network(image_size=32, **arguments)
     network.save_weights(folder / WEIGHTS)
     samples = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     files = {NETWORK: to_tflite(network, precision="int8", samples=samples), WEIGHTS: folder / WEIGHTS}
-    config = ModelConfig(name="tiny", architecture="compact", image_size=32, network=arguments)
+    config = ModelConfig(name="tiny", architecture="residual", image_size=32, network=arguments)
     return write_model_folder(folder / "model", config, files, card="# Tiny\n").path
 
 

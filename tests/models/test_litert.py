@@ -17,7 +17,7 @@ import keras
 from asianage import ModelFormatError
 from asianage.models import litert as runtime
 from asianage.models.litert import LiteRTNetwork, usable_processors
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 from asianage.training.export.litert import to_tflite
 
 SIZE, AGES = 32, 11
@@ -31,7 +31,7 @@ def crops(count: int, seed: int = 0) -> np.ndarray:
 def keras_network() -> keras.Model:
     """A tiny network whose every weight and statistic is random."""
     keras.utils.set_random_seed(0)
-    network = compact_network(image_size=SIZE, num_ages=AGES, widths=(4, 8), blocks=(0, 1))
+    network = residual_network(image_size=SIZE, num_ages=AGES, widths=(4, 8), blocks=(0, 1))
     random = np.random.default_rng(0)
     for variable in network.variables:
         if "variance" in variable.path or "gamma" in variable.path:

@@ -62,7 +62,7 @@ def access(server: HubServer, tmp_path: Path) -> HubAccess:
 
 def make_model(folder: Path, *, name: str = "tiny", network: bytes = b"network" * 500) -> ModelFolder:
     """Write a model folder whose files are any bytes."""
-    config = ModelConfig(name=name, architecture="compact", image_size=32)
+    config = ModelConfig(name=name, architecture="residual", image_size=32)
     files = {NETWORK: network, WEIGHTS: b"weights" * 1000, METRICS: b"{}"}
     return write_model_folder(folder, config, files, card="# A card\n", overwrite=True)
 
@@ -872,14 +872,14 @@ def test_a_model_of_the_hub_can_be_pushed_on(
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     """A model with random weights that really runs."""
     pytest.importorskip("tensorflow")
-    from asianage.networks.residual import compact_network
+    from asianage.networks.residual import residual_network
     from asianage.training.export.litert import to_tflite
 
     folder = tmp_path_factory.mktemp("tiny")
-    network = compact_network(image_size=32, widths=(4,), blocks=(0,))
+    network = residual_network(image_size=32, widths=(4,), blocks=(0,))
     network.save_weights(folder / WEIGHTS)
     config = ModelConfig(
-        name="tiny", architecture="compact", image_size=32, network={"widths": [4], "blocks": [0], "dropout": 0.2}
+        name="tiny", architecture="residual", image_size=32, network={"widths": [4], "blocks": [0], "dropout": 0.2}
     )
     files = {NETWORK: to_tflite(network), WEIGHTS: folder / WEIGHTS}
     return write_model_folder(folder / "model", config, files, card=model_card(config, {}))

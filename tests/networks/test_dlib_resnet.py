@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow")
 
 from asianage.networks import dlib_resnet, pretrained
 from asianage.networks.dlib_resnet import STAGES, dlib_resnet_network, load_dlib_weights
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 
 
 def integer(value: int) -> bytes:
@@ -88,7 +88,7 @@ def test_a_shortened_stage_has_its_first_blocks(layers, published):
 def test_another_file_and_another_network_are_refused(published):
     network = dlib_resnet_network(image_size=32, blocks=(1, 1, 1, 1))
     with pytest.raises(ValueError, match="must be a `dlib_resnet_network`"):
-        load_dlib_weights(compact_network(image_size=32, widths=(4,), blocks=(0,)), published)
+        load_dlib_weights(residual_network(image_size=32, widths=(4,), blocks=(0,)), published)
     published.write_bytes(published.read_bytes()[:-1] + b"x")
     before = network.get_weights()
     with pytest.raises(ValueError, match="SHA-256"):

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow")
 import keras
 
 from asianage.models.ages import softmax
-from asianage.networks.gender_routing import AreaShrinking, GenderRouting, study_network
+from asianage.networks.gender_routing import AreaShrinking, GenderRouting, gender_routing_network
 from asianage.networks.simple_cnn import simple_cnn_network
 from asianage.training.export.litert import to_weights
 
@@ -18,7 +18,7 @@ SMALL = {"filters": (4, 8), "units": (16, 8)}
 @pytest.fixture(scope="module")
 def network(crops):
     keras.utils.set_random_seed(0)
-    network = study_network(
+    network = gender_routing_network(
         image_size=24,
         age_architecture="simple_cnn",
         gender_image_size=16,
@@ -69,7 +69,7 @@ def test_trained_parts_take_their_place(network, crops):
 
 
 def test_the_system_has_the_parameters_of_its_parts():
-    network = study_network(image_size=100, age_architecture="simple_cnn")
+    network = gender_routing_network(image_size=100, age_architecture="simple_cnn")
     assert network.count_params() == 3 * 2_588_705
     assert [layer.name for layer in network.layers if isinstance(layer, keras.Model)] == [
         "gender",
@@ -92,7 +92,7 @@ def test_the_exported_system_says_what_the_network_says(network, crops, exported
 def test_its_weights_go_through_a_file(network, crops, tmp_path):
     path = tmp_path / "half.weights.h5"
     path.write_bytes(to_weights(network))
-    other = study_network(
+    other = gender_routing_network(
         image_size=24, age_architecture="simple_cnn", gender_image_size=16, gender_options=SMALL, age_options=SMALL
     )
     other.load_weights(path)
@@ -113,7 +113,7 @@ def test_shrinking_takes_the_mean_of_the_area():
 
 
 def test_impossible_systems_are_refused():
-    with pytest.raises(ValueError, match=r"simple_cnn, vggface\. Received: 'compact'"):
-        study_network(age_architecture="compact")
+    with pytest.raises(ValueError, match=r"simple_cnn, vggface\. Received: 'residual'"):
+        gender_routing_network(age_architecture="residual")
     with pytest.raises(ValueError, match="Received: 100 and 64"):
-        study_network(image_size=64, age_architecture="simple_cnn")
+        gender_routing_network(image_size=64, age_architecture="simple_cnn")

@@ -12,7 +12,7 @@ import keras
 
 from asianage.networks import mobilenet, pretrained
 from asianage.networks.mobilenet import BLOCKS, STEM_WIDTH, load_faceres_weights, mobilenet_network
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_each_block_has_the_arrays_that_follow_in_the_file(arrays, published):
 
 def test_another_file_and_another_network_are_refused(published):
     with pytest.raises(ValueError, match="must be a `mobilenet_network`"):
-        load_faceres_weights(compact_network(image_size=32, widths=(4,), blocks=(0,)), published)
+        load_faceres_weights(residual_network(image_size=32, widths=(4,), blocks=(0,)), published)
     published.write_bytes(published.read_bytes()[:-1] + b"x")
     network = mobilenet_network(image_size=32)
     before = network.get_weights()

@@ -10,16 +10,17 @@ pytest.importorskip("tensorflow")
 
 from asianage.errors import ModelFormatError
 from asianage.models.config import ModelConfig
-from asianage.networks.registry import ARCHITECTURES, build_network
+from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
+from asianage.networks.registry import ARCHITECTURES, build_network, head_of, tasks_of
 from asianage.networks.restore import build_from_config
 
 SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
-    "compact": {"widths": (4,), "blocks": (0,), "head": "ordinal"},
+    "residual": {"widths": (4,), "blocks": (0,), "head": "ordinal"},
     "dlib_resnet": {"blocks": (1, 1, 1, 1)},
     "mobilenet": {},
     "simple_cnn": {"task": "gender", **SMALL},
-    "study": {
+    "gender_routing": {
         "age_architecture": "simple_cnn",
         "gender_image_size": 16,
         "gender_options": SMALL,
@@ -41,32 +42,70 @@ def test_every_architecture_is_tested():
     assert set(ARCHITECTURES) == {*OPTIONS, "vggface"}
 
 
+@pytest.mark.parametrize(
+    ("architecture", "arguments", "tasks", "head"),
+    [
+        ("residual", {}, {"age", "gender"}, "logits"),
+        ("mobilenet", {"head": "ordinal"}, {"age", "gender"}, "ordinal"),
+        ("simple_cnn", {}, {"age"}, "regression"),
+        ("simple_cnn", {"task": "gender"}, {"gender"}, "regression"),
+        ("vggface", {"task": "both"}, {"age", "gender"}, "regression"),
+        ("gender_routing", {}, {"age", "gender"}, None),
+    ],
+)
+def test_tasks_and_head_are_known_without_a_network(architecture, arguments, tasks, head):
+    assert (tasks_of(architecture, arguments), head_of(architecture, arguments)) == (tasks, head)
+
+
+@pytest.mark.parametrize("architecture", OPTIONS)
+def test_tasks_and_head_are_those_of_the_network(architecture):
+    arguments = OPTIONS[architecture]
+    network = build_network(architecture, image_size=32, num_ages=26, **arguments)
+    tasks = tasks_of(architecture, arguments)
+    assert learned_tasks(network) == tasks
+    if architecture != "gender_routing":
+        raw = {"age": RAW_OUTPUTS[head_of(architecture, arguments)], "gender": "gender_logit"}
+        assert set(training_network(network).output) == {raw[task] for task in tasks}
+
+
+def test_tasks_and_heads_that_no_network_has_are_refused():
+    with pytest.raises(ValueError, match="Received: 'smile'"):
+        tasks_of("vggface", {"task": "smile"})
+    with pytest.raises(ValueError, match="Received: 'rank'"):
+        head_of("vggface", {"head": "rank"})
+    with pytest.raises(ValueError, match="'residual' has no option task"):
+        tasks_of("residual", {"task": "age"})
+    with pytest.raises(ValueError, match="no architecture 'resnet'"):
+        head_of("resnet", {})
+
+
 def test_the_first_age_reaches_the_head():
     network = build_network("simple_cnn", image_size=16, num_ages=26, min_age=15, **SMALL)
     assert network.get_layer("age_logits").min_age == 15
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'resnet'.*compact, dlib_resnet, mobilenet, simple_cnn, vggface, study"):
+    with pytest.raises(ValueError, match=r"'resnet'.*residual, dlib_resnet, mobilenet, simple_cnn, vggface, gender_routing"):
         build_network("resnet", image_size=96, num_ages=101)
 
 
 @pytest.mark.parametrize("network", [{"widths": "4"}, {"blocks": "1"}, {"widths": ["4"]}])
 def test_widths_and_depths_of_a_config_must_be_numbers(network):
-    config = ModelConfig(name="m", architecture="compact", image_size=32, network=network)
+    config = ModelConfig(name="m", architecture="residual", image_size=32, network=network)
     with pytest.raises(ModelFormatError, match=r"`network\.(widths|blocks)` cannot be used"):
         build_from_config(config)
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'compact' has no option depth\. Its options: widths, blocks, dropout, head"):
-        build_network("compact", image_size=96, num_ages=101, depth=3)
+    with pytest.raises(ValueError, match=r"'residual' has no option depth\. Its options: widths, blocks, dropout, head"):
+        build_network("residual", image_size=96, num_ages=101, depth=3)
 
 
 ON_ANOTHER_BACKEND = """
 import keras, numpy as np
 from asianage.models.ages import AgeAxis
 from asianage.networks.heads import training_network
+from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
 from asianage.networks.registry import build_network
 from asianage.training.fit.losses import age_loss, gender_loss
 
@@ -92,11 +131,11 @@ assert keras.backend.backend() == {backend!r}
 def test_networks_and_losses_run_on_other_backends(backend):
     pytest.importorskip(backend)
     cases = [
-        ("compact", {"widths": (4,), "blocks": (0,)}, "cross_entropy", "age_logits"),
-        ("compact", OPTIONS["compact"], "ordinal", "age_exceedance"),
+        ("residual", {"widths": (4,), "blocks": (0,)}, "cross_entropy", "age_logits"),
+        ("residual", OPTIONS["residual"], "ordinal", "age_exceedance"),
         ("simple_cnn", SMALL, "regression", "age_years"),
         ("vggface", {"units": (4, 4)}, "regression", "age_years"),
-        ("study", {**OPTIONS["study"], "age_options": SMALL}, "label_distribution", "age_logits"),
+        ("gender_routing", {**OPTIONS["study"], "age_options": SMALL}, "label_distribution", "age_logits"),
     ]
     code = ON_ANOTHER_BACKEND.format(cases=cases, backend=backend)
     environment = {**os.environ, "KERAS_BACKEND": backend}

@@ -9,25 +9,25 @@ import keras
 
 from asianage.models.ages import softmax
 from asianage.networks.heads import HEADS, training_network
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 
 
 def test_the_outputs_are_logits_of_the_stated_shapes():
-    network = compact_network(image_size=48, num_ages=7, widths=(4, 8), blocks=(1, 0))
+    network = residual_network(image_size=48, num_ages=7, widths=(4, 8), blocks=(1, 0))
     outputs = network.predict_on_batch(np.zeros((3, 48, 48, 3), dtype=np.float32))
     assert outputs["age_logits"].shape == (3, 7)
     assert outputs["gender_logit"].shape == (3, 1)
 
 
 def test_scaling_is_part_of_the_network():
-    network = compact_network(image_size=32, widths=(4,), blocks=(0,))
+    network = residual_network(image_size=32, widths=(4,), blocks=(0,))
     scale = keras.Model(network.input, network.get_layer("scale").output)
     crops = np.array([0.0, 127.5, 255.0], dtype=np.float32)[:, None, None, None] * np.ones((3, 32, 32, 3), np.float32)
     np.testing.assert_allclose(scale.predict_on_batch(crops)[:, 0, 0, 0], [-1, 0, 1], atol=1e-6)
 
 
 def test_the_layers_and_the_order_of_the_weights_are_those_of_published_models():
-    network = compact_network(image_size=32, num_ages=7, widths=(4,), blocks=(1,))
+    network = residual_network(image_size=32, num_ages=7, widths=(4,), blocks=(1,))
     norm = ("gamma", "beta", "moving_mean", "moving_variance")
     assert [(weight.path, tuple(weight.shape)) for weight in network.weights] == [
         ("stage1_down/kernel", (3, 3, 3, 4)),
@@ -46,7 +46,7 @@ def test_the_layers_and_the_order_of_the_weights_are_those_of_published_models()
 @pytest.mark.parametrize("head", ["regression", "ordinal"])
 def test_other_heads_end_in_the_same_outputs_and_are_exported(head, crops, exported):
     keras.utils.set_random_seed(0)
-    network = compact_network(image_size=32, num_ages=26, widths=(4, 8), blocks=(0, 1), head=head, min_age=15)
+    network = residual_network(image_size=32, num_ages=26, widths=(4, 8), blocks=(0, 1), head=head, min_age=15)
     inputs = crops(32)
     expected = network.predict_on_batch(inputs)
     ages, genders = exported(network, inputs)
@@ -58,7 +58,7 @@ def test_heads_stay_in_float32_under_mixed_precision():
     with_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        networks = [compact_network(image_size=32, widths=(4,), blocks=(0,), head=head) for head in HEADS]
+        networks = [residual_network(image_size=32, widths=(4,), blocks=(0,), head=head) for head in HEADS]
     finally:
         keras.config.set_dtype_policy(with_policy)
     for network in networks:

@@ -59,7 +59,7 @@ class TrainingRecipe:
     """
 
     name: str
-    architecture: str = "compact"
+    architecture: str = "residual"
     network: dict[str, Any] = field(default_factory=dict)
     pretrained: str = ""
     image_size: int = 96

@@ -96,7 +96,7 @@ def _recipe_of(name: str, configs: Mapping[str, ModelConfig]) -> TrainingRecipe:
         )
     return TrainingRecipe(
         name=name,
-        architecture="study",
+        architecture="gender_routing",
         network={
             "age_architecture": female.architecture,
             "gender_image_size": gender.image_size,

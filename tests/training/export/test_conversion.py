@@ -10,7 +10,7 @@ from PIL import Image
 
 from asianage.models.config import ModelConfig
 from asianage.models.folder import NETWORK, WEIGHTS, write_model_folder
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 from asianage.training.export.conversion import FORMATS, export_model
 from asianage.training.export.litert import to_tflite, to_weights
 
@@ -22,8 +22,8 @@ TOLERANCE = {"keras": 1e-6, "saved_model": 1e-5, "onnx": 1e-5, "tflite": 1e-5, "
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     keras.utils.set_random_seed(0)
-    network = compact_network(image_size=32, **OPTIONS)
-    config = ModelConfig(name="tiny", architecture="compact", network=OPTIONS, image_size=32)
+    network = residual_network(image_size=32, **OPTIONS)
+    config = ModelConfig(name="tiny", architecture="residual", network=OPTIONS, image_size=32)
     files = {NETWORK: to_tflite(network), WEIGHTS: to_weights(network)}
     return write_model_folder(tmp_path_factory.mktemp("model") / "tiny", config, files, card="tiny\n")
 

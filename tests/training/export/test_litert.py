@@ -11,14 +11,14 @@ import keras
 from asianage.models.ages import softmax
 from asianage.models.litert import LiteRTNetwork
 from asianage.networks.dlib_resnet import dlib_resnet_network
-from asianage.networks.residual import compact_network
+from asianage.networks.residual import residual_network
 from asianage.training.export.litert import fold_scaling, to_tflite, to_weights
 
 
 @pytest.fixture(scope="module")
 def network():
     keras.utils.set_random_seed(0)
-    return compact_network(image_size=32, widths=(8, 16), blocks=(0, 1))
+    return residual_network(image_size=32, widths=(8, 16), blocks=(0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_dark_samples_do_not_narrow_the_range_of_pixels(network, crops, tmp_path
 def test_half_precision_weights_load_into_the_network(network, crops, tmp_path):
     path = tmp_path / "half.weights.h5"
     path.write_bytes(to_weights(network))
-    other = compact_network(image_size=32, widths=(8, 16), blocks=(0, 1))
+    other = residual_network(image_size=32, widths=(8, 16), blocks=(0, 1))
     other.load_weights(path)
     expected = network.predict_on_batch(crops.astype(np.float32))
     received = other.predict_on_batch(crops.astype(np.float32))

@@ -76,7 +76,7 @@ def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(faces, tmp_pa
     before = checkpoint.stat().st_mtime_ns
     estimator = train(RECIPE, faces, tmp_path, detector=None, precision="float32")
     assert checkpoint.stat().st_mtime_ns == before
-    assert estimator.model.config.architecture == "study"
+    assert estimator.model.config.architecture == "gender_routing"
     with pytest.raises(ValueError, match="another recipe"):
         train(RECIPE.changed(gender=RECIPE.gender.changed(seed=1)), faces, tmp_path, detector=None)
 
