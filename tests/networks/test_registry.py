@@ -85,7 +85,9 @@ def test_the_first_age_reaches_the_head():
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'resnet'.*residual, dlib_resnet, mobilenet, simple_cnn, vggface, gender_routing"):
+    with pytest.raises(
+        ValueError, match=r"'resnet'.*residual, dlib_resnet, mobilenet, simple_cnn, vggface, gender_routing"
+    ):
         build_network("resnet", image_size=96, num_ages=101)
 
 
@@ -97,7 +99,9 @@ def test_widths_and_depths_of_a_config_must_be_numbers(network):
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'residual' has no option depth\. Its options: widths, blocks, dropout, head"):
+    with pytest.raises(
+        ValueError, match=r"'residual' has no option depth\. Its options: widths, blocks, dropout, head"
+    ):
         build_network("residual", image_size=96, num_ages=101, depth=3)
 
 
