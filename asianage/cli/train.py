@@ -21,9 +21,9 @@ def add_commands(commands: Any) -> None:
     train.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
     train.add_argument(
         "--split",
-        default="given",
-        choices=("given", "identity", "study"),
-        help="who trains and who measures: as the table says (default), nobody in two splits, or as the study did",
+        default="predefined",
+        choices=("predefined", "identity", "study"),
+        help="who trains and who measures: the column `split` (default), nobody in two splits, or as the study did",
     )
     train.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
     train.add_argument("--name", help="name of the model (default: that of the recipe)")
@@ -93,7 +93,7 @@ def _train(options: argparse.Namespace) -> int:
         fold=options.fold,
         detector=None if options.detector == "none" else options.detector,
         precision=options.precision,
-        progress=_report_progress,
+        progress=sys.stderr.isatty(),
     )
     print(f"model: {estimator.model.path}")
     return 0
@@ -107,7 +107,7 @@ def _run_baseline(options: argparse.Namespace) -> int:
     from asianage.training.study.baselines import run_baseline
 
     records = select_dataset(read_source(options.data), options.dataset).records
-    if options.split != "given":
+    if options.split != "predefined":
         records = split_records(records, options.split, fold=options.fold)
     result = run_baseline(options.recipe, records, options.output)
     print(json.dumps(result, indent=1))
@@ -129,7 +129,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
         name=options.name,
         detector=None if options.detector == "none" else options.detector,
         precision=options.precision,
-        progress=_report_progress,
+        progress=sys.stderr.isatty(),
     )
     print(f"model: {estimator.model.path}")
     return 0
@@ -152,7 +152,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     estimator = AgeGenderEstimator.from_pretrained(
         options.model, detector=None if options.detector == "none" else options.detector, mirror=options.mirror
     )
-    result = evaluate(estimator, records, progress=_report_progress)
+    result = evaluate(estimator, records, progress=sys.stderr.isatty())
     if options.output is not None:
         save_report(result, options.output)
     print(result.to_markdown())
@@ -185,8 +185,3 @@ def _missing(error: ModuleNotFoundError, extra: str) -> ImportError:
     """Return what to tell of a package that is not installed; a fault of this package is returned as it is."""
     name = error.name or ""
     return error if name.startswith("asianage") else MissingExtraError(name, extra, "This command")
-
-
-def _report_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)

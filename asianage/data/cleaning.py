@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 from asianage.errors import ImageError
 from asianage.faces.images import load_image
+from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
 
@@ -20,15 +21,11 @@ CONFLICTING = "under different labels"
 DUPLICATE = "duplicate"
 CROSS_SPLIT = "duplicate of another split"
 
-_CHUNK = 1024
-
 # Of copies in several splits the one that is measured on stays: published test lists keep their faces.
 _PRECEDENCE = {"test": 0, "val": 1, "train": 2, "": 3}
 
 
-def clean(
-    table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progress: Callable[[int, int], None] | None = None
-) -> RecordTable:
+def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progress: bool = False) -> RecordTable:
     """Decode every picture and leave out those that cannot be trusted, each with the reason.
 
     Left out are pictures without any label; pictures that cannot be decoded; all copies of a picture that is labeled
@@ -38,7 +35,7 @@ def clean(
     Args:
         table: What a reader returned; its own list of left-out files is kept.
         workers: Threads that decode.
-        progress: Called with (done, total) now and then.
+        progress: Whether to show progress.
 
     Returns:
         What is left, in the same order, and the list of what is not.
@@ -50,9 +47,7 @@ def clean(
     return _without(table, _find(table.records, workers, progress))
 
 
-def clean_training_part(
-    table: RecordTable | Sequence[FaceRecord], *, progress: Callable[[int, int], None] | None = None
-) -> RecordTable:
+def clean_training_part(table: RecordTable | Sequence[FaceRecord], *, progress: bool = False) -> RecordTable:
     """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
 
     The other splits keep all their pictures, so that figures on published lists stay comparable.
@@ -74,9 +69,7 @@ def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordT
     return cleaned
 
 
-def _find(
-    records: Sequence[FaceRecord], workers: int, progress: Callable[[int, int], None] | None
-) -> dict[int, DroppedFile]:
+def _find(records: Sequence[FaceRecord], workers: int, progress: bool) -> dict[int, DroppedFile]:
     """Return position -> what speaks against the record."""
     _require_files(records)
     found = _hash_pictures(records, workers, progress)
@@ -105,17 +98,12 @@ def _require_files(records: Sequence[FaceRecord]) -> None:
         )
 
 
-def _hash_pictures(
-    records: Sequence[FaceRecord], workers: int, progress: Callable[[int, int], None] | None
-) -> list[tuple[str, str]]:
+def _hash_pictures(records: Sequence[FaceRecord], workers: int, progress: bool) -> list[tuple[str, str]]:
     """Return for each record the hash of its pixels, or "" and what is wrong with it."""
-    found: list[tuple[str, str]] = []
+    paths = [record.path for record in records]
     with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(records), _CHUNK):
-            found.extend(pool.map(_hash_picture, [record.path for record in records[start : start + _CHUNK]]))
-            if progress is not None:
-                progress(len(found), len(records))
-    return found
+        hashes = pool.map(_hash_picture, paths)
+        return list(shown(hashes, progress, description="checking", unit="picture", total=len(paths)))
 
 
 def _hash_picture(path: Path) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from asianage.data.records import FaceRecord, records_sha256
 from asianage.faces import alignment
 from asianage.faces.detection import FaceDetector, find_faces, select_detector
 from asianage.faces.images import load_image
+from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def cut_crops(
     margin: int,
     detector: str | None = "auto",
     workers: int = 2,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> CropCache:
     """Cut the crops of `records` into `folder`, or read them from there if that was done before.
 
@@ -98,7 +99,7 @@ def cut_crops(
         margin: Pixels kept around it on each side.
         detector: As `asianage.faces.detection.select_detector`; None takes every picture as one face.
         workers: Threads, each with a detector of its own.
-        progress: Called with (done, total) now and then.
+        progress: Whether to show progress.
 
     Raises:
         FileExistsError: `folder` holds something else.
@@ -174,7 +175,7 @@ def _cut_all(
     margin: int,
     detector: str | None,
     workers: int,
-    progress: Callable[[int, int], None] | None,
+    progress: bool,
 ) -> dict[str, object]:
     side = size + 2 * margin
     crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
@@ -193,13 +194,14 @@ def _cut_all(
 
     detected, failures = [], {}
     with ThreadPoolExecutor(workers) as pool:
-        for index, (found, failure) in enumerate(pool.map(cut, range(len(records)))):
+        cutting = pool.map(cut, range(len(records)))
+        for index, (found, failure) in enumerate(
+            shown(cutting, progress, description="cutting", unit="crop", total=len(records))
+        ):
             detected.append(found)
             if failure:
                 failures[str(index)] = failure
                 logger.warning("left out %s: %s", records[index].path, failure)
-            if progress is not None and (index % 100 == 99 or index + 1 == len(records)):
-                progress(index + 1, len(records))
     if len(failures) == len(records):
         raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures['0']}")
     crops.flush()

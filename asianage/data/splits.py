@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asianage.data.records import SPLITS, FaceRecord, read_records, write_records
+from asianage.data.records import SPLITS, FaceRecord
 
 FOLDS = 5
 
@@ -117,7 +117,7 @@ def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[Face
     return [replace(record, split="val" if index in held_out else "train") for index, record in enumerate(records)]
 
 
-def given_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
+def predefined_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
     """Return the records as they are split, after checking that each is and that nobody is in two splits.
 
     Raises:
@@ -145,7 +145,7 @@ def given_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
 PROTOCOLS: dict[str, Callable[..., list[FaceRecord]]] = {
     "identity": identity_split,
     "study": study_split,
-    "given": given_split,
+    "predefined": predefined_split,
 }
 """Name -> function of the records and of the keyword arguments it has."""
 
@@ -172,31 +172,6 @@ def split_records(
     return PROTOCOLS[protocol](records, **options.get(protocol, {}))
 
 
-def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> str:
-    """Write the split of a run, and return its SHA-256; names start at the folder that all files share.
-
-    Args:
-        records: The faces of the run.
-        table: The CSV file, as `write_split` writes it.
-        fixed: Whether networks have been trained already on what the file says.
-
-    Raises:
-        FileExistsError: There is a file of that name which is no split of a run.
-        ValueError: `fixed`, and the file says something else.
-    """
-    if table.exists() and not _digest_file(table).is_file():
-        raise FileExistsError(f"{table} would be replaced, and is not of a run. Choose another output folder.")
-    root = os.path.commonpath([record.path.parent for record in records])
-    if fixed and table.is_file():
-        before = read_split(table, root)
-        if before != sorted(records, key=lambda record: record.path.as_posix()):
-            raise ValueError(
-                f"{table.parent} holds a run on other faces or another split: {len(before):,} faces. Received: "
-                f"{len(records):,}. Go on with the same data, or choose another output folder."
-            )
-    return write_split(records, table, root)
-
-
 def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
     """Return (dataset, identity) of everybody who is in more than one split, sorted."""
     splits: dict[tuple[str, str], set[str]] = {}
@@ -204,52 +179,6 @@ def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
         if record.identity and record.split:
             splits.setdefault((record.dataset, record.identity), set()).add(record.split)
     return sorted(person for person, found in splits.items() if len(found) > 1)
-
-
-def write_split(
-    records: Sequence[FaceRecord], table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
-) -> str:
-    """Write a split as a CSV file, and its SHA-256 into a second file beside it (``*.sha256``).
-
-    With `root` the content does not depend on the machine: names relative to it, sorted.
-
-    Args:
-        records: What to write.
-        table: The CSV file.
-        root: Folder that the names are written relative to; None writes the paths as they are.
-
-    Returns:
-        The SHA-256 of the CSV file, in hexadecimal.
-
-    Raises:
-        ValueError: A file does not lie below `root`.
-    """
-    table = Path(table)
-    # First, so that the table is known as a split of a run even if writing it is cut off.
-    _digest_file(table).touch()
-    write_records(sorted(records, key=lambda record: record.path.as_posix()), table, root)
-    digest = _sha256(table)
-    # The form that `sha256sum --check` reads.
-    _digest_file(table).write_text(f"{digest}  {table.name}\n", "utf-8")
-    return digest
-
-
-def read_split(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
-    """Read a split that `write_split` wrote.
-
-    Raises:
-        FileNotFoundError: The CSV file or the file of its SHA-256 is missing.
-        ValueError: The CSV file was altered since.
-    """
-    table = Path(table)
-    records = read_records(table, root)
-    expected, received = _digest_file(table).read_text("utf-8").partition(" ")[0], _sha256(table)
-    if received != expected:
-        raise ValueError(
-            f"{table} was altered: its SHA-256 is {received}, {_digest_file(table).name} says {expected}. Write the "
-            "split again, or read it as an ordinary table."
-        )
-    return records
 
 
 def _parts(records: Sequence[FaceRecord], seed: int) -> list[int]:
@@ -288,11 +217,3 @@ def _names(records: Sequence[FaceRecord]) -> list[str]:
 
 def _rank(name: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()
-
-
-def _sha256(table: Path) -> str:
-    return hashlib.sha256(table.read_bytes()).hexdigest()
-
-
-def _digest_file(table: Path) -> Path:
-    return table.with_name(f"{table.name}.sha256")

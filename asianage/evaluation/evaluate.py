@@ -28,6 +28,7 @@ from asianage.models.config import GENDERS
 from asianage.models.metrics_tables import metrics_markdown, unreadable_markdown
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import FacePrediction
+from asianage.progress import shown
 
 FORMAT_VERSION = 1
 """Version of the shape of metrics.json."""
@@ -190,7 +191,7 @@ def evaluate(
     estimator: AgeGenderEstimator | str | os.PathLike[str],
     records: Sequence[FaceRecord] | str | os.PathLike[str],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
     bootstrap_samples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
@@ -203,7 +204,7 @@ def evaluate(
         estimator: The model to measure, or its name as `AgeGenderEstimator.from_pretrained` takes it.
         records: Labelled pictures of one face each, or what `asianage.data.sources.read_source` takes; an age
             or a gender may be missing.
-        progress: Called with (done, total) now and then.
+        progress: Whether to show progress.
         bootstrap_samples: Samples of the bootstrap intervals; at least 1.
         seed: Seed of the bootstrap.
 
@@ -247,7 +248,7 @@ def evaluate(
 
 
 def _predict(
-    estimator: AgeGenderEstimator, records: list[FaceRecord], progress: Callable[[int, int], None] | None
+    estimator: AgeGenderEstimator, records: list[FaceRecord], progress: bool
 ) -> tuple[dict[int, FacePrediction], list[bool], dict[int, Exception]]:
     """Return predictions by position, whether a face was found at each position, and failures by position."""
     predictions: dict[int, FacePrediction] = {}
@@ -257,12 +258,12 @@ def _predict(
         failures[position] = error
 
     paths = [record.path for record in records]
-    for position, faces in enumerate(estimator.predict_stream(paths, on_error=remember)):
+    found = estimator.predict_stream(paths, on_error=remember)
+    for position, faces in enumerate(
+        shown(found, progress, description="evaluating", unit="picture", total=len(paths))
+    ):
         if faces:
             predictions[position] = faces[0]
-        done = position + 1
-        if progress is not None and (done % 100 == 0 or done == len(records)):
-            progress(done, len(records))
     detected = [position in predictions for position in range(len(records))]
     faceless = [p for p in range(len(records)) if p not in predictions and p not in failures]
     if faceless:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from asianage.data.crop_cache import CropCache, cut_crops
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_faces
 from asianage.data.sources import read_source
-from asianage.data.splits import given_split, hold_out_split, keep_split
+from asianage.data.split_file import keep_split
+from asianage.data.splits import hold_out_split, predefined_split
 from asianage.models import folder as model_folder
 from asianage.models.ages import AgeAxis
 from asianage.models.config import Calibration
@@ -63,7 +64,7 @@ def fine_tune(
     detector: str | None = "auto",
     precision: str = "int8",
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> AgeGenderEstimator:
     """Train a model further on one's own faces, and write the result as a model folder.
 
@@ -83,7 +84,7 @@ def fine_tune(
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
         seed: Seed of the order and the views.
-        progress: Called with (done, total) while pictures are checked, cut and measured.
+        progress: Whether to show progress while pictures are checked, cut and measured.
 
     Returns:
         An estimator of the new model.
@@ -165,16 +166,14 @@ def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
     )
 
 
-def _prepare(
-    data: str | os.PathLike[str] | Sequence[FaceRecord], output: Path, progress: Callable[[int, int], None] | None
-) -> list[FaceRecord]:
+def _prepare(data: str | os.PathLike[str] | Sequence[FaceRecord], output: Path, progress: bool) -> list[FaceRecord]:
     """Return the faces that can be used, split, and write down which they are."""
     table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
     table = select_faces(table, tasks=("age", "gender"))
     _require_faces(sum(record.split != "test" for record in table.records), "Add faces.")
     output.mkdir(parents=True, exist_ok=True)
     if any(record.split for record in table.records):
-        records = given_split(table.records)
+        records = predefined_split(table.records)
         cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
     else:
         table = clean(table, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,7 +11,8 @@ from asianage.data.cleaning import clean_training_part
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_dataset, select_faces
 from asianage.data.sources import read_source
-from asianage.data.splits import keep_split, split_records
+from asianage.data.split_file import keep_split
+from asianage.data.splits import split_records
 from asianage.networks.pretrained import find_pretrained
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.fit.fitting import PROGRESS, check_run
@@ -36,11 +37,11 @@ def train(
     pretrained: str | os.PathLike[str] | None = None,
     teachers: Sequence[str | os.PathLike[str]] = (),
     dataset: str | None = None,
-    split: str = "given",
+    split: str = "predefined",
     fold: int = 0,
     detector: str | None = "auto",
     precision: str = "int8",
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> AgeGenderEstimator:
     """Train a recipe and write a model folder. A run that was stopped goes on where it was.
 
@@ -57,12 +58,12 @@ def train(
         pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
         teachers: Models that a recipe with `teacher_weight` learns from too, as `initial`.
         dataset: Only faces of this data set; None takes all.
-        split: Who trains, chooses and measures: "given" as the data say; "identity" and "study" by
+        split: Who trains, chooses and measures: "predefined" by the data; "identity" and "study" by
             `asianage.data.splits`. Figures are measured on the split "test", of the study's on its "val".
         fold: Which fifth is "test", of the split by identity.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
-        progress: Called with (done, total) while pictures are checked, cut and measured.
+        progress: Whether to show progress while pictures are checked, cut and measured.
 
     Returns:
         An estimator of the new model.
@@ -191,7 +192,7 @@ def _prepare(
     dataset: str | None,
     split: str,
     fold: int,
-    progress: Callable[[int, int], None] | None,
+    progress: bool,
 ) -> list[FaceRecord]:
     """Return the faces of a run, split and with a cleaned training part, and write down which they are."""
     table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])

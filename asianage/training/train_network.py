@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def train_network(
     *,
     detector: str | None,
     precision: str,
-    progress: Callable[[int, int], None] | None,
+    progress: bool,
     crops: Path | None = None,
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
@@ -70,7 +70,7 @@ def train_network(
         measured_on: Split that figures are measured on; None measures none.
         detector: As in `train`, likewise the arguments that are not named here.
         precision: Of the network for prediction.
-        progress: Called with (done, total) now and then.
+        progress: Whether to show progress.
         crops: Folder of the crops, if several runs share them; None takes one in `output`.
         name: Name of the model.
         initial: Model to begin with.
@@ -124,7 +124,7 @@ def measure(
     tasks: Collection[str],
     measured_on: str | None,
     detector: str | None,
-    progress: Callable[[int, int], None] | None,
+    progress: bool,
 ) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
     measured = [_labelled(record, tasks) for record in records if record.split == measured_on]

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("data", help="table or folder, as `asianage train` takes it")
     parser.add_argument("--dataset")
-    parser.add_argument("--split", default="given")
+    parser.add_argument("--split", default="predefined")
     parser.add_argument("--detector", default="none")
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()

@@ -11,25 +11,14 @@ from asianage.data.afad import read_afad_list
 from asianage.data.records import FaceRecord
 from asianage.data.splits import (
     PROTOCOLS,
-    given_split,
     hold_out_split,
     identity_split,
-    keep_split,
-    read_split,
+    predefined_split,
     shared_identities,
     split_records,
     study_split,
-    write_split,
 )
-
-
-def people(count=100, root="data", dataset="mine", pictures=lambda person: 1 + person % 4) -> list[FaceRecord]:
-    return [
-        FaceRecord(Path(root, f"{person}-{k}.jpg"), 15.0 + person % 30, gender, dataset, "", str(person))
-        for person in range(count)
-        for gender in [("female", "male")[person % 2]]
-        for k in range(pictures(person))
-    ]
+from tests.data.people import people
 
 
 def splits(records):
@@ -133,45 +122,28 @@ def test_study_split_of_the_published_list_has_the_numbers_of_the_study(shared_d
         assert Counter(record.split for record in one) == {"train": train, "val": val}
 
 
-def test_given_split_is_taken_as_it_is():
+def test_predefined_split_is_taken_as_it_is():
     records = identity_split(people())
-    assert given_split(records) == records
+    assert predefined_split(records) == records
 
 
-def test_given_split_with_gaps_or_leaks_is_refused():
+def test_predefined_split_with_gaps_or_leaks_is_refused():
     records = identity_split(people())
     with pytest.raises(ValueError, match="Received 1 without"):
-        given_split([*records, replace(records[0], split="")])
+        predefined_split([*records, replace(records[0], split="")])
     with pytest.raises(ValueError, match="No face has the split train"):
-        given_split([replace(record, split="val") for record in records])
+        predefined_split([replace(record, split="val") for record in records])
     person = replace(records[0], split="train"), replace(records[0], split="test")
     with pytest.raises(ValueError, match="1 identities are in more than one split, for instance '0' of mine"):
-        given_split(person)
+        predefined_split(person)
 
 
 def test_protocols_are_named():
     assert {name: len(function(identity_split(people()))) > 0 for name, function in PROTOCOLS.items()} == {
         "identity": True,
         "study": True,
-        "given": True,
+        "predefined": True,
     }
-
-
-def test_written_split_is_read_again_and_its_hash_does_not_depend_on_the_machine(tmp_path):
-    records = identity_split(people())
-    digest = write_split(records, tmp_path / "split.csv", root="data")
-    assert read_split(tmp_path / "split.csv", root="data") == sorted(records, key=lambda r: r.path.as_posix())
-    elsewhere = identity_split(random.Random(0).sample(people(root="elsewhere"), len(records)))
-    assert write_split(elsewhere, tmp_path / "other.csv", root="elsewhere") == digest
-    assert (tmp_path / "split.csv.sha256").read_text() == f"{digest}  split.csv\n"
-
-
-def test_altered_split_is_refused(tmp_path):
-    write_split(identity_split(people()), tmp_path / "split.csv")
-    text = (tmp_path / "split.csv").read_text()
-    (tmp_path / "split.csv").write_text(text.replace("train", "test", 1))
-    with pytest.raises(ValueError, match="was altered"):
-        read_split(tmp_path / "split.csv")
 
 
 def test_a_protocol_is_chosen_by_its_name():
@@ -179,29 +151,11 @@ def test_a_protocol_is_chosen_by_its_name():
     assert split_records(records, "identity", fold=2) == identity_split(records, fold=2)
     assert split_records(records, "study", classes="age") == study_split(records, classes="age")
     for options, message in (
-        ({"protocol": "random"}, "identity, study, given"),
+        ({"protocol": "random"}, "identity, study, predefined"),
         ({"protocol": "study", "fold": 1}, "fold=1"),
     ):
         with pytest.raises(ValueError, match=message):
             split_records(records, **options)
-
-
-def test_the_split_of_a_run_is_kept(tmp_path):
-    records = identity_split(people(20))
-    digest = keep_split(records, tmp_path / "split.csv", fixed=False)
-    assert keep_split(list(reversed(records)), tmp_path / "split.csv", fixed=True) == digest
-    other = identity_split(records, fold=1)
-    with pytest.raises(ValueError, match="other faces or another split"):
-        keep_split(other, tmp_path / "split.csv", fixed=True)
-    assert keep_split(other, tmp_path / "split.csv", fixed=False) != digest
-
-
-def test_a_table_of_ones_own_is_not_overwritten(tmp_path):
-    table = tmp_path / "split.csv"
-    table.write_text("file,age\na.jpg,3\n")
-    with pytest.raises(FileExistsError, match="not of a run"):
-        keep_split(identity_split(people(20)), table, fixed=False)
-    assert table.read_text() == "file,age\na.jpg,3\n"
 
 
 def test_one_person_cannot_be_divided():

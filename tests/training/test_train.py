@@ -11,7 +11,8 @@ pytest.importorskip("tensorflow")
 from asianage import AgeGenderEstimator
 from asianage.cli import main
 from asianage.data.records import write_records
-from asianage.data.splits import identity_split, read_split
+from asianage.data.split_file import read_split
+from asianage.data.splits import identity_split
 from asianage.training import RECIPES, train
 
 TINY = RECIPES["compact-scratch"].changed(
@@ -155,7 +156,7 @@ def only(gender):
     [
         (only("male"), {}, ValueError, "Received: male only"),
         (list, {"dataset": "afad"}, ValueError, "Data sets: tiny"),
-        (list, {"split": "random"}, ValueError, "identity, study, given"),
+        (list, {"split": "random"}, ValueError, "identity, study, predefined"),
         (list, {"split": "identity", "fold": 5}, ValueError, "fold"),
         (lambda faces: [dataclasses.replace(r, path=r.path / "x.png") for r in faces], {}, FileNotFoundError, "110 of"),
         (lambda faces: [dataclasses.replace(r, age=None, gender=None) for r in faces], {}, ValueError, "No face is"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def assemble_study(
     name: str = "study",
     detector: str | None = "auto",
     precision: str = "int8",
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = False,
 ) -> ModelFolder:
     """Make one model of a model for the gender and one for the ages of each gender.
 
@@ -53,7 +53,7 @@ def assemble_study(
         name: Name of the model.
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
         precision: "int8", "float16" or "float32" of the network for prediction.
-        progress: Called with (done, total) while faces are cut.
+        progress: Whether to show progress while faces are cut.
 
     Raises:
         ModelFormatError: A model has no weights, or others than its config.json says.
