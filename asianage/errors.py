@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -36,6 +37,26 @@ class MissingExtraError(ImportError):
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception that cannot be pickled hangs a process pool.
         return type(self), self._arguments
+
+
+@contextlib.contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Turn the absence of a package, where it is imported, into the error that names the extra.
+
+    Args:
+        extra: Name of the extra of this package.
+        purpose: What needs it, as the subject of a sentence.
+
+    Raises:
+        MissingExtraError: A package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        # A module of this package that is not there is a fault of this package.
+        if error.name is None or error.name.startswith("asianage"):
+            raise
+        raise MissingExtraError(error.name, extra, purpose) from error
 
 
 class BatchError(ValueError):

@@ -1,9 +1,11 @@
-"""What `asianage info` says: versions, models and detectors of this machine."""
+"""`asianage info`: versions, models and detectors of this machine."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import platform
+from typing import Any
 
 from asianage import __version__
 from asianage.faces.detection.yunet import WEIGHTS
@@ -22,8 +24,14 @@ PACKAGES = (
 )
 
 
-def describe() -> str:
-    """Return versions, bundled models with their figures' size, and which detectors can be used."""
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser("info", help="show versions, models and detectors, and how to get what is missing")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print versions, bundled models with their size, and which detectors can be used."""
     machine = f"{platform.system()} {platform.machine()}"
     lines = [f"asianage {__version__}, Python {platform.python_version()}, {machine}", "", "packages"]
     lines += [f"  {name:<24} {_version(name) or 'not installed'}" for name in PACKAGES]
@@ -43,7 +51,8 @@ def describe() -> str:
         f"  {'yunet':<24} {f'ready: {path}' if path else 'weights not cached: asianage download'}",
         f"  {'mtcnn':<24} {'ready' if mtcnn else 'not installed: pip install asianage[mtcnn]'}",
     ]
-    return "\n".join(lines)
+    print("\n".join(lines))
+    return 0
 
 
 def _version(package: str) -> str | None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -48,25 +47,6 @@ def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]
             yield _csv_writer(file)
     else:
         yield _table_writer(max(len(name) for name in names))
-
-
-@contextlib.contextmanager
-def quiet_native_code() -> Iterator[None]:
-    """Keep what compiled libraries report of themselves off standard error; what Python writes still passes."""
-    if sys.stderr is not sys.__stderr__ or sys.stderr is None:
-        yield
-        return
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(saved, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False) as python:
-            with open(os.devnull, "wb") as null:
-                os.dup2(null.fileno(), 2)
-            with contextlib.redirect_stderr(python):
-                yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def save_drawing(folder: Path, name: str, source: Any, faces: Sequence[FacePrediction]) -> None:

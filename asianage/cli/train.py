@@ -1,4 +1,4 @@
-"""`asianage train` and `asianage evaluate`: the training half on the command line."""
+"""`asianage train`."""
 
 from __future__ import annotations
 
@@ -9,179 +9,72 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from asianage.errors import MissingExtraError
+from asianage.cli import options
 
 
-def add_commands(commands: Any) -> None:
-    """Add the parsers of this module to the subparsers of the command line."""
-    train = commands.add_parser("train", help="train a recipe on labeled faces; a stopped run goes on where it was")
-    train.add_argument("recipe", help="name of a recipe, for instance compact")
-    train.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
-    train.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
-    train.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
-    train.add_argument(
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser("train", help="train a recipe on labeled faces; a stopped run goes on where it was")
+    parser.add_argument("recipe", help="name of a recipe")
+    options.add_faces(parser)
+    options.add_run(parser)
+    parser.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
+    parser.add_argument(
         "--split",
         default="predefined",
         choices=("predefined", "identity", "study"),
-        help="who trains and who measures: the column `split` (default), nobody in two splits, or as the study did",
+        help="which faces train and which are measured: the column `split` (default), no person on both sides, or "
+        "as in the study",
     )
-    train.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
-    train.add_argument("--name", help="name of the model (default: that of the recipe)")
-    train.add_argument("--epochs", type=int, help="passes over the faces (default: those of the recipe)")
-    train.add_argument("--initial", help="model to begin with: bundled name, folder or Hub id (default: as the recipe)")
-    train.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
-    train.add_argument(
-        "--teacher", action="append", default=[], metavar="MODEL", help="model to learn from too; may be given again"
+    parser.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
+    parser.add_argument("--epochs", type=int, help="passes over the faces (default: those of the recipe)")
+    parser.add_argument("--initial", metavar="MODEL", help="model to begin with (default: as the recipe)")
+    parser.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
+    parser.add_argument(
+        "--teacher", action="append", default=[], metavar="MODEL", help="model to distill from; may be repeated"
     )
-    train.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
-    train.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
-    train.set_defaults(run=_train)
-
-    tune = commands.add_parser("fine-tune", help="train a model further on faces of one's own")
-    tune.add_argument("model", help="model to begin with: bundled name, folder or Hub id")
-    tune.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
-    tune.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
-    tune.add_argument("--epochs", type=int, default=10, help="passes over the faces (default: %(default)s)")
-    tune.add_argument("--learning-rate", type=float, default=3e-4, help="peak of the schedule (default: %(default)s)")
-    tune.add_argument("--name", help="name of the model (default: that of the first with -fine-tuned)")
-    tune.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
-    tune.add_argument("--precision", default="int8", choices=("int8", "float16", "float32"), help="of the network")
-    tune.set_defaults(run=_fine_tune)
-
-    export = commands.add_parser("export", help="write a model in another format, compared with the original")
-    export.add_argument("model", help="bundled name, model folder or Hub id")
-    export.add_argument("--to", required=True, choices=("keras", "saved_model", "onnx", "tflite", "int8"), dest="form")
-    export.add_argument("--output", type=Path, metavar="PATH", help="where to write (default: the model's name)")
-    export.add_argument("--samples", type=Path, metavar="DIR", help="pictures of one face each, to quantize for int8")
-    export.set_defaults(run=_export)
-
-    evaluate = commands.add_parser("evaluate", help="measure a model on labeled faces")
-    evaluate.add_argument("data", type=Path, help="CSV table with file, age and/or gender, or a folder of faces")
-    evaluate.add_argument("--split", help="only the rows of this split, for instance test")
-    evaluate.add_argument(
-        "--model", default="compact", help="bundled name, model folder or Hub id (default: %(default)s)"
-    )
-    evaluate.add_argument("--detector", default="auto", help='as for predict; "none" takes every picture as one face')
-    evaluate.add_argument("--mirror", action="store_true", help="average with the mirror image")
-    evaluate.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
-    evaluate.set_defaults(run=_evaluate)
+    parser.set_defaults(run=run)
 
 
-def _train(options: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    """Train a recipe, or measure a baseline."""
     from asianage.training.study.baselines import BASELINES
+    from asianage.training.train import find_recipe, train
 
-    if options.recipe in BASELINES:
-        return _run_baseline(options)
-    try:
-        from asianage.training.train import find_recipe, train
-    except ModuleNotFoundError as error:
-        raise _missing(error, "train") from error
-    recipe = find_recipe(options.recipe)
-    if options.epochs is not None:
-        recipe = recipe.changed(epochs=options.epochs)
+    if given.recipe in BASELINES:
+        return _run_baseline(given)
+    recipe = find_recipe(given.recipe)
+    if given.epochs is not None:
+        recipe = recipe.changed(epochs=given.epochs)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
         recipe,
-        options.data,
-        options.output,
-        name=options.name,
-        initial=options.initial,
-        pretrained=options.pretrained,
-        teachers=options.teacher,
-        dataset=options.dataset,
-        split=options.split,
-        fold=options.fold,
-        detector=None if options.detector == "none" else options.detector,
-        precision=options.precision,
+        given.data,
+        given.output,
+        name=given.name,
+        initial=given.initial,
+        pretrained=given.pretrained,
+        teachers=given.teacher,
+        dataset=given.dataset,
+        split=given.split,
+        fold=given.fold,
+        detector=given.detector,
+        precision=given.quantization,
         progress=sys.stderr.isatty(),
     )
     print(f"model: {estimator.model.path}")
     return 0
 
 
-def _run_baseline(options: argparse.Namespace) -> int:
-    """Measure what can be said without looking: labels are enough, and no network is trained."""
+def _run_baseline(given: argparse.Namespace) -> int:
+    """Measure a prediction that looks at no picture: it needs the labels alone."""
     from asianage.data.selection import select_dataset
     from asianage.data.sources import read_source
     from asianage.data.splits import split_records
     from asianage.training.study.baselines import run_baseline
 
-    records = select_dataset(read_source(options.data), options.dataset).records
-    if options.split != "predefined":
-        records = split_records(records, options.split, fold=options.fold)
-    result = run_baseline(options.recipe, records, options.output)
-    print(json.dumps(result, indent=1))
+    records = select_dataset(read_source(given.data), given.dataset).records
+    if given.split != "predefined":
+        records = split_records(records, given.split, fold=given.fold)
+    print(json.dumps(run_baseline(given.recipe, records, given.output), indent=1))
     return 0
-
-
-def _fine_tune(options: argparse.Namespace) -> int:
-    try:
-        from asianage.training.fine_tune import fine_tune
-    except ModuleNotFoundError as error:
-        raise _missing(error, "train") from error
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    estimator = fine_tune(
-        options.model,
-        options.data,
-        options.output,
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        name=options.name,
-        detector=None if options.detector == "none" else options.detector,
-        precision=options.precision,
-        progress=sys.stderr.isatty(),
-    )
-    print(f"model: {estimator.model.path}")
-    return 0
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from asianage.data.sources import read_source
-    from asianage.evaluation.evaluate import evaluate
-    from asianage.prediction.estimator import AgeGenderEstimator
-
-    if options.output is not None:
-        # Figures need Matplotlib, tables do not. Better known before the work than after it.
-        try:
-            from asianage.evaluation.report import save_report
-        except ModuleNotFoundError as error:
-            raise _missing(error, "train") from error
-    records = [record for record in read_source(options.data).records if options.split in (None, record.split)]
-    if not records:
-        raise ValueError(f"{options.data} has no rows of the split {options.split!r}.")
-    estimator = AgeGenderEstimator.from_pretrained(
-        options.model, detector=None if options.detector == "none" else options.detector, mirror=options.mirror
-    )
-    result = evaluate(estimator, records, progress=sys.stderr.isatty())
-    if options.output is not None:
-        save_report(result, options.output)
-    print(result.to_markdown())
-    return 0
-
-
-def _export(options: argparse.Namespace) -> int:
-    from asianage.faces.images import list_images
-    from asianage.models.folder import WEIGHTS
-    from asianage.models.pretrained import open_model
-
-    try:
-        from asianage.training.export.conversion import export_model
-    except ModuleNotFoundError as error:
-        raise _missing(error, "train") from error
-    samples = None if options.samples is None else list(list_images(options.samples))
-    model = open_model(options.model, files=(WEIGHTS,))
-    try:
-        exported = export_model(model, options.form, options.output, samples=samples)
-    except ModuleNotFoundError as error:
-        raise _missing(error, "onnx") from error
-    print(f"{exported.path}: largest differences from the Keras network on synthetic crops:")
-    print(f"  probability of an age {exported.probability_difference:.2g}")
-    print(f"  expected age          {exported.age_difference:.2g} years")
-    print(f"  probability of male   {exported.gender_difference:.2g}")
-    return 0
-
-
-def _missing(error: ModuleNotFoundError, extra: str) -> ImportError:
-    """Return what to tell of a package that is not installed; a fault of this package is returned as it is."""
-    name = error.name or ""
-    return error if name.startswith("asianage") else MissingExtraError(name, extra, "This command")

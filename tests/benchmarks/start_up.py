@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     empty = seconds([sys.executable, "-c", "pass"])
     imported = seconds([sys.executable, "-c", "import asianage"])
-    command = [sys.executable, "-m", "asianage.cli", "predict", options.photo, "--detector", options.detector]
+    command = [sys.executable, "-m", "asianage", "predict", options.photo, "--detector", options.detector]
     print(f"python -c pass: {1000 * empty:.0f} ms")
     print(f"import asianage: {1000 * (imported - empty):.0f} ms on top")
     print(f"asianage predict PHOTO, from start to end: {1000 * seconds(command):.0f} ms")

@@ -129,7 +129,7 @@ def test_wrong_usage_ends_with_two(capsys):
 
 def test_a_photo_gives_its_faces_and_nothing_on_standard_error(shared_data, yunet_path):
     photo = shared_data / "photos" / "00005A02.jpg"
-    command = [sys.executable, "-m", "asianage.cli", "predict", str(photo), "--detector", str(yunet_path)]
+    command = [sys.executable, "-m", "asianage", "predict", str(photo), "--detector", str(yunet_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
@@ -141,28 +141,13 @@ def test_names_that_are_no_text_are_written(folder):
         (folder / "a.png").rename(folder / strange)
     except OSError:
         pytest.skip("this file system takes text only")
-    command = [sys.executable, "-m", "asianage.cli", "predict", str(folder), "--detector", "none"]
+    command = [sys.executable, "-m", "asianage", "predict", str(folder), "--detector", "none"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     target = folder / "out.csv"
     for options in ([], ["--json"], ["--csv", "-"], ["--csv", str(target)]):
         done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr
     assert b"caf\xe9.png" in target.read_bytes()
-
-
-def test_what_python_writes_passes_while_native_code_is_quiet():
-    code = """
-        import os, sys
-        from asianage.cli.output import quiet_native_code
-
-        with quiet_native_code():
-            os.write(2, b"native")
-            print("python", file=sys.stderr)
-        os.write(2, b"again")
-        """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stderr == "python\nagain"
 
 
 def test_a_report_that_cannot_be_drawn_is_refused_before_the_work(folder):

@@ -221,7 +221,7 @@ def test_the_command_line_fine_tunes_and_measures_folders(start, own_faces, tmp_
     table = tmp_path / "faces.csv"
     write_records(own_faces, table)
     output = tmp_path / "run"
-    options = ["--epochs", "1", "--detector", "none", "--precision", "float32"]
+    options = ["--epochs", "1", "--detector", "none", "--quantization", "float32"]
     assert main(["fine-tune", str(start.path), str(table), str(output), *options]) == 0
     assert f"model: {output / 'model'}" in capsys.readouterr().out
     assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none"]) == 0

@@ -1,0 +1,42 @@
+"""`asianage evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from asianage.cli import options
+from asianage.errors import needs_extra
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser("evaluate", help="measure a model on labeled faces")
+    options.add_faces(parser)
+    options.add_estimator(parser)
+    parser.add_argument("--split", help="only the rows of this split, for instance test")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure a model, print the tables, and write the report."""
+    from asianage.data.sources import read_source
+    from asianage.evaluation.evaluate import evaluate
+    from asianage.prediction.estimator import AgeGenderEstimator
+
+    if given.output is not None:
+        # Figures need Matplotlib, tables do not. Better known before the work than after it.
+        with needs_extra("train", "A report"):
+            from asianage.evaluation.report import save_report
+    records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
+    if not records:
+        raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")
+    estimator = AgeGenderEstimator.from_pretrained(given.model, detector=given.detector, mirror=given.mirror)
+    result = evaluate(estimator, records, progress=sys.stderr.isatty())
+    if given.output is not None:
+        save_report(result, given.output)
+    print(result.to_markdown())
+    return 0

@@ -1,0 +1,65 @@
+"""Options that several commands share, and errors that speak of options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+_MODEL = "bundled name, model folder or Hub id"
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument MODEL."""
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+
+
+def add_estimator(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the estimator: `--model`, `--detector` and `--mirror`."""
+    parser.add_argument("--model", default="compact", help=f"{_MODEL} (default: %(default)s)")
+    add_detector(parser)
+    parser.add_argument("--mirror", action="store_true", help="average with the mirror image: a little better, slower")
+
+
+def add_detector(parser: argparse.ArgumentParser) -> None:
+    """Add `--detector`, whose value is what `AgeGenderEstimator` takes."""
+    parser.add_argument(
+        "--detector",
+        default="auto",
+        type=lambda text: None if text == "none" else text,
+        help='auto, yunet, mtcnn, the path of YuNet\'s .onnx file, or "none" when each image is one face already',
+    )
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add what every run of a training has: OUTPUT, `--name`, `--detector` and `--quantization`."""
+    parser.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
+    parser.add_argument("--name", help="name of the new model (default: after the recipe or the first model)")
+    add_detector(parser)
+    parser.add_argument(
+        "--quantization",
+        default="int8",
+        choices=("int8", "float16", "float32"),
+        help="of the exported network (default: %(default)s)",
+    )
+
+
+def add_faces(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument DATA: labeled faces."""
+    parser.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
+
+
+def spoken_of(message: str, usage: str) -> str:
+    """Replace the Python arguments that an error message names by the options of a command.
+
+    Args:
+        message: The message of an exception.
+        usage: What argparse prints as the usage of the command.
+    """
+    for option in set(re.findall(r"--([a-z][a-z-]*)", usage)):
+        argument = option.replace("-", "_")
+        message = message.replace(f"`{argument}`", f"--{option}")
+        message = re.sub(rf"\b{argument}=True\b", f"--{option}", message)
+        message = re.sub(rf"\b{argument}=None\b", f"--{option} none", message)
+        message = re.sub(rf"""\b{argument}=["']?([^\s"',;)]+)["']?""", rf"--{option} \1", message)
+    return message
