@@ -20,7 +20,8 @@ import numpy as np
 
 from asianage.data.records import FaceRecord, records_sha256
 from asianage.faces import alignment
-from asianage.faces.detection import FaceDetector, find_faces, select_detector
+from asianage.faces.crops import cut_face_crops, whole_image_crop
+from asianage.faces.detection import filter_detections, select_detector
 from asianage.faces.images import load_image
 from asianage.progress import shown
 
@@ -66,17 +67,6 @@ class CropCache:
         if not positions:
             raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
         return np.array(positions)
-
-
-def face_similarity(image: np.ndarray, detector: FaceDetector | None) -> tuple[np.ndarray, bool]:
-    """Return the similarity of the largest face of `image`, and whether one was detected.
-
-    Pictures of a data set hold one labeled face each: where none is detected the whole picture is taken.
-    """
-    faces = find_faces(detector, image) if detector is not None else []
-    if not faces:
-        return alignment.similarity_from_whole_image(*image.shape[:2]), False
-    return alignment.similarity_from_face(faces[0].box, faces[0].landmarks), True
 
 
 def cut_crops(
@@ -188,9 +178,13 @@ def _cut_all(
             return False, str(error)
         if not hasattr(local, "detector"):
             local.detector = select_detector(detector) if detector is not None else None
-        similarity, found = face_similarity(image, local.detector)
-        crops[index] = alignment.cut_crop(image, similarity, size, margin=margin)
-        return found, ""
+        faces = [] if local.detector is None else filter_detections(local.detector.detect(image), max_faces=1)
+        # Pictures of a data set show one labeled face each: where none is detected, the whole picture is taken.
+        if faces:
+            crops[index] = cut_face_crops(image, faces, size, detector=local.detector.name, margin=margin).crops[0]
+        else:
+            crops[index] = whole_image_crop(image, size, margin=margin).crops[0]
+        return bool(faces), ""
 
     detected, failures = [], {}
     with ThreadPoolExecutor(workers) as pool:

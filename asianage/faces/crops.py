@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from asianage.faces import alignment
-from asianage.faces.detection import Detection, FaceDetector, find_faces
+from asianage.faces.detection import Detection, FaceDetector, as_detections, filter_detections
 from asianage.faces.images import ImageSource, detached, load_image
+
+__all__ = ["FaceCrops", "as_detections", "cut_face_crops", "detect_and_cut", "read_ahead", "whole_image_crop"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,29 +37,40 @@ class FaceCrops:
         return cls(np.empty((0, size, size, 3), dtype=np.uint8), [], None)
 
 
-def cut_face_crops(image: np.ndarray, detector: FaceDetector | None, size: int) -> FaceCrops:
-    """Find the faces of an image and cut their crops.
+def cut_face_crops(
+    image: np.ndarray, detections: Sequence[Detection], size: int, *, detector: str | None, margin: int = 0
+) -> FaceCrops:
+    """Cut the crops of the given faces.
 
     Args:
         image: uint8 (height, width, 3), RGB.
-        detector: Who finds the faces; None takes the whole image as one face.
-        size: Side of the crops, in pixels.
+        detections: Where the faces are.
+        size: Side of the crops that the network takes, in pixels.
+        detector: Name of the detector that found the faces; None if there was none.
+        margin: Pixels added on each side of each crop.
     """
-    if detector is None:
-        return whole_image_crop(image, size)
-    detections = find_faces(detector, image)
-    crops = np.empty((len(detections), size, size, 3), dtype=np.uint8)
+    side = size + 2 * margin
+    crops = np.empty((len(detections), side, side, 3), dtype=np.uint8)
     for row, face in enumerate(detections):
-        crops[row] = alignment.cut_crop(image, alignment.similarity_from_face(face.box, face.landmarks), size)
-    return FaceCrops(crops, detections, detector.name)
+        similarity = alignment.similarity_from_face(face.box, face.landmarks)
+        crops[row] = alignment.cut_crop(image, similarity, size, margin=margin)
+    return FaceCrops(crops, list(detections), detector)
 
 
-def whole_image_crop(image: np.ndarray, size: int) -> FaceCrops:
+def whole_image_crop(image: np.ndarray, size: int, *, margin: int = 0) -> FaceCrops:
     """Take an image, uint8 (height, width, 3), RGB, as one face, resized to `size` pixels."""
     height, width = image.shape[:2]
-    if (height, width) != (size, size):
-        image = alignment.cut_crop(image, alignment.similarity_from_whole_image(height, width), size)
-    return FaceCrops(image[None], [Detection((0.0, 0.0, float(width), float(height)), None, 1.0)], None)
+    if (height, width) != (size, size) or margin:
+        similarity = alignment.similarity_from_whole_image(height, width)
+        image = alignment.cut_crop(image, similarity, size, margin=margin)
+    return FaceCrops(image[None], [Detection((0.0, 0.0, float(width), float(height)))], None)
+
+
+def detect_and_cut(image: np.ndarray, detector: FaceDetector | None, size: int) -> FaceCrops:
+    """Find the faces of an image, uint8 (height, width, 3), RGB, and cut their crops, largest face first."""
+    if detector is None:
+        return whole_image_crop(image, size)
+    return cut_face_crops(image, filter_detections(detector.detect(image)), size, detector=detector.name)
 
 
 def read_ahead(
@@ -79,7 +92,7 @@ def read_ahead(
     def read(image: ImageSource) -> FaceCrops | Exception:
         # Whatever a decoder or a detector raises, it is about this image only.
         try:
-            return cut_face_crops(load_image(image, max_pixels=max_pixels), detector, size)
+            return detect_and_cut(load_image(image, max_pixels=max_pixels), detector, size)
         except Exception as error:
             return error
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from asianage.errors import BatchError
-from asianage.faces.crops import FaceCrops, cut_face_crops, read_ahead, whole_image_crop
+from asianage.faces.crops import FaceCrops, detect_and_cut, read_ahead, whole_image_crop
 from asianage.faces.detection import FaceDetector, select_detector
 from asianage.faces.images import MAX_PIXELS, ImageSource, is_single_image, load_image
 from asianage.faces.quality import face_quality
@@ -344,7 +344,7 @@ class AgeGenderEstimator:
 
     def _predict_one(self, image: ImageSource) -> list[FacePrediction]:
         pixels = load_image(image, max_pixels=self._max_pixels)
-        return next(self._predict_faces([cut_face_crops(pixels, self._ready_detector(), self._image_size)]))
+        return next(self._predict_faces([detect_and_cut(pixels, self._ready_detector(), self._image_size)]))
 
     def _ready_detector(self) -> FaceDetector | None:
         with self._detector_lock:

@@ -9,7 +9,7 @@ import argparse
 import time
 
 from asianage import list_images, load_image
-from asianage.faces.detection import find_faces, select_detector
+from asianage.faces.detection import select_detector
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     print(f"{'detector':<10} {'photos':>6} {'found':>8} {'further faces':>14} {'ms a photo':>11}")
     for name in options.detector:
         detector = select_detector(name)
-        find_faces(detector, images[0])
+        detector.detect(images[0])
         started = time.perf_counter()
-        counts = [len(find_faces(detector, image)) for image in images]
+        counts = [len(detector.detect(image)) for image in images]
         elapsed = 1000 * (time.perf_counter() - started) / len(images)
         found = sum(count > 0 for count in counts) / len(images)
         further = sum(max(count - 1, 0) for count in counts)

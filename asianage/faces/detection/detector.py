@@ -1,32 +1,24 @@
-"""What a face detector is, and how any of them searches a photo of any size."""
+"""What a face detector is, and what it returns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-BASE_SIDE = 320
-"""Every photo is searched with its long side at this many pixels: large faces, and small photos enlarged.
-
-At 320 pixels YuNet's landmarks on All-Age-Faces (160 pixels) are a third closer to the annotation than at 160, and
-hardly improve beyond; faces much larger than that in the network's input are missed.
-"""
-
-LARGE_SIDE = 960
-"""Photos above 1.5 x `BASE_SIDE` are searched a second time with their long side at up to this many: small faces."""
-
-RETRY_BORDER = 0.25
-"""Border for a second look when nothing was found: faces that fill their picture, in units of its long side."""
-
-OVERLAP = 0.4
-"""Two boxes with a larger intersection over union are one face."""
+_FACES = (
+    "Faces must be boxes (x_min, y_min, x_max, y_max), an array of shape (n, 4), or `asianage.Detection`s. "
+    "Received: {}."
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Detection:
     """One face in one image.
+
+    NumPy scalars, lists and tensors become plain values. Two detections with the same values are equal.
 
     Attributes:
         box: (x_min, y_min, x_max, y_max) in pixels of the image; may reach beyond it.
@@ -36,8 +28,26 @@ class Detection:
     """
 
     box: tuple[float, float, float, float]
-    landmarks: np.ndarray | None
-    score: float
+    landmarks: np.ndarray | None = None
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        box = tuple(float(value) for value in self.box)
+        if len(box) != 4:
+            raise ValueError(f"`box` must be four numbers (x_min, y_min, x_max, y_max). Received: {len(box)} numbers.")
+        landmarks = None if self.landmarks is None else np.asarray(self.landmarks, dtype=np.float32)
+        if landmarks is not None and landmarks.shape != (5, 2):
+            raise ValueError(f"`landmarks` must be of shape (5, 2). Received: shape={landmarks.shape}.")
+        for name, value in (("box", box), ("landmarks", landmarks), ("score", float(self.score))):
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detection):
+            return NotImplemented
+        return (self.box, self.score) == (other.box, other.score) and np.array_equal(self.landmarks, other.landmarks)
+
+    def __hash__(self) -> int:
+        return hash((self.box, self.score))
 
     @property
     def area(self) -> float:
@@ -46,16 +56,16 @@ class Detection:
 
     def mapped(self, scale: float, offset: float = 0.0) -> Detection:
         """Return this face in the pixels of another image: coordinates times `scale`, plus `offset`."""
-        # Detectors of users may give NumPy scalars and lists.
-        x_min, y_min, x_max, y_max = (float(value) * scale + offset for value in self.box)
-        landmarks = None
-        if self.landmarks is not None:
-            landmarks = (np.asarray(self.landmarks, dtype=np.float32) * scale + offset).astype(np.float32)
-        return Detection((x_min, y_min, x_max, y_max), landmarks, float(self.score))
+        x_min, y_min, x_max, y_max = (value * scale + offset for value in self.box)
+        landmarks = None if self.landmarks is None else self.landmarks * scale + offset
+        return Detection((x_min, y_min, x_max, y_max), landmarks, self.score)
 
 
 class FaceDetector(Protocol):
-    """Anything that finds faces at one scale. `find_faces` takes care of the scales."""
+    """Anything that finds the faces of a photo. Any object with these two members will do.
+
+    `detect` gets the whole photo, once. It searches all scales that it needs. The faces may come in any order.
+    """
 
     name: str
 
@@ -64,61 +74,64 @@ class FaceDetector(Protocol):
         ...
 
 
-def find_faces(detector: FaceDetector, image: np.ndarray) -> list[Detection]:
-    """Find large and small faces of a photo.
+def as_detections(faces: Any) -> list[Detection]:
+    """Turn boxes or detections into detections, in the same order.
 
     Args:
-        detector: Any `FaceDetector`.
-        image: uint8 (height, width, 3), RGB.
+        faces: Several faces or one. A face is a `Detection`, another object with a `box` (and perhaps `landmarks`), or
+            a box of four numbers (x_min, y_min, x_max, y_max) in pixels. An array or tensor of shape (n, 4) is n boxes.
 
-    Returns:
-        The faces in pixels of `image`, largest first; ``[]`` when there is none.
+    Raises:
+        TypeError: `faces` is of another kind.
+        ValueError: A box is not four finite numbers, or has no area.
     """
-    long_side = max(image.shape[:2])
-    faces = _detect_at(detector, image, BASE_SIDE)
-    if long_side > 1.5 * BASE_SIDE:
-        faces += _detect_at(detector, image, min(long_side, LARGE_SIDE))
-    if not faces:
-        faces = _detect_with_border(detector, image)
-    return sorted(_without_repeats(faces), key=lambda face: face.area, reverse=True)
+    if hasattr(faces, "box"):
+        return [_detection(faces)]
+    if faces is None or isinstance(faces, str | bytes | dict) or not isinstance(faces, Iterable):
+        raise TypeError(_FACES.format(type(faces).__name__))
+    faces = list(faces)
+    if len(faces) == 4 and all(np.ndim(value) == 0 and not hasattr(value, "box") for value in faces):
+        faces = [faces]
+    return [_detection(face) for face in faces]
 
 
-def _detect_at(detector: FaceDetector, image: np.ndarray, side: int) -> list[Detection]:
-    scale = side / max(image.shape[:2])
-    return [face.mapped(1.0 / scale) for face in detector.detect(_resized(image, scale))]
+def filter_detections(
+    detections: Iterable[Detection],
+    *,
+    score_threshold: float | None = None,
+    min_face_size: float | None = None,
+    max_faces: int | None = None,
+) -> list[Detection]:
+    """Return the faces that meet all conditions, largest first.
+
+    Args:
+        detections: Faces of one image, in any order.
+        score_threshold: Smallest score, in [0, 1].
+        min_face_size: Smallest shorter side of the box, in pixels.
+        max_faces: Largest number of faces; the largest faces stay.
+    """
+    kept = [
+        face
+        for face in as_detections(detections)
+        if (score_threshold is None or face.score >= score_threshold)
+        and (min_face_size is None or min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= min_face_size)
+    ]
+    return sorted(kept, key=lambda face: face.area, reverse=True)[:max_faces]
 
 
-def _detect_with_border(detector: FaceDetector, image: np.ndarray) -> list[Detection]:
-    import cv2
-
-    # Copying a huge photo with its border would take as much memory as decoding it did.
-    scale = min(1.0, LARGE_SIDE / max(image.shape[:2]))
-    image = _resized(image, scale)
-    border = round(RETRY_BORDER * max(image.shape[:2]))
-    padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT)
-    return [face.mapped(1.0 / scale, -border / scale) for face in _detect_at(detector, padded, BASE_SIDE)]
-
-
-def _resized(image: np.ndarray, scale: float) -> np.ndarray:
-    import cv2
-
-    if scale == 1.0:
-        return image
-    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
-    interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=interpolation)
-
-
-def _without_repeats(faces: list[Detection]) -> list[Detection]:
-    kept: list[Detection] = []
-    for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if all(_intersection_over_union(face, other) <= OVERLAP for other in kept):
-            kept.append(face)
-    return kept
-
-
-def _intersection_over_union(first: Detection, second: Detection) -> float:
-    width = min(first.box[2], second.box[2]) - max(first.box[0], second.box[0])
-    height = min(first.box[3], second.box[3]) - max(first.box[1], second.box[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / max(first.area + second.area - shared, 1e-9)
+def _detection(face: Any) -> Detection:
+    if isinstance(face, Detection):
+        return face
+    if hasattr(face, "box"):
+        score = getattr(face, "score", None)
+        return Detection(face.box, getattr(face, "landmarks", None), 1.0 if score is None else score)
+    try:
+        found = Detection(face)
+    except TypeError as error:
+        raise TypeError(_FACES.format(repr(face)[:100])) from error
+    if not 0.0 < found.area < np.inf:
+        raise ValueError(
+            "A box must be (x_min, y_min, x_max, y_max) with a positive area. "
+            f"Received: {found.box}. Convert (x, y, width, height) to (x, y, x + width, y + height)."
+        )
+    return found

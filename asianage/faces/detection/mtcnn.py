@@ -12,6 +12,7 @@ import numpy as np
 
 from asianage.errors import MissingExtraError
 from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.search import search_scales
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
@@ -21,11 +22,11 @@ class MTCNNDetector:
 
     name = "mtcnn"
 
-    def __init__(self, *, score_threshold: float = 0.9) -> None:
+    def __init__(self, *, score_threshold: float | None = None) -> None:
         """Load the detector.
 
         Args:
-            score_threshold: Faces with a lower score are left out, in [0, 1].
+            score_threshold: Smallest score of a face, in [0, 1]; None takes 0.9.
 
         Raises:
             MissingExtraError: The package `mtcnn` or TensorFlow is not installed.
@@ -36,11 +37,14 @@ class MTCNNDetector:
             self._network = MTCNN(device="CPU:0")
         except ImportError as error:
             raise MissingExtraError("mtcnn", "mtcnn", "The MTCNN face detector") from error
-        self._score_threshold = score_threshold
+        self._score_threshold = 0.9 if score_threshold is None else score_threshold
         self._lock = threading.Lock()
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Return the faces of `image`, uint8 (height, width, 3), RGB."""
+        """Return large and small faces of `image`, uint8 (height, width, 3), RGB, largest first."""
+        return search_scales(self._detect_at_scale, image)
+
+    def _detect_at_scale(self, image: np.ndarray) -> list[Detection]:
         with self._lock:
             # `min_face_size` stays at its default: the package silently finds nothing from 30 on.
             faces = self._network.detect_faces(image)

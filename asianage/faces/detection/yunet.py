@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.search import search_scales
 from asianage.models.downloads import HubFile, fetch
 
 WEIGHTS = HubFile(
@@ -35,30 +36,35 @@ class YuNetDetector:
 
     name = "yunet"
 
-    def __init__(self, model_path: str | os.PathLike[str] | None = None, *, score_threshold: float = 0.7) -> None:
+    def __init__(
+        self, model_path: str | os.PathLike[str] | None = None, *, score_threshold: float | None = None
+    ) -> None:
         """Load the detector.
 
         Args:
             model_path: The ONNX file; None takes it from the Hub's cache, or fetches it from the Hub.
-            score_threshold: Faces with a lower score are left out, in [0, 1].
+            score_threshold: Smallest score of a face, in [0, 1]; None takes 0.7.
 
         Raises:
             FileNotFoundError: There is no file at `model_path`.
             DownloadError: The file is neither cached nor can it be fetched.
             ValueError: OpenCV cannot read the file.
         """
-        path = fetch(WEIGHTS) if model_path is None else Path(model_path)
+        path = fetch(WEIGHTS) if model_path is None else Path(model_path).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
                 f"`model_path` must be the file {WEIGHTS.filename} of huggingface.co/{WEIGHTS.repo_id}. "
                 f"Received: {path}."
             )
-        self._network = _network(path, score_threshold)
+        self._network = _network(path, 0.7 if score_threshold is None else score_threshold)
         # cv2.FaceDetectorYN keeps the input size between two calls.
         self._lock = threading.Lock()
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        """Return the faces of `image`, uint8 (height, width, 3), RGB."""
+        """Return large and small faces of `image`, uint8 (height, width, 3), RGB, largest first."""
+        return search_scales(self._detect_at_scale, image)
+
+    def _detect_at_scale(self, image: np.ndarray) -> list[Detection]:
         full_height, full_width = (max(side, _SHORTEST_SIDE) for side in image.shape[:2])
         bgr = np.zeros((full_height, full_width, 3), dtype=np.uint8)
         bgr[: image.shape[0], : image.shape[1]] = image[:, :, ::-1]

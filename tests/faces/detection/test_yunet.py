@@ -9,7 +9,7 @@ import pytest
 
 from asianage import load_image
 from asianage.errors import DownloadError
-from asianage.faces.detection import find_faces, yunet
+from asianage.faces.detection import yunet
 from asianage.faces.detection.yunet import WEIGHTS, YuNetDetector
 from asianage.models import downloads
 
@@ -88,7 +88,7 @@ def test_neither_the_name_nor_the_folder_of_the_file_matter(tmp_path, yunet_path
     path = tmp_path / "顔 été" / "Détecteur.ONNX"
     path.parent.mkdir()
     path.write_bytes(yunet_path.read_bytes())
-    assert len(find_faces(YuNetDetector(path), hopper)) == 1
+    assert len(YuNetDetector(path).detect(hopper)) == 1
 
 
 def test_without_a_path_the_weights_are_fetched(monkeypatch, yunet_path, hopper):
@@ -99,7 +99,7 @@ def test_without_a_path_the_weights_are_fetched(monkeypatch, yunet_path, hopper)
         return yunet_path
 
     monkeypatch.setattr(yunet, "fetch", fetch)
-    assert len(find_faces(YuNetDetector(), hopper)) == 1
+    assert len(YuNetDetector().detect(hopper)) == 1
     assert asked == [WEIGHTS]
 
 
@@ -116,7 +116,7 @@ def test_weights_that_cannot_be_fetched_are_a_download_error(monkeypatch):
 
 
 def test_the_face_of_the_sample_photo_is_found(detector, hopper):
-    (face,) = find_faces(detector, hopper)
+    (face,) = detector.detect(hopper)
     # Read off the photo by eye.
     assert face.box == pytest.approx((185, 115, 355, 335), abs=20)
     assert face.landmarks == pytest.approx(
@@ -128,7 +128,7 @@ def test_the_face_of_the_sample_photo_is_found(detector, hopper):
 
 def test_landmarks_are_left_and_right_as_seen_in_the_image(detector, hopper):
     for image in (hopper, np.ascontiguousarray(hopper[:, ::-1])):
-        (face,) = find_faces(detector, image)
+        (face,) = detector.detect(image)
         left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
         assert left_eye[0] < nose[0] < right_eye[0]
         assert left_mouth[0] < nose[0] < right_mouth[0]
@@ -137,9 +137,9 @@ def test_landmarks_are_left_and_right_as_seen_in_the_image(detector, hopper):
 
 @pytest.mark.parametrize("scale", [0.2, 0.5, 2.0, 4.0])
 def test_the_size_of_the_photo_changes_the_result_little(detector, hopper, scale):
-    (expected,) = find_faces(detector, hopper)
+    (expected,) = detector.detect(hopper)
     resized = cv2.resize(hopper, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    (face,) = find_faces(detector, resized)
+    (face,) = detector.detect(resized)
     distance = np.linalg.norm(expected.landmarks[1] - expected.landmarks[0])
     errors = np.linalg.norm(face.landmarks / scale - expected.landmarks, axis=1) / distance
     assert errors.max() < 0.1
@@ -147,8 +147,8 @@ def test_the_size_of_the_photo_changes_the_result_little(detector, hopper, scale
 
 def test_a_face_that_fills_its_photo_is_found(detector, hopper):
     tight = np.ascontiguousarray(hopper[110:340, 180:360])
-    (face,) = find_faces(detector, tight)
-    (expected,) = find_faces(detector, hopper)
+    (face,) = detector.detect(tight)
+    (expected,) = detector.detect(hopper)
     np.testing.assert_allclose(face.landmarks, expected.landmarks - [180, 110], atol=12)
 
 
@@ -156,20 +156,20 @@ def test_a_face_that_fills_its_photo_is_found(detector, hopper):
 def test_where_there_is_no_face_there_is_none(detector, shape):
     random = np.random.default_rng(0)
     for image in (np.zeros((*shape, 3)), np.full((*shape, 3), 255), random.integers(0, 256, (*shape, 3))):
-        assert find_faces(detector, image.astype(np.uint8)) == []
+        assert detector.detect(image.astype(np.uint8)) == []
 
 
 def test_faces_below_the_threshold_are_left_out(yunet_path, hopper):
-    assert find_faces(YuNetDetector(yunet_path, score_threshold=0.99), hopper) == []
+    assert YuNetDetector(yunet_path, score_threshold=0.99).detect(hopper) == []
 
 
 def test_one_detector_serves_several_threads(detector, hopper):
     images = [np.ascontiguousarray(hopper[top:, left:]) for top in (0, 30, 61) for left in (0, 50)]
     images.append(np.zeros((200, 300, 3), np.uint8))
-    expected = [find_faces(detector, image) for image in images]
+    expected = [detector.detect(image) for image in images]
     assert [len(faces) for faces in expected] == [1] * 6 + [0]
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda index: find_faces(detector, images[index % len(images)]), range(56)))
+        results = list(pool.map(lambda index: detector.detect(images[index % len(images)]), range(56)))
     for index, faces in enumerate(results):
         same = expected[index % len(images)]
         assert [(face.box, face.score) for face in faces] == [(face.box, face.score) for face in same]
@@ -186,7 +186,7 @@ def test_faces_of_real_photos_are_found(detector, shared_data):
     found = []
     for path in paths:
         image = load_image(path)
-        faces = find_faces(detector, image)
+        faces = detector.detect(image)
         found.append(len(faces) > 0)
         # One person fills much of each photo.
         if faces:
@@ -198,7 +198,7 @@ def test_all_faces_of_a_mosaic_are_found(detector, shared_data):
     paths = sorted((shared_data / "photos").rglob("*.jpg"))[:12]
     tiles = [cv2.resize(load_image(path), (300, 340), interpolation=cv2.INTER_AREA) for path in paths]
     mosaic = np.vstack([np.hstack(tiles[start : start + 4]) for start in (0, 4, 8)])
-    faces = find_faces(detector, mosaic)
+    faces = detector.detect(mosaic)
     assert len(faces) == 12
     centers = [((face.box[0] + face.box[2]) / 600, (face.box[1] + face.box[3]) / 680) for face in faces]
     assert {(int(x), int(y)) for x, y in centers} == {(x, y) for x in range(4) for y in range(3)}
@@ -212,7 +212,7 @@ def test_landmarks_are_close_to_the_annotated_ones(detector, shared_data):
     assert len(columns) == 10
     errors = []
     for row in rows:
-        faces = find_faces(detector, load_image(shared_data / row["file"]))
+        faces = detector.detect(load_image(shared_data / row["file"]))
         if faces:
             annotated = np.array([float(row[name]) for name in columns]).reshape(5, 2)
             distance = np.linalg.norm(annotated[1] - annotated[0])

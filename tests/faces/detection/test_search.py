@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asianage.faces.detection import Detection, find_faces
-from asianage.faces.detection.detector import BASE_SIDE, LARGE_SIDE
+from asianage.faces.detection import Detection
+from asianage.faces.detection.search import BASE_SIDE, LARGE_SIDE, search_scales
 
 LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]], dtype=np.float32)
 
@@ -103,7 +103,7 @@ def test_small_photos_are_searched_once_and_large_ones_twice(shape, sides):
     detector = SquareDetector()
     # A square that is seen at every scale, so that there is no second look.
     side = max(shape) // 5
-    find_faces(detector, photo(*shape, (side // 2, side // 2, side, 240)))
+    search_scales(detector.detect, photo(*shape, (side // 2, side // 2, side, 240)))
     assert [max(searched) for searched in detector.searched] == sides
     for searched in detector.searched:
         assert searched[0] / searched[1] == pytest.approx(shape[0] / shape[1], rel=0.01)
@@ -112,7 +112,7 @@ def test_small_photos_are_searched_once_and_large_ones_twice(shape, sides):
 def test_large_and_small_faces_of_one_photo_are_found():
     # At a third of its size the small square is 7 pixels, and at full size the large one has 600.
     image = photo(960, 960, (300, 300, 600, 240), (20, 20, 21, 150))
-    faces = find_faces(SquareDetector(), image)
+    faces = search_scales(SquareDetector().detect, image)
     assert [face.box for face in faces] == [
         pytest.approx((300.0, 300.0, 900.0, 900.0), abs=3.0),
         pytest.approx((20.0, 20.0, 41.0, 41.0), abs=1.0),
@@ -121,7 +121,7 @@ def test_large_and_small_faces_of_one_photo_are_found():
 
 def test_a_face_seen_at_both_scales_is_one_face_with_the_better_score():
     detector = SquareDetector(largest=1000)
-    faces = find_faces(detector, photo(960, 960, (300, 300, 300, 240)))
+    faces = search_scales(detector.detect, photo(960, 960, (300, 300, 300, 240)))
     assert len(detector.searched) == 2
     assert [face.score for face in faces] == [pytest.approx(0.8)]
 
@@ -132,7 +132,7 @@ def test_a_face_seen_at_both_scales_is_one_face_with_the_better_score():
 @pytest.mark.parametrize(("height", "width"), [(320, 320), (64, 48), (200, 300), (481, 640), (1200, 900), (2500, 3600)])
 def test_coordinates_are_those_of_the_photo(height, width):
     x, y, side = width // 3, height // 4, min(height, width) // 3
-    (face,) = find_faces(SquareDetector(), photo(height, width, (x, y, side, 240)))
+    (face,) = search_scales(SquareDetector().detect, photo(height, width, (x, y, side, 240)))
     tolerance = 2.0 * max(height, width) / BASE_SIDE + 1.0
     assert face.box == pytest.approx((x, y, x + side, y + side), abs=tolerance)
     np.testing.assert_allclose(face.landmarks, np.array([x, y]) + LANDMARKS * side, atol=2 * tolerance)
@@ -140,14 +140,14 @@ def test_coordinates_are_those_of_the_photo(height, width):
 
 def test_exact_shares_of_the_photo_come_back_exactly():
     face = Detection((0.25, 0.125, 0.5, 0.5), LANDMARKS * 0.25, 0.9)
-    (found,) = find_faces(FixedDetector(face), photo(700, 1000))
+    (found,) = search_scales(FixedDetector(face).detect, photo(700, 1000))
     assert found.box == pytest.approx((250.0, 125.0, 500.0, 500.0))
     np.testing.assert_allclose(found.landmarks, LANDMARKS * 250, rtol=1e-5)
 
 
 def test_faces_come_largest_first():
     image = photo(400, 400, (10, 10, 40, 120), (100, 10, 100, 150), (10, 250, 70, 180), (250, 250, 90, 210))
-    faces = find_faces(SquareDetector(), image)
+    faces = search_scales(SquareDetector().detect, image)
     assert [round(face.box[2] - face.box[0], -1) for face in faces] == [100.0, 90.0, 70.0, 40.0]
     assert [face.area for face in faces] == sorted((face.area for face in faces), reverse=True)
 
@@ -156,7 +156,7 @@ def test_of_two_boxes_on_one_face_the_better_stays():
     good = Detection((0.2, 0.2, 0.6, 0.6), None, 0.9)
     shifted = Detection((0.22, 0.22, 0.62, 0.62), None, 0.8)
     for faces in ((good, shifted), (shifted, good)):
-        (found,) = find_faces(FixedDetector(*faces), photo(400, 400))
+        (found,) = search_scales(FixedDetector(*faces).detect, photo(400, 400))
         assert found.score == 0.9
 
 
@@ -165,7 +165,7 @@ def test_neighbors_and_a_face_before_another_stay_two_faces():
     touching = Detection((0.0, 0.0, 0.4, 0.4), None, 0.9), Detection((0.3, 0.0, 0.7, 0.4), None, 0.8)
     nested = Detection((0.0, 0.0, 0.8, 0.8), None, 0.9), Detection((0.2, 0.2, 0.6, 0.6), None, 0.8)
     for faces in (touching, nested):
-        assert len(find_faces(FixedDetector(*faces), photo(400, 400))) == 2
+        assert len(search_scales(FixedDetector(*faces).detect, photo(400, 400))) == 2
 
 
 # --- a second look -----------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_neighbors_and_a_face_before_another_stay_two_faces():
 def test_a_face_that_fills_its_photo_is_found_with_a_border(height, width):
     side = min(height, width)
     detector = SquareDetector(needs_border=True)
-    (face,) = find_faces(detector, photo(height, width, (0, 0, side, 240)))
+    (face,) = search_scales(detector.detect, photo(height, width, (0, 0, side, 240)))
     tolerance = 3.0 * max(height, width) / BASE_SIDE
     assert face.box == pytest.approx((0, 0, side, side), abs=tolerance)
     np.testing.assert_allclose(face.landmarks, LANDMARKS * side, atol=2 * tolerance)
@@ -187,20 +187,20 @@ def test_a_face_that_fills_its_photo_is_found_with_a_border(height, width):
 
 def test_there_is_no_second_look_where_a_face_was_found():
     detector = SquareDetector(needs_border=True)
-    faces = find_faces(detector, photo(320, 320, (0, 0, 100, 240), (150, 150, 50, 150)))
+    faces = search_scales(detector.detect, photo(320, 320, (0, 0, 100, 240), (150, 150, 50, 150)))
     assert len(faces) == len(detector.searched) == 1
 
 
 def test_where_there_is_no_face_there_is_none():
     detector = SquareDetector()
-    assert find_faces(detector, photo(800, 600)) == []
+    assert search_scales(detector.detect, photo(800, 600)) == []
     assert [max(searched) for searched in detector.searched] == [BASE_SIDE, 800, BASE_SIDE]
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 5000), (5000, 16), (17, 333)])
 def test_photos_of_extreme_shapes_are_searched(shape):
     detector = SquareDetector()
-    assert find_faces(detector, photo(*shape)) == []
+    assert search_scales(detector.detect, photo(*shape)) == []
     assert all(min(searched) >= 1 and max(searched) <= LARGE_SIDE for searched in detector.searched)
 
 
@@ -208,5 +208,5 @@ def test_the_photo_is_left_alone():
     image = photo(600, 700, (100, 100, 100, 240))
     before = image.copy()
     image.flags.writeable = False
-    assert len(find_faces(SquareDetector(), image)) == 1
+    assert len(search_scales(SquareDetector().detect, image)) == 1
     np.testing.assert_array_equal(image, before)
