@@ -11,27 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from asianage.prediction.face_prediction import FacePrediction
+from asianage.prediction.face_prediction import ROW_COLUMNS, FacePrediction
 
 Write: TypeAlias = "Callable[[str, Sequence[FacePrediction], Exception | None], None]"
 
-CSV_COLUMNS = (
-    "file",
-    "face",
-    "age",
-    "age_low",
-    "age_high",
-    "gender",
-    "gender_probability",
-    "x_min",
-    "y_min",
-    "x_max",
-    "y_max",
-    "detector",
-    "detection_score",
-    "warnings",
-    "error",
-)
+CSV_COLUMNS = ("file", "face", *ROW_COLUMNS, "error")
 
 
 @contextlib.contextmanager
@@ -71,29 +55,14 @@ def _write_json(name: str, faces: Sequence[FacePrediction], error: Exception | N
 
 
 def _csv_writer(file: TextIO) -> Write:
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(CSV_COLUMNS)
+    rows = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    rows.writeheader()
 
     def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
         if not faces:
-            rows.writerow([name, *[""] * (len(CSV_COLUMNS) - 2), "" if error is None else str(error)])
+            rows.writerow({"file": name, "error": "" if error is None else str(error)})
         for number, face in enumerate(faces, start=1):
-            plain = face.to_dict()
-            rows.writerow(
-                [
-                    name,
-                    number,
-                    plain["age"],
-                    *plain["age_interval"],
-                    plain["gender"],
-                    plain["gender_probability"],
-                    *plain["box"],
-                    plain["detector"],
-                    plain["detection_score"],
-                    " ".join(plain["warnings"]),
-                    "",
-                ]
-            )
+            rows.writerow({"file": name, "face": number, **face.to_row()})
 
     return write
 

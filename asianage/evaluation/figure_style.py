@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
-from asianage.prediction.drawing import COLORS as GENDER_COLORS
+from asianage.prediction.face_prediction import COLORS as GENDER_COLORS
 
 DATASET_COLORS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """The colors of Okabe and Ito's palette that are not those of the genders; with markers, which differ as well."""

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from asianage.faces.images import MAX_PIXELS, ImageSource, load_image
-from asianage.prediction.face_prediction import FacePrediction
+from asianage.prediction.face_prediction import COLORS, FacePrediction
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
-
-COLORS = {"female": "#D55E00", "male": "#0072B2"}
-"""Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart."""
 
 MIN_TEXT_HEIGHT = 11
 """Smallest text, in pixels."""

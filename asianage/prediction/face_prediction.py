@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from asianage.models.ages import AgeAxis, probability_at_least
 
+COLORS = {"female": "#D55E00", "male": "#0072B2"}
+"""Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart."""
+
+
+ROW_COLUMNS = (
+    *("age", "age_low", "age_high", "interval_coverage", "gender", "gender_probability"),
+    *("x_min", "y_min", "x_max", "y_max", "detector", "detection_score", "warnings"),
+)
+"""Keys of `FacePrediction.to_row`."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FacePrediction:
-    """Age and gender of one face.
+    """Age and gender of one face. Two predictions with the same values are equal.
 
     Attributes:
         age: Expected age, in years.
-        age_interval: Lower and upper end of the interval that holds the true age with probability
+        age_interval: Lower and upper end of the interval that covers the true age with probability
             `interval_coverage`, in years.
         interval_coverage: Share of faces like the validation data whose age lies in their interval.
         age_distribution: float32 (num_ages,), sums to 1: probability of each year on `age_axis`.
@@ -26,10 +37,10 @@ class FacePrediction:
         box: (x_min, y_min, x_max, y_max) in pixels of the image.
         landmarks: float32 (5, 2), (x, y) in pixels: left eye, right eye, nose, left mouth corner, right mouth corner
             as seen in the image; None if no detector gave them.
-        detector: Name of the detector that found the face; None if the whole image was taken as the face.
+        detector: Name of the detector that found the face; None if the caller gave it or it is the whole image.
         detection_score: Confidence of the detector in [0, 1]; None without a detector.
-        warnings: What speaks against the figures, some of "small", "dark" and "blurred": on such faces errors were
-            clearly larger (`asianage.faces.quality`).
+        warnings: Reasons for a poor estimate, some of "small", "dark" and "blurred": such faces had clearly larger
+            errors (`asianage.faces.quality`).
     """
 
     age: float
@@ -48,13 +59,17 @@ class FacePrediction:
     def probability_at_least(self, age: float) -> float:
         """Return the probability that the person is `age` years old or older.
 
-        It is an estimate from a photo. It must not be the only ground of a decision about a person.
+        This is an estimate from a photo. It must not be the only basis of a decision about a person.
         """
         return float(probability_at_least(self.age_axis, self.age_distribution[None, :], age)[0])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that `json.dumps` takes; probabilities and pixels are rounded."""
-        return {
+    def to_dict(self, *, distribution: bool = True) -> dict[str, Any]:
+        """Return plain values that `json.dumps` takes; probabilities and pixels are rounded.
+
+        Args:
+            distribution: Whether `age_distribution` and its `min_age` are included.
+        """
+        plain: dict[str, Any] = {
             "age": round(float(self.age), 2),
             "age_interval": [round(float(end), 2) for end in self.age_interval],
             "interval_coverage": float(self.interval_coverage),
@@ -65,9 +80,35 @@ class FacePrediction:
             "detector": self.detector,
             "detection_score": None if self.detection_score is None else round(float(self.detection_score), 4),
             "warnings": list(self.warnings),
-            "min_age": self.age_axis.min_age,
-            "age_distribution": self.age_distribution.astype(float).round(5).tolist(),
         }
+        if distribution:
+            plain["min_age"] = self.age_axis.min_age
+            plain["age_distribution"] = self.age_distribution.astype(float).round(5).tolist()
+        return plain
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the row of a table: numbers and text only, without landmarks and distribution."""
+        plain = self.to_dict(distribution=False)
+        values = (
+            plain["age"],
+            *plain["age_interval"],
+            plain["interval_coverage"],
+            plain["gender"],
+            plain["gender_probability"],
+            *plain["box"],
+            plain["detector"],
+            plain["detection_score"],
+            " ".join(plain["warnings"]),
+        )
+        return dict(zip(ROW_COLUMNS, values, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FacePrediction):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.age, self.gender, self.gender_probability, *self.box))
 
     def __repr__(self) -> str:
         """Return the figures that fit on a line."""
@@ -76,4 +117,20 @@ class FacePrediction:
         return (
             f"FacePrediction(age={self.age:.1f}, age_interval=({low:.0f}, {high:.0f}), gender={self.gender!r}, "
             f"gender_probability={self.gender_probability:.2f}, box=({box}))"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the figures and the age distribution in a notebook."""
+        low, high = self.age_interval
+        first, last = self.age_axis.min_age, self.age_axis.max_age
+        tops = 30 * (1 - self.age_distribution / max(float(self.age_distribution.max()), 1e-9))
+        curve = " ".join(f"{age},{top:.1f}" for age, top in enumerate(tops, first))
+        text = f"{self.age:.0f} years ({low:.0f} to {high:.0f}), {self.gender} {self.gender_probability:.0%}"
+        warnings = f" <em>{', '.join(self.warnings)}</em>" if self.warnings else ""
+        return (
+            f'<div><strong style="color: {COLORS[self.gender]}">{html.escape(text)}</strong>{warnings}<br>'
+            f'<svg width="303" height="45" viewBox="{first} 0 {last - first} 30" preserveAspectRatio="none" '
+            f'role="img" aria-label="probability of each age from {first} to {last} years">'
+            f'<rect x="{low:.1f}" width="{high - low:.1f}" height="30" fill="#DDDDDD"/>'
+            f'<polygon points="{first},30 {curve} {last},30" fill="{COLORS[self.gender]}"/></svg></div>'
         )

@@ -6,8 +6,8 @@ from PIL import Image
 
 from asianage import ImageError, draw_faces
 from asianage.models.ages import AgeAxis
-from asianage.prediction.drawing import COLORS, label
-from asianage.prediction.face_prediction import FacePrediction
+from asianage.prediction.drawing import label
+from asianage.prediction.face_prediction import COLORS, FacePrediction
 
 
 def face(box, gender="female") -> FacePrediction:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from asianage.models.ages import AgeAxis, expected_age, target_distribution
-from asianage.prediction.face_prediction import FacePrediction
+from asianage.prediction.face_prediction import COLORS, FacePrediction
 
 AXIS = AgeAxis(0, 100)
 
@@ -94,3 +96,68 @@ def test_a_prediction_is_shown_on_a_line():
 def test_a_prediction_cannot_be_changed_by_accident():
     with pytest.raises(dataclasses.FrozenInstanceError):
         prediction().age = 3.0
+
+
+def test_to_dict_leaves_the_distribution_out_when_asked():
+    face = prediction()
+    short = face.to_dict(distribution=False)
+    assert {**short, "min_age": 0, "age_distribution": face.to_dict()["age_distribution"]} == face.to_dict()
+
+
+def test_a_row_is_flat():
+    row = prediction(warnings=("small", "dark")).to_row()
+    assert row == {
+        "age": 31.4,
+        "age_low": 25.12,
+        "age_high": 37.65,
+        "interval_coverage": 0.9,
+        "gender": "female",
+        "gender_probability": 0.9877,
+        "x_min": 10.0,
+        "y_min": -3.3,
+        "x_max": 110.0,
+        "y_max": 120.5,
+        "detector": "yunet",
+        "detection_score": 0.9123,
+        "warnings": "small dark",
+    }
+    assert set(prediction(detector=None, detection_score=None).to_row()) == set(row)
+
+
+def test_predictions_with_the_same_values_are_equal_and_hash_alike():
+    one, other = prediction(), prediction()
+    assert one.age_distribution is not other.age_distribution
+    assert one == other
+    assert len({one, other}) == 1
+    assert pickle.loads(pickle.dumps(one)) == one
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"age": 31.0},
+        {"gender": "male"},
+        {"landmarks": None},
+        {"landmarks": np.zeros((5, 2), np.float32)},
+        {"age_distribution": np.full(101, 1 / 101, np.float32)},
+        {"age_axis": AgeAxis(0, 99)},
+        {"detector": None},
+        {"warnings": ("dark",)},
+        {"box": (0.0, 0.0, 110.0, 120.5)},
+    ],
+)
+def test_predictions_with_another_value_differ(change):
+    assert prediction(**change) != prediction()
+
+
+def test_a_prediction_differs_from_anything_else():
+    assert prediction() != "a face"
+
+
+def test_a_notebook_shows_figures_warnings_and_the_distribution():
+    text = prediction(warnings=("blurred",))._repr_html_()
+    ElementTree.fromstring(text.replace("<br>", "<br/>"))
+    assert "31 years (25 to 38), female 99%" in text
+    assert "blurred" in text
+    assert COLORS["female"] in text
+    assert text.count("<polygon") == 1
