@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from asianage import ImageError, list_images, load_image
-from asianage.faces.images import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, detached, is_single_image
+from asianage.faces.images import IMAGE_SUFFIXES, MAX_PIXELS, detached, is_single_image
+from asianage.faces.pixels import MIN_SIDE
 
 
 def picture(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
