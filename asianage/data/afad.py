@@ -1,72 +1,34 @@
-"""AFAD, the Asian Face Age Dataset (Niu et al., CVPR 2016): its layout and its list of files -> records; download."""
+"""AFAD, the Asian Face Age Dataset (Niu et al., CVPR 2016): its layout and its list of files -> records."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from asianage.data.afad_download import PublishedArchive, fetch_archive
-from asianage.data.afad_parts import FULL_PARTS, LITE_PARTS
 from asianage.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age
 
 GENDER_BY_FOLDER = {"111": "male", "112": "female"}
 
-ARCHIVES = {
-    "full": PublishedArchive(
-        name="AFAD-Full",
-        base_url="https://github.com/afad-dataset/tarball/raw/0511da136747c31c7f9a7efdde44e0c8f902457b",
-        parts=FULL_PARTS,
-        md5="22ff8bcf4acf6e5911ff75a537d5ba91",
-        pictures=165_501,
-    ),
-    "lite": PublishedArchive(
-        name="AFAD-Lite",
-        base_url="https://github.com/afad-dataset/tarball-lite/raw/a30a0a56e9b4f81057a342249b5953e605b5dc92",
-        parts=LITE_PARTS,
-        md5="e0b3ac0d6017daa556cf49d911975f50",
-        pictures=59_344,
-    ),
-}
-"""What the authors of AFAD publish, at the commits that the hashes were looked up for. For academic research only."""
+# Source: AFAD-Full.txt, the list of the files of the full set (Niu et al., CVPR 2016): the 165,501 of its 165,515 lines
+# that name a picture; the other 14 name a Thumbs.db.
+# fmt: off
+NATURAL_COUNTS: Mapping[int, int] = MappingProxyType({
+    15: 1251, 16: 2423, 17: 2482, 18: 5585, 19: 12477, 20: 13232, 21: 12560, 22: 13572, 23: 10510, 24: 12891,
+    25: 11261, 26: 7676, 27: 6481, 28: 5170, 29: 4730, 30: 4806, 31: 4456, 32: 3996, 33: 3701, 34: 3856, 35: 4246,
+    36: 4234, 37: 3898, 38: 3798, 39: 3791, 40: 1335, 41: 114, 42: 146, 43: 118, 44: 94, 45: 65, 46: 59, 47: 49,
+    48: 48, 49: 30, 50: 28, 51: 30, 52: 23, 53: 40, 54: 27, 55: 12, 56: 16, 57: 11, 58: 12, 59: 7, 60: 6, 61: 8,
+    62: 25, 63: 8, 64: 8, 65: 9, 66: 16, 67: 10, 68: 7, 69: 15, 70: 7, 72: 35,
+})
+# fmt: on
+"""Age -> number of pictures in the full AFAD; there are none of age 71."""
 
 # Faces with the same digits before the dash come from one person or one photo: they belong into the same split.
 _IDENTITY = re.compile(r"(\d+)-\d+")
-
-
-def download_afad(
-    root: str | os.PathLike[str],
-    variant: str = "full",
-    *,
-    base_url: str | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Path:
-    """Download and unpack AFAD, or go on where an earlier call stopped. It may be used for academic research only.
-
-    Every part is compared with its published Git hash, and the parts together with the published MD5, before anything
-    is unpacked. What is there already is not fetched again.
-
-    Args:
-        root: Folder to unpack into, for instance ``data``; made if missing.
-        variant: "full" (165,501 pictures, ages 15 to 72) or "lite" (59,344 pictures, ages 18 to 39).
-        base_url: Address of a mirror that holds the parts; by default the authors' own.
-        progress: Called with (stage, done, total): bytes while "downloading" and "unpacking".
-
-    Returns:
-        The folder of the data set, for `read_afad`.
-
-    Raises:
-        ValueError: There is no such variant.
-        DownloadError: A part cannot be fetched, or is not what was published.
-        FileExistsError: The data set's folder is there, but incomplete.
-        OSError: The disk has not enough space.
-    """
-    if variant not in ARCHIVES:
-        raise ValueError(f"`variant` must be {' or '.join(ARCHIVES)}. Received: {variant!r}.")
-    return fetch_archive(ARCHIVES[variant], Path(root), base_url=base_url, progress=progress)
 
 
 def is_laid_out_as_afad(path: Path) -> bool:

@@ -1,119 +1,168 @@
-"""A data set published as the parts of one tar archive -> its folder, all of it or nothing."""
+"""Download AFAD, the Asian Face Age Dataset, and unpack it: all of it or nothing."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import io
 import json
 import logging
 import lzma
+import os
 import shutil
 import tarfile
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from asianage.data.afad_parts import ARCHIVES, PublishedArchive
 from asianage.data.folders import is_picture, list_files
-from asianage.data.part_download import content_length, explain_full_disk, fetch_part, git_blob_sha1
 from asianage.errors import DownloadError
+from asianage.files import replacing
+from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
 
 MARKER = "asianage-download.json"
-"""File in an unpacked data set that says what it was unpacked from."""
+"""File in an unpacked data set that records what it was unpacked from."""
 
 UNPACKED_RATIO = 1.4
 """Disk space of the unpacked files over that of the archive: JPEG files hardly shrink, and each fills whole blocks."""
 
-Progress = Callable[[str, int, int], None]
+TIMEOUT_SECONDS = 60.0
+"""How long a server may stay silent."""
+
+ATTEMPTS = 5
+"""How often a part is fetched before the download is given up."""
+
+PAUSE_SECONDS = 1.0
+"""Pause after the first failed attempt; it doubles each time."""
+
+_CHUNK = 1 << 18
+_LASTING = frozenset({400, 401, 403, 404, 405, 410, 451})
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedArchive:
-    """What is known of a published archive.
-
-    Attributes:
-        name: Name of the folder that it becomes.
-        base_url: Address that its parts lie under.
-        parts: Name and Git blob SHA-1 of each part, in order.
-        md5: MD5 of the parts put together, in hexadecimal.
-        pictures: Number of pictures in it.
-    """
-
-    name: str
-    base_url: str
-    parts: tuple[tuple[str, str], ...]
-    md5: str
-    pictures: int
-
-
-def fetch_archive(
-    archive: PublishedArchive, root: Path, *, base_url: str | None = None, progress: Progress | None = None
+def download_afad(
+    root: str | os.PathLike[str], variant: str = "full", *, base_url: str | None = None, progress: bool = False
 ) -> Path:
-    """Download, check and unpack an archive below `root`, or go on where an earlier call stopped.
+    """Download and unpack AFAD, or continue a download that was stopped. It may be used for academic research only.
 
-    Until the folder is complete nothing of that name is there. The parts wait in a hidden folder beside it and are
-    removed when the data set is in place.
+    Every part is compared with its published Git hash, and the joined parts with the published MD5, before anything
+    is unpacked. Parts that are complete are kept until the data set is in place. Its folder appears when it is
+    complete.
 
     Args:
-        archive: What to fetch.
-        root: Folder to unpack into; made if missing.
-        base_url: Address of a mirror.
-        progress: Called with (stage, done, total), in bytes.
+        root: Folder to unpack into, for instance ``data``; made if missing.
+        variant: "full" (165,501 pictures, ages 15 to 72) or "lite" (59,344 pictures, ages 18 to 39).
+        base_url: Address of a mirror of the parts; None takes the authors' own.
+        progress: Whether to show progress.
 
     Returns:
-        The folder of the data set.
+        The folder of the data set, for `asianage.data.afad.read_afad`.
 
     Raises:
+        ValueError: There is no such variant, or `base_url` is not an address of the web.
         DownloadError: A part cannot be fetched, or is not what was published.
         FileExistsError: The data set's folder is there, but incomplete.
         OSError: The disk has not enough space.
     """
+    if variant not in ARCHIVES:
+        raise ValueError(f"`variant` must be {' or '.join(ARCHIVES)}. Received: {variant!r}.")
+    archive = ARCHIVES[variant]
     base_url = (archive.base_url if base_url is None else base_url).rstrip("/")
     if not base_url.startswith(("https://", "http://")):
         raise ValueError(f"`base_url` must start with https:// or http://. Received: {base_url!r}.")
-    target, parts, staging = root / archive.name, root / f".{archive.name}.parts", root / f".{archive.name}.unpacking"
+    target, parts = Path(root, archive.name), Path(root, f".{archive.name}.parts")
     if target.exists():
         _require_complete(target, archive)
     else:
         parts.mkdir(parents=True, exist_ok=True)
-        files = _fetch_parts(archive, parts, base_url, progress or _ignore)
-        _check_md5(archive, files)
-        _unpack(archive, files, staging, target, progress or _ignore)
+        try:
+            files = _fetch_parts(archive, parts, base_url, progress)
+            _check_md5(archive, files)
+            _unpack(archive, files, target, progress)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                text = "The disk is full. Free some space and call again; the parts that are complete are kept"
+                raise OSError(error.errno, text, str(parts.parent)) from error
+            raise
     shutil.rmtree(parts, ignore_errors=True)
     return target
 
 
-def _fetch_parts(archive: PublishedArchive, folder: Path, base_url: str, progress: Progress) -> list[Path]:
-    files = [folder / name for name, _ in archive.parts]
-    for file, (_, blob_sha1) in zip(files, archive.parts, strict=True):
-        if file.is_file() and git_blob_sha1(file) != blob_sha1:
+def _fetch_parts(archive: PublishedArchive, folder: Path, base_url: str, progress: bool) -> list[Path]:
+    files = []
+    for name, blob_sha1 in shown(archive.parts, progress, description=archive.name, unit="part"):
+        file = folder / name
+        if file.is_file() and _git_blob_sha1(file) != blob_sha1:
             logger.warning("%s was altered on disk; it is fetched again", file)
             file.unlink()
-    sizes = {file: file.stat().st_size for file in files if file.is_file()}
-    missing = [file for file in files if file not in sizes]
-    # The parts were split to one size; only the last is smaller.
-    usual = content_length(f"{base_url}/{missing[0].name}") if missing else 0
-    total = sum(sizes.values()) + usual * len(missing)
-    _require_space(folder, total - sum(sizes.values()) + int(total * UNPACKED_RATIO))
-    for file, (name, blob_sha1) in zip(files, archive.parts, strict=True):
-        if file not in sizes:
-            done = sum(sizes.values())
-
-            def arrived(size: int, done: int = done, total: int = total) -> None:
-                progress("downloading", min(done + size, total), total)
-
-            fetch_part(f"{base_url}/{name}", file, blob_sha1, arrived)
-            sizes[file] = file.stat().st_size
-            missing.remove(file)
-            total = sum(sizes.values()) + usual * len(missing)
-    progress("downloading", total, total)
+        if not file.is_file():
+            _fetch_part(f"{base_url}/{name}", file, blob_sha1)
+        files.append(file)
+        if len(files) == 1:
+            _require_space(folder, [folder / name for name, _ in archive.parts])
     return files
 
 
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+def _fetch_part(url: str, target: Path, blob_sha1: str) -> None:
+    """Fetch a file with a known Git hash. It appears at `target` only when it is whole and right."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with replacing(target) as temporary:
+                _receive(url, temporary)
+                received = _git_blob_sha1(temporary)
+                if received != blob_sha1:
+                    raise _TransferError(f"what arrived has the Git hash {received} instead of {blob_sha1}")
+            return
+        except _TransferError as error:
+            if attempt == ATTEMPTS:
+                raise DownloadError(
+                    f"{url} could not be fetched: {error}. Check the network and `base_url`, then call again; the "
+                    "parts that are complete are kept."
+                ) from error
+            logger.warning("%s: %s; it is fetched again", url, error)
+            time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+
+
+class _TransferError(Exception):
+    """A failure that another attempt may mend."""
+
+
+def _receive(url: str, target: Path) -> None:
+    # `download_afad` has checked that the address is one of the web.
+    request = urllib.request.Request(url, headers={"User-Agent": "asianage"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response, target.open("wb") as file:  # noqa: S310
+            shutil.copyfileobj(response, file, _CHUNK)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in _LASTING:
+            raise DownloadError(f"The server answers {error.code} {error.reason}: {url}. Check `base_url`.") from error
+        raise _TransferError(f"the server answers {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _TransferError(f"the connection broke: {error}") from error
+
+
+def _git_blob_sha1(file: Path) -> str:
+    """Return the hash by which Git knows the content of a file, in hexadecimal."""
+    digest = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
+    for chunk in _chunks([file]):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _require_space(folder: Path, parts: Sequence[Path]) -> None:
+    """Refuse to fetch more than the disk can hold. The first part is there; only the last is smaller."""
+    size = parts[0].stat().st_size
+    missing = sum(not part.is_file() for part in parts)
+    needed, free = size * missing + int(size * len(parts) * UNPACKED_RATIO), shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
             f"About {needed / 1e9:.1f} GB are needed to download and unpack, {free / 1e9:.1f} GB are free. Free "
@@ -121,27 +170,24 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _check_md5(archive: PublishedArchive, files: list[Path]) -> None:
+def _check_md5(archive: PublishedArchive, files: Sequence[Path]) -> None:
     # MD5 is what the authors publish.
     digest = hashlib.md5(usedforsecurity=False)
-    with _joined(files) as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
+    for chunk in _chunks(files):
+        digest.update(chunk)
     if digest.hexdigest() != archive.md5:
         raise DownloadError(
-            f"The parts of {archive.name} together have the MD5 {digest.hexdigest()} instead of {archive.md5}, though "
+            f"The joined parts of {archive.name} have the MD5 {digest.hexdigest()} instead of {archive.md5}, though "
             f"each has its published hash. Remove them and call again: {files[0].parent}"
         )
 
 
-def _unpack(archive: PublishedArchive, files: list[Path], staging: Path, target: Path, progress: Progress) -> None:
+def _unpack(archive: PublishedArchive, files: Sequence[Path], target: Path, progress: bool) -> None:
+    staging = target.with_name(f".{archive.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir()
-        total = sum(file.stat().st_size for file in files)
-        with _joined(files, lambda done: progress("unpacking", done, total)) as content:
-            unpack_tar(content, staging)
-        progress("unpacking", total, total)
+        _extract(files, staging, progress, archive.pictures)
         inner = list(staging.iterdir())
         folder = inner[0] if len(inner) == 1 and inner[0].is_dir() and not inner[0].name.isdecimal() else staging
         pictures = _count_pictures(folder)
@@ -149,29 +195,22 @@ def _unpack(archive: PublishedArchive, files: list[Path], staging: Path, target:
             logger.warning("%s holds %d pictures; %d were expected", archive.name, pictures, archive.pictures)
         (folder / MARKER).write_text(json.dumps({"md5": archive.md5, "pictures": pictures}) + "\n", "utf-8")
         folder.rename(target)
-    except OSError as error:
-        explain_full_disk(error, staging.parent)
-        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def unpack_tar(stream: io.BufferedReader, folder: Path) -> None:
-    """Unpack the files and folders of a compressed tar archive, none of them outside `folder`.
-
-    Raises:
-        DownloadError: It is not a tar archive, or holds links, devices, or names that lead out of `folder`.
-        OSError: A file cannot be written.
-    """
+def _extract(files: Sequence[Path], folder: Path, progress: bool, pictures: int) -> None:
+    """Extract the files and folders of a compressed tar archive, none of them outside `folder`."""
     # Older releases of Python 3.11 lack the filter; the checks in `_check_member` do not rely on it.
     safety: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
-            while (member := archive.next()) is not None:
+        with tarfile.open(fileobj=_Joined(files), mode="r|*") as tar:
+            members = iter(tar.next, None)
+            for member in shown(members, progress, description="unpacking", unit="file", total=pictures):
                 _check_member(member)
-                archive.extract(member, folder, set_attrs=False, **safety)
+                tar.extract(member, folder, set_attrs=False, **safety)
                 # tarfile remembers every member, which is of no use here and grows with the archive.
-                archive.members.clear()  # type: ignore[attr-defined]
+                tar.members.clear()  # type: ignore[attr-defined]
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise DownloadError(f"The archive cannot be unpacked safely: {error}.") from error
 
@@ -200,43 +239,28 @@ def _count_pictures(folder: Path) -> int:
     return sum(is_picture(path) for path in list_files(folder))
 
 
-def _joined(files: list[Path], reached: Callable[[int], None] | None = None) -> io.BufferedReader:
-    """Open the parts as one file, so that no joined copy has to lie on the disk."""
-    return io.BufferedReader(_Parts(files, reached), 1 << 20)
+def _chunks(files: Sequence[Path]) -> Iterator[bytes]:
+    for file in files:
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                yield chunk
 
 
-class _Parts(io.RawIOBase):
-    def __init__(self, files: list[Path], reached: Callable[[int], None] | None) -> None:
+class _Joined(io.RawIOBase):
+    """The parts as one stream, so that no joined copy has to lie on the disk."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
         super().__init__()
-        self._waiting = list(files)
-        self._current: io.FileIO | None = None
-        self._reached = reached
-        self._done = 0
+        self._chunks = _chunks(files)
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while True:
-            if self._current is None:
-                if not self._waiting:
-                    return 0
-                self._current = self._waiting.pop(0).open("rb", buffering=0)
-            count = self._current.readinto(buffer)
-            if count:
-                self._done += count
-                if self._reached is not None:
-                    self._reached(self._done)
-                return count
-            self._current.close()
-            self._current = None
-
-    def close(self) -> None:
-        if self._current is not None:
-            self._current.close()
-            self._current = None
-        super().close()
-
-
-def _ignore(stage: str, done: int, total: int) -> None:
-    pass
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

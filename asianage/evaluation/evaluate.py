@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from asianage.data.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.data.afad import NATURAL_COUNTS
 from asianage.data.records import FaceRecord
 from asianage.data.sources import read_source
 from asianage.errors import BatchError
@@ -289,7 +289,7 @@ def _special(dataset: str, faces: LabelledPredictions) -> dict[str, Any]:
     if dataset.lower().startswith("afad"):
         aged = faces.take(np.isfinite(faces.true_age))
         to_40 = aged.take(aged.true_age < 41)
-        natural = {age: AFAD_NATURAL_COUNTS[age] for age in NATURAL_AGES}
+        natural = {age: NATURAL_COUNTS[age] for age in NATURAL_AGES}
         weighted, share = weighted_error(errors_by_age(aged.true_age, aged.age - aged.true_age), natural)
         figures |= {
             "faces_to_40": len(to_40),

@@ -9,7 +9,7 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-from asianage.data.afad_download import PublishedArchive
+from asianage.data.afad_parts import PublishedArchive
 
 
 def jpeg(seed: int, side: int = 24) -> bytes:

@@ -1,14 +1,12 @@
-"""A file server on the loopback that serves ranges, and fails on demand."""
+"""A file server on the loopback that fails on demand."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CORRUPT = "corrupt"
 TRUNCATE = "truncate"
-IGNORE_RANGE = "ignore range"
 HANG = "hang"
 
 
@@ -16,21 +14,17 @@ class PartServer:
     """Serves `files` by name.
 
     `faults` maps a file name to what happens at its next requests, one entry each: an HTTP status to answer with, or
-    one of the constants above. `requests` records (method, file name, Range header).
+    one of the constants above. `requests` lists the names of the files that were requested.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.faults: dict[str, list[int | str]] = {}
-        self.requests: list[tuple[str, str, str]] = []
-        self.sent: Counter[str] = Counter()
+        self.requests: list[str] = []
         self._released = threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self) -> None:
-                server._answer(self)
-
             def do_GET(self) -> None:
                 server._answer(self)
 
@@ -49,31 +43,19 @@ class PartServer:
         self._thread.join()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        name, wanted = handler.path.rsplit("/", 1)[1], handler.headers.get("Range", "")
-        self.requests.append((handler.command, name, wanted))
-        get = handler.command == "GET"
-        fault = self.faults[name].pop(0) if get and self.faults.get(name) else None
+        name = handler.path.rsplit("/", 1)[1]
+        self.requests.append(name)
+        fault = self.faults[name].pop(0) if self.faults.get(name) else None
         if isinstance(fault, int) or name not in self.files:
             handler.send_error(fault if isinstance(fault, int) else 404)
             return
         if fault == HANG:
             self._released.wait(30)
             return
-        content = self.files[name]
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and fault != IGNORE_RANGE else 0
-        if start >= len(content):
-            handler.send_error(416)
-            return
-        body = content[start:]
-        if fault == CORRUPT:
-            body = bytes([body[0] ^ 1]) + body[1:]
-        handler.send_response(206 if start else 200)
-        if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        body = self.files[name]
+        handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
-        if get:
-            sent = body[: len(body) // 2] if fault == TRUNCATE else body
-            # Counted first: whoever has received something can rely on its being counted.
-            self.sent[name] += len(sent)
-            handler.wfile.write(sent)
+        if fault == CORRUPT:
+            body = bytes([body[0] ^ 1]) + body[1:]
+        handler.wfile.write(body[: len(body) // 2] if fault == TRUNCATE else body)

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from asianage.data import afad
-from asianage.data.afad import ARCHIVES, count_faces, download_afad, read_afad, read_afad_list
-from asianage.data.afad_counts import AFAD_NATURAL_COUNTS
+from asianage.data.afad import NATURAL_COUNTS, count_faces, read_afad, read_afad_list
+from asianage.data.afad_parts import ARCHIVES
 from asianage.data.records import FaceRecord, read_records
-from tests.data.archives import afad_files, split_archive, tar_of
-from tests.data.part_server import PartServer
 
 
 def lay_out(root, *names):
@@ -73,35 +68,6 @@ def test_faces_are_counted_by_gender_and_whole_age(tmp_path):
     assert count_faces(FaceRecord(*face) for face in faces) == {"male": {25: 2}, "female": {30: 1}}
 
 
-def test_published_parts_are_complete():
-    letters = [a + b for a in "abc" for b in "abcdefghijklmnopqrstuvwxyz"]
-    for variant, name, last in (("full", "AFAD-Full", "bt"), ("lite", "AFAD-Lite", "bb")):
-        archive = ARCHIVES[variant]
-        expected = [f"{name}.tar.xz{suffix}" for suffix in letters[: letters.index(last) + 1]]
-        assert [part for part, _ in archive.parts] == expected
-        assert all(re.fullmatch("[0-9a-f]{40}", sha1) for _, sha1 in archive.parts)
-        assert len({sha1 for _, sha1 in archive.parts}) == len(expected)
-        assert re.fullmatch(r"https://github\.com/afad-dataset/[a-z-]+/raw/[0-9a-f]{40}", archive.base_url)
-
-
-def test_download_fetches_the_variant_that_is_asked_for(tmp_path, monkeypatch):
-    files = afad_files()
-    archive, parts = split_archive(tar_of({f"AFAD-Lite/{n}": c for n, c in files.items()}), name="AFAD-Lite")
-    monkeypatch.setitem(afad.ARCHIVES, "lite", archive)
-    server = PartServer(parts)
-    try:
-        folder = download_afad(tmp_path, "lite", base_url=server.url + "/")
-    finally:
-        server.close()
-    table = read_afad(folder)
-    assert (folder.name, len(table.records), table.reasons()) == ("AFAD-Lite", 12, {"not a picture": 1})
-
-
-def test_unknown_variant_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"full or lite.*'medium'"):
-        download_afad(tmp_path, "medium")
-
-
 def test_real_subset_agrees_with_its_table(shared_data):
     known = {r.path: r for r in read_records(shared_data / "labels.csv") if r.dataset == "afad"}
     table = read_afad(shared_data / "afad")
@@ -120,5 +86,5 @@ def test_published_list_has_the_known_counts(shared_data):
         "male": 100_745,
         "female": 63_673,
     }
-    by_age = {age: sum(counts[gender].get(age, 0) for gender in counts) for age in AFAD_NATURAL_COUNTS}
-    assert by_age == dict(AFAD_NATURAL_COUNTS)
+    by_age = {age: sum(counts[gender].get(age, 0) for gender in counts) for age in NATURAL_COUNTS}
+    assert by_age == dict(NATURAL_COUNTS)
