@@ -39,7 +39,7 @@ def test_bundled_models_are_whole_and_small():
     for name in model_folder.bundled_names():
         model = model_folder.open_model_folder(model_folder.BUNDLED / name)
         assert set(model.config.files) == {model_folder.NETWORK, model_folder.WEIGHTS, model_folder.METRICS}
-        assert all(model.file(file).stat().st_size < 8e6 for file in model.config.files)
+        assert all(len(model.read(file)) < 8e6 for file in model.config.files)
 
 
 def test_no_text_of_the_project_names_a_home_folder():

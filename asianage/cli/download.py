@@ -15,7 +15,7 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Fetch YuNet's weights."""
     from asianage.faces.detection.yunet import WEIGHTS
-    from asianage.models.downloads import fetch
+    from asianage.models.hub import fetch
 
     print(f"YuNet: {fetch(WEIGHTS)}")
     return 0

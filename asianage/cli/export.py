@@ -23,12 +23,11 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Convert a model, and print how far the result is from the original."""
     from asianage.faces.images import list_images
-    from asianage.models.folder import WEIGHTS
     from asianage.models.pretrained import open_model
     from asianage.training.export.conversion import export_model
 
     samples = None if given.samples is None else list(list_images(given.samples))
-    model = open_model(given.model, files=(WEIGHTS,))
+    model = open_model(given.model)
     with needs_extra("onnx", "This format"):
         exported = export_model(model, given.form, given.output, samples=samples)
     print(f"{exported.path}: largest differences from the Keras network on synthetic crops:")

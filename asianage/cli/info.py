@@ -10,7 +10,7 @@ from typing import Any
 from asianage import __version__
 from asianage.faces.detection.yunet import WEIGHTS
 from asianage.models import folder as model_folder
-from asianage.models.downloads import cached_path
+from asianage.models.hub import cached_path
 
 PACKAGES = (
     "numpy",

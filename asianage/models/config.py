@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from asianage.errors import ModelFormatError
+from asianage.models.ages import AgeAxis
 
 FORMAT_VERSION = 1
 """Version of the model folder. A folder with a larger one needs a newer package."""
@@ -96,6 +97,11 @@ class ModelConfig:
         _require(self.alignment == ALIGNMENT, "alignment", self.alignment)
         for name, digest in self.files.items():
             _require(_is_plain_file_name(name) and isinstance(digest, str) and len(digest) == 64, "files", self.files)
+
+    @property
+    def axis(self) -> AgeAxis:
+        """The age axis of the model."""
+        return AgeAxis(self.min_age, self.max_age)
 
     def to_json(self) -> str:
         """Return the text of config.json."""

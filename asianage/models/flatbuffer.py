@@ -8,19 +8,16 @@ data all lie where they should.
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from asianage.errors import ModelFormatError
 
 IDENTIFIER = b"TFL3"
 
-MAX_FILE_BYTES = 500_000_000
 MAX_TENSOR_BYTES = 256_000_000
 MAX_TENSORS = 20_000
 
@@ -85,24 +82,20 @@ _OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
 """Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
 
 
-def read_network_file(path: str | os.PathLike[str]) -> bytes:
-    """Return the content of a file that LiteRT can read safely.
+def check_network(content: bytes, source: str) -> None:
+    """Refuse a flatbuffer that LiteRT could not run safely.
+
+    Args:
+        content: The flatbuffer.
+        source: Where it comes from, for the message.
 
     Raises:
-        ModelFormatError: The file is not a flatbuffer of the form above.
+        ModelFormatError: `content` is not a flatbuffer of the form above.
     """
-    path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _StructureError(f"it has {size} bytes, at most {MAX_FILE_BYTES} are accepted")
-        content = path.read_bytes()
         _check_model(_Flatbuffer(content))
     except _StructureError as fault:
-        raise ModelFormatError(f"{path} is not a network that can be run: {fault}. Fetch the model again.") from fault
-    except OSError as error:
-        raise ModelFormatError(f"{path} cannot be read: {error.strerror}.") from error
-    return content
+        raise ModelFormatError(f"{source} is not a network that can be run: {fault}. Fetch the model again.") from fault
 
 
 class _StructureError(ValueError):

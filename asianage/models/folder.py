@@ -13,7 +13,6 @@ from pathlib import Path
 
 from asianage.errors import ModelFormatError
 from asianage.models.config import ModelConfig
-from asianage.models.downloads import sha256_of
 
 CONFIG = "config.json"
 NETWORK = "model.tflite"
@@ -22,6 +21,7 @@ METRICS = "metrics.json"
 CARD = "README.md"
 
 MAX_CONFIG_BYTES = 1_000_000
+MAX_FILE_BYTES = 500_000_000
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -38,24 +38,41 @@ class ModelFolder:
     path: Path
     config: ModelConfig
 
-    def file(self, name: str) -> Path:
-        """Return the path of a file of the folder after comparing its content with the hash in config.json.
+    def sha256(self, name: str) -> str:
+        """Return the hash of a file as config.json lists it.
+
+        Raises:
+            ModelFormatError: config.json does not list the file.
+        """
+        if name not in self.config.files:
+            raise ModelFormatError(f"The model in {self.path} has no {name}: {CONFIG} does not list it.")
+        return self.config.files[name]
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file. The bytes returned are the bytes compared with the hash in config.json.
 
         Raises:
             ModelFormatError: The file is missing, not listed, or altered.
         """
+        expected = self.sha256(name)
         path = self.path / name
-        expected = self.config.files.get(name)
-        if expected is None:
-            raise ModelFormatError(f"The model in {self.path} has no {name}: config.json does not list it.")
-        _check_file(path)
-        received = sha256_of(path)
+        content = _content(path, MAX_FILE_BYTES)
+        received = hashlib.sha256(content).hexdigest()
         if received != expected:
             raise ModelFormatError(
-                f"{path} is damaged or altered: its sha256 is {received}, config.json says {expected}. "
+                f"{path} is damaged or altered: its sha256 is {received}, {CONFIG} lists {expected}. "
                 "Fetch or copy the model again."
             )
-        return path
+        return content
+
+    def verify(self) -> None:
+        """Read every file that config.json lists.
+
+        Raises:
+            ModelFormatError: A file is missing or altered.
+        """
+        for name in self.config.files:
+            self.read(name)
 
 
 def bundled_names() -> list[str]:
@@ -80,11 +97,8 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     file = path / CONFIG
     if not file.exists():
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
-    _check_file(file)
-    if file.stat().st_size > MAX_CONFIG_BYTES:
-        raise ModelFormatError(f"{file} is larger than {MAX_CONFIG_BYTES} bytes: not a config of this package.")
     try:
-        text = file.read_text("utf-8")
+        text = _content(file, MAX_CONFIG_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
     try:
@@ -96,7 +110,7 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
 def write_model_folder(
     target: str | os.PathLike[str],
     config: ModelConfig,
-    files: Mapping[str, bytes | Path],
+    files: Mapping[str, bytes],
     *,
     card: str,
     overwrite: bool = False,
@@ -106,7 +120,7 @@ def write_model_folder(
     Args:
         target: The folder to make.
         config: What config.json will say; `files` in it is computed here.
-        files: File name -> content, or a file to copy. Each is listed in config.json with its hash.
+        files: File name -> content. Each is listed in config.json with its hash.
         card: Text of README.md; people may edit it, so it has no hash.
         overwrite: Replace the model at `target`. Anything but a model folder is left alone.
 
@@ -125,11 +139,9 @@ def write_model_folder(
     partial = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         for name, content in files.items():
-            if isinstance(content, bytes):
-                (partial / name).write_bytes(content)
-            else:
-                shutil.copyfile(content, partial / name)
-        config = dataclasses.replace(config, files={name: sha256_of(partial / name) for name in sorted(files)})
+            (partial / name).write_bytes(content)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+        config = dataclasses.replace(config, files=hashes)
         (partial / CONFIG).write_text(config.to_json(), "utf-8")
         (partial / CARD).write_text(card, "utf-8")
         partial.chmod(0o755)
@@ -149,12 +161,11 @@ def copy_model_folder(
         FileExistsError: `target` holds something else and `overwrite` is off. A folder with the same model is left.
         ModelFormatError: A file is missing or altered, here or in the same model at `target`.
     """
-    files = {name: model.file(name) for name in (names or model.config.files)}
+    files = {name: model.read(name) for name in (names or model.config.files)}
     target = Path(target)
     if not overwrite and (target / CONFIG).is_file() and _digest(target / CONFIG) == _digest(model.path / CONFIG):
         same = open_model_folder(target)
-        for name in same.config.files:
-            same.file(name)
+        same.verify()
         return same
     card = model.path / CARD
     text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
@@ -188,8 +199,8 @@ def _move_into_place(partial: Path, place: Path) -> None:
         shutil.rmtree(previous)
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what is no plain file, or is a link that leads out of the folder it lies in.
+def _content(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a plain file. A link that leads out of the folder is refused.
 
     The Hub's cache consists of links; one that stays within the cache is accepted.
     """
@@ -201,6 +212,9 @@ def _check_file(path: Path) -> None:
             raise ModelFormatError(f"{path} is missing or not a file. Fetch or copy the whole model folder again.")
         if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
             raise ModelFormatError(f"{path} is a link that leads out of the model folder. Put the file itself there.")
+        if path.stat().st_size > max_bytes:
+            raise ModelFormatError(f"{path} is larger than {max_bytes} bytes: not a file of a model of this package.")
+        return path.read_bytes()
     except (OSError, RuntimeError) as error:  # Links in a circle.
         raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the folder again.") from error
 

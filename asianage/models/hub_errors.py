@@ -3,103 +3,104 @@
 from __future__ import annotations
 
 import errno
-import os
-import shutil
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from asianage.errors import DownloadError
-from asianage.models.hub_access import HubAccess, HubUnreachableError
 
 
-def explained(
-    error: Exception, repo_id: str, revision: str, filename: str, access: HubAccess, *, action: str = "fetched"
-) -> DownloadError:
-    """Return what an error of huggingface_hub means to the user, and what to do."""
-    from huggingface_hub import errors
+class HubUnreachableError(DownloadError):
+    """The Hub gave no usable answer: no network, a timeout, a server error, too many requests. Later may be better."""
 
-    place = f"{access.address}/{repo_id}"
-    known = _root_error(error)
-    response = getattr(known, "response", None)
-    status = getattr(response, "status_code", None)
-    if isinstance(known, errors.GatedRepoError):
-        return DownloadError(
-            f"{repo_id} is gated: accept its conditions at {place}, then log in with `hf auth login` or pass `token=`."
-        )
-    if isinstance(known, errors.RepositoryNotFoundError):
-        return DownloadError(
-            f"{place} does not exist, or is private. Check the name; for a private repository log in with "
-            "`hf auth login` or pass `token=`."
-        )
-    if isinstance(known, errors.RevisionNotFoundError):
-        return DownloadError(f"{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.")
-    if status == 404:
-        return DownloadError(f"{place} has no file {filename} at revision {revision}: it is not a model of asianage.")
-    if status in (401, 403):
-        return DownloadError(
-            f"{place} refuses access ({status}): the token is missing, expired, or lacks the permission. "
-            "Log in with `hf auth login` or pass `token=`."
-        )
-    if status == 429:
-        wait = response.headers.get("Retry-After")  # type: ignore[union-attr]
-        return HubUnreachableError(
-            f"{access.address} answers: too many requests. Try again {f'in {wait} s' if wait else 'later'}; "
-            "those who log in with `hf auth login` may ask more often."
-        )
-    if status is not None and status < 500 and status != 408:
-        return DownloadError(f"{access.address} refuses ({status}) for {repo_id}: {_first_line(known)}")
+
+_LOG_IN = "log in with `hf auth login` or pass `token=`."
+_REFUSED = (DownloadError, "{place} refuses access ({status}): the token is missing, expired or too weak; " + _LOG_IN)
+_NO_HUB = (
+    HubUnreachableError,
+    "{address} does not answer as a Hugging Face Hub does. Check HF_ENDPOINT, the proxy, and whether the network wants "
+    "you to log in first.",
+)
+_MEANINGS: dict[str | int, tuple[type[DownloadError], str]] = {
+    "GatedRepoError": (DownloadError, "{place} is gated: accept its conditions there, then " + _LOG_IN),
+    "RepositoryNotFoundError": (
+        DownloadError,
+        "{place} does not exist, or is private. Check the name; for a private repository " + _LOG_IN,
+    ),
+    "RevisionNotFoundError": (
+        DownloadError,
+        "{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.",
+    ),
+    "HFValidationError": (DownloadError, "{repo_id!r} cannot be a Hub repository: {reason}"),
+    "JSONDecodeError": _NO_HUB,
+    "KeyError": _NO_HUB,
+    401: _REFUSED,
+    403: _REFUSED,
+    429: (HubUnreachableError, "{address} answers: too many requests. Try again {wait}, or " + _LOG_IN),
+    408: (HubUnreachableError, "{address} answers with the error {status} for {repo_id}. Try again later."),
+    400: (DownloadError, "{address} refuses ({status}) for {repo_id}: {reason}"),
+    "disk": (
+        DownloadError,
+        "The cache {cache} cannot be written: {reason} Make room, or choose another folder with `cache_dir=` or "
+        "HF_HOME.",
+    ),
+    "network": (
+        HubUnreachableError,
+        "{address} cannot be reached{proxy}, or broke off: {reason} Check the network and try again.",
+    ),
+}
+"""Class or status of an error -> kind and text of the message for the user."""
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+def explained(error: Exception, repo_id: str, revision: str, address: str, cache: Path) -> DownloadError:
+    """Return what an error of huggingface_hub's client means to the user, and what to do."""
+    root = _root_error(error)
+    response = getattr(root, "response", None)
+    status: int | None = getattr(response, "status_code", None)
+    keys = [*(kind.__name__ for kind in type(root).__mro__), status]
     if status is not None:
-        return HubUnreachableError(f"{access.address} answers with the error {status} for {repo_id}. Try again later.")
-    if isinstance(known, errors.HFValidationError):
-        return DownloadError(f"{repo_id!r} cannot be a Hub repository: {known}")
-    if isinstance(known, OSError) and known.errno is not None and _is_local(known):
-        return DownloadError(_disk_advice(known, filename, access))
-    return HubUnreachableError(
-        f"{filename} of {repo_id} could not be {action} at {access.address}: "
-        f"{type(known).__name__}: {_first_line(known)} Check the network and try again."
+        keys.append(408 if status >= 500 else 400)
+    keys.append("disk" if isinstance(root, OSError) and (root.filename or root.errno in _DISK_ERRORS) else "network")
+    kind, text = next(_MEANINGS[key] for key in keys if key in _MEANINGS)
+    wait = "" if response is None else response.headers.get("Retry-After")
+    return kind(
+        text.format(
+            place=f"{address}/{repo_id}",
+            address=address,
+            repo_id=repo_id,
+            revision=revision,
+            status=status,
+            wait=f"in {wait} s" if wait else "later",
+            cache=cache,
+            proxy=_proxy(address),
+            reason=_first_line(root),
+        )
     )
+
+
+def _proxy(address: str) -> str:
+    """Return which proxy stands before an address, without its password; "" for none."""
+    url = urlsplit(address)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.hostname or ""):
+        return ""
+    return f" through the proxy {urlsplit(proxy if '//' in proxy else f'http://{proxy}').netloc.rpartition('@')[2]}"
 
 
 def _root_error(error: Exception) -> Exception:
-    """Return the answer of the Hub behind "cannot be located", with which the client hides it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if getattr(cause, "response", None) is not None and isinstance(cause, Exception):
-            return cause
-        cause = cause.__cause__
-    if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
-        return error.__cause__
-    return error
-
-
-def _is_local(error: OSError) -> bool:
-    return error.filename is not None or error.errno in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EIO,
-        errno.EMFILE,
-    )
-
-
-def _disk_advice(error: OSError, filename: str, access: HubAccess) -> str:
-    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    if where and not Path(where).absolute().is_relative_to(access.cache.absolute()):
-        return f"{filename} cannot be fetched: {where}: {error.strerror}."
-    what = f"{filename} cannot be written to the cache {access.cache}: {error.strerror}."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        try:
-            free = f" {shutil.disk_usage(access.cache).free / 1e6:.1f} MB are free there."
-        except OSError:
-            free = ""
-        return f"{what}{free} Make room, or choose another folder with `cache_dir=` or HF_HOME."
-    return f"{what} Choose a folder that can be written with `cache_dir=` or HF_HOME."
+    """Return the answer of the Hub behind the "cannot be located" with which the client hides it."""
+    causes: list[Exception] = [error]
+    while isinstance(causes[-1].__cause__, Exception):
+        causes.append(causes[-1].__cause__)
+    answers = (cause for cause in causes if getattr(cause, "response", None) is not None)
+    hidden = causes[1] if isinstance(error, FileNotFoundError) and len(causes) > 1 else error
+    return next(answers, hidden)
 
 
 def _first_line(error: Exception) -> str:
-    said = getattr(error, "server_message", None) or str(error)
-    lines = [line for line in said.splitlines() if line.strip()]
-    text = (lines[0] if lines else "").strip()[:300]
-    return text if text.endswith((".", "!")) or not text else f"{text}."
+    lines = [line.strip() for line in (getattr(error, "server_message", None) or str(error)).splitlines()]
+    text = next((line for line in lines if line), type(error).__name__)[:300]
+    return text if text.endswith((".", "!")) else f"{text}."

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import LifoQueue
 
 import numpy as np
 
 from asianage.errors import ModelFormatError
-from asianage.models.flatbuffer import read_network_file
+from asianage.models.flatbuffer import check_network
 
 
 def usable_processors() -> int:
@@ -26,26 +25,27 @@ class LiteRTNetwork:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, image_size: int, num_ages: int, num_threads: int | None = None
+        self, content: bytes, *, source: str, image_size: int, num_ages: int, num_threads: int | None = None
     ) -> None:
         """Load the network.
 
         Args:
-            path: The flatbuffer.
+            content: The flatbuffer, as `ModelFolder.read` returns it.
+            source: Where it comes from, for error messages.
             image_size: Side of the crops, in pixels.
             num_ages: Length of the age axis.
             num_threads: Crops that are computed at once, in all calls together; None takes the number of processors
                 that this process may use.
 
         Raises:
-            ModelFormatError: The file is not a network of that form.
+            ModelFormatError: `content` is not a network of that form.
             ValueError: `num_threads` is less than 1.
         """
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
-        self._path = Path(path)
-        # Read once: what replaces the file later must not become part of this network.
-        self._content = read_network_file(self._path)
+        check_network(content, source)
+        self._content = content
+        self._source = source
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
@@ -93,7 +93,7 @@ class LiteRTNetwork:
         return age_logits, gender_logits
 
     def _load(self) -> _Interpreter:
-        return _Interpreter(self._content, self._path, self._image_size, self._num_ages)
+        return _Interpreter(self._content, self._source, self._image_size, self._num_ages)
 
 
 def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +106,7 @@ def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.
 class _Interpreter:
     """One LiteRT interpreter, on one thread, of one crop."""
 
-    def __init__(self, content: bytes, path: Path, image_size: int, num_ages: int) -> None:
+    def __init__(self, content: bytes, source: str, image_size: int, num_ages: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -118,7 +118,7 @@ class _Interpreter:
             self._age, self._gender = outputs[(1, num_ages)], outputs[(1, 1)]
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(
-                f"{path} is not a network from crops of {image_size} pixels to {num_ages} ages: {error}. "
+                f"{source} is not a network from crops of {image_size} pixels to {num_ages} ages: {error}. "
                 "Fetch the model again."
             ) from error
 

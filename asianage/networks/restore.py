@@ -40,11 +40,13 @@ def restore_network(model: ModelFolder) -> keras.Model:
 
     Raises:
         ModelFormatError: config.json describes no network of this package, or the weights are not exactly its weights.
-        DownloadError: The weights have to be fetched from the Hub, and cannot be.
     """
-    path = model.file(model_folder.WEIGHTS)
+    content = model.read(model_folder.WEIGHTS)
     network = build_from_config(model.config)
-    load_weights(network, path)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, model_folder.WEIGHTS)
+        path.write_bytes(content)
+        load_weights(network, path)
     return network
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from keras import layers, ops
 
 from asianage.errors import DownloadError
-from asianage.models.hub_access import STALL_SECONDS, watched
+from asianage.models.hub import STALL_SECONDS, watched
 from asianage.networks.heads import attach_heads
 from asianage.networks.published_file import models_folder
 

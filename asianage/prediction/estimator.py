@@ -19,9 +19,7 @@ from asianage.models import ages
 from asianage.models import folder as model_folder
 from asianage.models import pretrained as hub
 from asianage.models import publish as publishing
-from asianage.models.ages import AgeAxis
 from asianage.models.folder import ModelFolder
-from asianage.models.hub_access import HubAccess
 from asianage.models.litert import LiteRTNetwork, averaged_with_mirror, usable_processors
 from asianage.prediction.face_prediction import FacePrediction
 
@@ -78,7 +76,7 @@ class AgeGenderEstimator:
         self._model = model or model_folder.open_model_folder(model_folder.BUNDLED / DEFAULT_MODEL)
         config = self._model.config
         self._image_size = config.image_size
-        self._axis = AgeAxis(config.min_age, config.max_age)
+        self._axis = config.axis
         self._coverage = interval_coverage
         self._mass = _interval_mass(config.calibration.interval_mass, interval_coverage)
         self._mirror = mirror
@@ -86,7 +84,8 @@ class AgeGenderEstimator:
         self._num_threads = num_threads
         self._threads = num_threads or usable_processors()
         self._network = LiteRTNetwork(
-            self._model.file(model_folder.NETWORK),
+            self._model.read(model_folder.NETWORK),
+            source=str(self._model.path / model_folder.NETWORK),
             image_size=config.image_size,
             num_ages=self._axis.num_ages,
             num_threads=num_threads,
@@ -129,8 +128,16 @@ class AgeGenderEstimator:
             FileNotFoundError: The name is neither a bundled model, nor a folder, nor a Hub id.
             ModelFormatError: The model is incomplete, altered or too new.
         """
-        access = HubAccess(token=token, cache_dir=cache_dir, local_files_only=local_files_only, endpoint=endpoint)
-        model = hub.open_model(name, revision=revision, sha256=sha256, force_download=force_download, access=access)
+        model = hub.open_model(
+            name,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            endpoint=endpoint,
+            sha256=sha256,
+            force_download=force_download,
+        )
         return cls(model, **options)
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -179,7 +186,8 @@ class AgeGenderEstimator:
             create_pr=create_pr,
             commit_message=commit_message,
             overwrite_card=overwrite_card,
-            access=HubAccess(token=token, endpoint=endpoint),
+            token=token,
+            endpoint=endpoint,
         )
         # Whoever pushes wants to hand this line on, and nothing else shows it.
         print(pushed.line if pushed.pull_request is None else f"{pushed.line}  # {pushed.pull_request}")

@@ -95,7 +95,7 @@ def fine_tune(
         ValueError: There are too few faces, the model is made of several, or `output` holds another run.
     """
     output = Path(output)
-    start = open_model(model, files=(model_folder.WEIGHTS,))
+    start = open_model(model)
     recipe = _recipe(start, epochs=epochs, learning_rate=learning_rate, seed=seed)
     check_precision(precision)
     records = _prepare(data, output, progress)
@@ -149,7 +149,7 @@ def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
         )
     return TrainingRecipe(
         # Part of what a resumed run is compared by: its checkpoints go on from these weights and no others.
-        name=f"fine-tune {config.files[model_folder.WEIGHTS][:12]}",
+        name=f"fine-tune {start.sha256(model_folder.WEIGHTS)[:12]}",
         architecture=config.architecture,
         network=dict(config.network),
         image_size=config.image_size,

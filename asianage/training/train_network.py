@@ -81,13 +81,13 @@ def train_network(
     _require_classes(records, tasks)
     _require_calibration(records, tasks)
     check_precision(precision)
-    start = None if initial is None else open_model(initial, files=(model_folder.WEIGHTS,))
+    start = None if initial is None else open_model(initial)
     masters = [open_model(teacher) for teacher in teachers]
     keep_inputs(
         output,
         {
-            "initial": None if start is None else start.config.files[model_folder.NETWORK],
-            "teachers": [master.config.files[model_folder.NETWORK] for master in masters],
+            "initial": None if start is None else start.sha256(model_folder.NETWORK),
+            "teachers": [master.sha256(model_folder.NETWORK) for master in masters],
             "detector": None if detector is None else Path(detector).name,
         },
     )

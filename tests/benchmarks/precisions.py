@@ -15,7 +15,7 @@ import numpy as np
 
 from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord, read_records
-from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.ages import expected_age, softmax
 from asianage.models.config import GENDERS
 from asianage.models.litert import LiteRTNetwork
 from asianage.models.pretrained import open_model
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--detector", default="auto", help='"none" takes every picture as one face')
     options = parser.parse_args()
     model = open_model("compact")
-    size, axis = model.config.image_size, AgeAxis(model.config.min_age, model.config.max_age)
+    size, axis = model.config.image_size, model.config.axis
     detector = None if options.detector == "none" else options.detector
     samples, crops, labels = crops_and_labels(read_records(options.table), size, detector)
     age, male = (np.array([r.age for r in labels]), np.array([r.gender == GENDERS[1] for r in labels]))
@@ -70,7 +70,9 @@ def main() -> None:
         for precision in PRECISIONS:
             file = Path(folder, f"{precision}.tflite")
             file.write_bytes(to_tflite(restore_network(model), precision=precision, samples=samples))
-            networks[precision] = LiteRTNetwork(file, image_size=size, num_ages=axis.num_ages)
+            networks[precision] = LiteRTNetwork(
+                file.read_bytes(), source=str(file), image_size=size, num_ages=axis.num_ages
+            )
             megabytes[precision] = file.stat().st_size / 1e6
         times = milliseconds(networks, crops[:1])
         print(f"| precision | {' | '.join(f'MAE {name}' for name in datasets)} | gender right | ms a face | MB |")

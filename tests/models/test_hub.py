@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asianage.errors import DownloadError
-from asianage.models.downloads import HubFile, fetch, sha256_of
+from asianage.models.hub import HubFile, fetch, sha256_of
 
 constants = pytest.importorskip("huggingface_hub.constants")
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asianage.models.downloads import HubFile, fetch, sha256_of
+from asianage.models.hub_access import HubAccess, HubUnreachableError
 from huggingface_hub import constants
 
 from asianage.errors import DownloadError, ModelFormatError, UploadError
@@ -24,9 +26,7 @@ from asianage.models import folder as model_folder
 from asianage.models import pretrained as hub
 from asianage.models.card import model_card
 from asianage.models.config import ModelConfig
-from asianage.models.downloads import HubFile, fetch, sha256_of
 from asianage.models.folder import CARD, CONFIG, METRICS, NETWORK, WEIGHTS, ModelFolder, write_model_folder
-from asianage.models.hub_access import HubAccess, HubUnreachableError
 from asianage.models.pretrained import open_model
 from asianage.models.publish import PushedModel, push_model
 from asianage.prediction.estimator import AgeGenderEstimator

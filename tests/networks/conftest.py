@@ -21,15 +21,14 @@ def crops() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def exported(tmp_path) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+def exported() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Run crops through the LiteRT twin of a network, as a prediction would."""
     from asianage.models.litert import LiteRTNetwork
     from asianage.training.export.litert import to_tflite
 
     def run(network, crops: np.ndarray, precision: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-        path = tmp_path / f"{precision}.tflite"
-        path.write_bytes(to_tflite(network, precision=precision, samples=crops))
+        content = to_tflite(network, precision=precision, samples=crops)
         num_ages = network.output["age_logits"].shape[1]
-        return LiteRTNetwork(path, image_size=crops.shape[1], num_ages=num_ages)(crops)
+        return LiteRTNetwork(content, source=precision, image_size=crops.shape[1], num_ages=num_ages)(crops)
 
     return run

@@ -16,7 +16,7 @@ import numpy as np
 
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
-from asianage.models.downloads import HubFile, fetch
+from asianage.models.hub import HubFile, fetch
 
 WEIGHTS = HubFile(
     repo_id="opencv/face_detection_yunet",

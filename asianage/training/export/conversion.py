@@ -16,7 +16,7 @@ import numpy as np
 from asianage.faces.crops import whole_image_crop
 from asianage.faces.images import ImageSource, load_image
 from asianage.models import folder as model_folder
-from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.ages import expected_age, softmax
 from asianage.models.folder import ModelFolder
 from asianage.models.litert import LiteRTNetwork
 from asianage.networks.restore import restore_network
@@ -105,7 +105,7 @@ def _int8(model: ModelFolder, network: keras.Model, samples: Sequence[ImageSourc
         crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
         return to_tflite(network, precision="int8", samples=crops)
     if model.config.provenance.get("precision") == "int8":
-        return model.file(model_folder.NETWORK).read_bytes()
+        return model.read(model_folder.NETWORK)
     raise ValueError(
         f"{model.path} is not quantized, and int8 needs `samples`: a few hundred pictures of one face each."
     )
@@ -141,7 +141,7 @@ _WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
 
 def _compare(model: ModelFolder, network: keras.Model, form: str, written: Path, path: Path) -> ExportedFile:
     crops = _check_crops(model.config.image_size)
-    axis = AgeAxis(model.config.min_age, model.config.max_age)
+    axis = model.config.axis
     expected = network.predict_on_batch(crops.astype(np.float32))
     ages, genders = _READERS[form](model, written, crops)
     distributions = softmax(ages), softmax(np.asarray(expected["age_logits"]))
@@ -191,8 +191,13 @@ def _read_onnx(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
 
 
 def _read_tflite(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
-    num_ages = AgeAxis(model.config.min_age, model.config.max_age).num_ages
-    return LiteRTNetwork(path, image_size=model.config.image_size, num_ages=num_ages)(crops)
+    network = LiteRTNetwork(
+        path.read_bytes(),
+        source=str(path),
+        image_size=model.config.image_size,
+        num_ages=model.config.axis.num_ages,
+    )
+    return network(crops)
 
 
 _READERS: dict[str, Callable[[ModelFolder, Path, np.ndarray], Logits]] = {

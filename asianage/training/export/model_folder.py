@@ -64,32 +64,26 @@ def write_model(
     count = min(QUANTIZATION_SAMPLES, len(splits["train"]))
     chosen = np.sort(random.choice(splits["train"], count, replace=False))
     flatbuffer = to_tflite(network, precision=precision, samples=np.stack([cache.inner(i) for i in chosen]))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    file = target.with_name("exported.tflite")
-    try:
-        file.write_bytes(flatbuffer)
-        config = ModelConfig(
-            name=name,
-            architecture=recipe.architecture,
-            network=recipe.network,
-            image_size=recipe.image_size,
-            min_age=recipe.min_age,
-            max_age=recipe.max_age,
-            calibration=calibration
-            or _calibration(recipe, cache, splits["val"], file, learned_tasks(network), gender_temperature),
-            provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
-            asianage_version=asianage.__version__,
-        )
-        files: dict[str, bytes | Path] = {model_folder.NETWORK: file, model_folder.WEIGHTS: to_weights(network)}
-        return model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
-    finally:
-        file.unlink(missing_ok=True)
+    config = ModelConfig(
+        name=name,
+        architecture=recipe.architecture,
+        network=recipe.network,
+        image_size=recipe.image_size,
+        min_age=recipe.min_age,
+        max_age=recipe.max_age,
+        calibration=calibration
+        or _calibration(recipe, cache, splits["val"], flatbuffer, learned_tasks(network), gender_temperature),
+        provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
+        asianage_version=asianage.__version__,
+    )
+    files = {model_folder.NETWORK: flatbuffer, model_folder.WEIGHTS: to_weights(network)}
+    return model_folder.write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
 
 
 def add_metrics(model: ModelFolder, metrics: dict) -> ModelFolder:
     """Write measured figures into a model folder, and its card anew."""
     kept = [name for name in model.config.files if name != model_folder.METRICS]
-    files: dict[str, bytes | Path] = {name: model.file(name).read_bytes() for name in kept}
+    files = {name: model.read(name) for name in kept}
     files[model_folder.METRICS] = (json.dumps(metrics, indent=1) + "\n").encode()
     card = model_card(model.config, metrics)
     return model_folder.write_model_folder(model.path, model.config, files, card=card, overwrite=True)
@@ -99,13 +93,15 @@ def _calibration(
     recipe: TrainingRecipe,
     cache: CropCache,
     val: np.ndarray,
-    file: Path,
+    flatbuffer: bytes,
     tasks: Collection[str],
     gender_temperature: float,
 ) -> Calibration:
     """Calibrate an exported network as it will be asked: one pass over each crop."""
     axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
-    exported = LiteRTNetwork(file, image_size=recipe.image_size, num_ages=axis.num_ages)
+    exported = LiteRTNetwork(
+        flatbuffer, source="The exported network", image_size=recipe.image_size, num_ages=axis.num_ages
+    )
     age_logits, gender_logits = exported(np.stack([cache.inner(i) for i in val]))
     labels = [cache.records[i] for i in val]
     age = np.array([np.nan if record.age is None else record.age for record in labels])

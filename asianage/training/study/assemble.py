@@ -12,7 +12,6 @@ import numpy as np
 
 from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord
-from asianage.models import folder as model_folder
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
@@ -59,10 +58,7 @@ def assemble_study(
         ModelFormatError: A model has no weights, or others than its config.json says.
         ValueError: The three do not fit together, or the data lack a split.
     """
-    models = {
-        part: open_model(model, files=(model_folder.WEIGHTS,))
-        for part, model in zip(PARTS, (gender, age_female, age_male), strict=True)
-    }
+    models = {part: open_model(model) for part, model in zip(PARTS, (gender, age_female, age_male), strict=True)}
     recipe = _recipe_of(name, {part: model.config for part, model in models.items()})
     network = build_network(recipe)
     for part, model in models.items():

@@ -11,7 +11,7 @@ from asianage import load_image
 from asianage.errors import DownloadError
 from asianage.faces.detection import yunet
 from asianage.faces.detection.yunet import WEIGHTS, YuNetDetector
-from asianage.models import downloads
+from asianage.models import hub
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def contains(box: tuple[float, float, float, float], points: np.ndarray) -> bool
 
 
 def test_the_weights_are_the_known_ones(yunet_path):
-    assert downloads.sha256_of(yunet_path) == WEIGHTS.sha256
+    assert hub.sha256_of(yunet_path) == WEIGHTS.sha256
 
 
 def test_loading_is_silent_and_leaves_the_log_level_alone(yunet_path, capfd):

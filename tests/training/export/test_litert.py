@@ -27,21 +27,18 @@ def crops():
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float16", 1e-3), ("int8", 2e-2)])
-def test_the_exported_network_says_what_the_network_says(network, crops, tmp_path, capfd, precision, tolerance):
+def test_the_exported_network_says_what_the_network_says(network, crops, capfd, precision, tolerance):
     flatbuffer = to_tflite(network, precision=precision, samples=crops)
     assert capfd.readouterr() == ("", "")
-    path = tmp_path / "model.tflite"
-    path.write_bytes(flatbuffer)
-    ages, genders = LiteRTNetwork(path, image_size=32, num_ages=101)(crops)
+    ages, genders = LiteRTNetwork(flatbuffer, source="test", image_size=32, num_ages=101)(crops)
     expected = network.predict_on_batch(crops.astype(np.float32))
     np.testing.assert_allclose(softmax(ages), softmax(expected["age_logits"]), atol=tolerance)
     np.testing.assert_allclose(genders, expected["gender_logit"][:, 0], atol=10 * tolerance)
 
 
-def test_dark_samples_do_not_narrow_the_range_of_pixels(network, crops, tmp_path):
-    path = tmp_path / "model.tflite"
-    path.write_bytes(to_tflite(network, precision="int8", samples=crops // 4))
-    ages, _ = LiteRTNetwork(path, image_size=32, num_ages=101)(crops)
+def test_dark_samples_do_not_narrow_the_range_of_pixels(network, crops):
+    flatbuffer = to_tflite(network, precision="int8", samples=crops // 4)
+    ages, _ = LiteRTNetwork(flatbuffer, source="test", image_size=32, num_ages=101)(crops)
     expected = network.predict_on_batch(crops.astype(np.float32))
     np.testing.assert_allclose(softmax(ages), softmax(expected["age_logits"]), atol=2e-2)
 

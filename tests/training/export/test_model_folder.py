@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from asianage.models import folder as model_folder
-from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.ages import expected_age, softmax
 from asianage.models.litert import LiteRTNetwork
 from asianage.networks.restore import restore_network
 from asianage.training import RECIPES, TrainingRecipe
@@ -40,20 +40,21 @@ def test_the_bundled_models_metadata_is_true(bundled):
     assert json.loads(json.dumps(RECIPES[recipe].to_dict())) == {**defaults, **provenance["recipe"]}
     names = {key: ancestor["recipe"]["name"] for key, ancestor in provenance["ancestors"].items()}
     assert [names.get(provenance["initial"]), [names[key] for key in provenance["teachers"]]] == before
-    metrics = json.loads(bundled.file(model_folder.METRICS).read_text("utf-8"))
+    metrics = json.loads(bundled.read(model_folder.METRICS))
     assert set(metrics["test"]["datasets"]) == set(provenance["faces"]["train"])
 
 
 def test_the_bundled_network_says_what_its_weights_say(bundled, hopper):
     config = bundled.config
-    size, axis = config.image_size, AgeAxis(config.min_age, config.max_age)
+    size, axis = config.image_size, config.axis
     # A real face, looked at from here and there: on pictures that resemble none, eight bits and floating point part.
     crops = []
     for x, y, side in itertools.product((260, 268, 276), (214, 222, 230), (206, 230, 254)):
         face = hopper[y - side // 2 : y + side // 2, x - side // 2 : x + side // 2]
         crops.append(cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA))
     crops = np.stack(crops)
-    exported = LiteRTNetwork(bundled.file(model_folder.NETWORK), image_size=size, num_ages=axis.num_ages)(crops)
+    content = bundled.read(model_folder.NETWORK)
+    exported = LiteRTNetwork(content, source="bundled", image_size=size, num_ages=axis.num_ages)(crops)
     outputs = restore_network(bundled).predict_on_batch(crops.astype(np.float32))
     ages = [expected_age(axis, softmax(logits)) for logits in (exported[0], outputs["age_logits"])]
     np.testing.assert_allclose(*ages, atol=1.0)

@@ -1,0 +1,288 @@
+"""Files of Hugging Face Hub repositories -> local paths, through huggingface_hub's client and its cache.
+
+The client has no time limit for some requests, accepts a damaged file of the right size, and reports a refusal as a
+missing file. This module limits every wait, lets callers compare hashes, and explains each failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from asianage.errors import DownloadError
+from asianage.files import write_text
+from asianage.models.hub_errors import explained
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+ANSWER_SECONDS = 5.0
+"""Limit of each step of a first request; the variable HF_HUB_ETAG_TIMEOUT takes precedence."""
+
+STALL_SECONDS = 120.0
+"""Limit of a download without one more byte on the disk. The client writes up to 10 MB at once."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A full commit hash. Its content never changes, so a cached copy needs no network."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a Hub repository whose content is known by its hash."""
+
+    repo_id: str
+    filename: str
+    sha256: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubAccess:
+    """How the Hub is reached. None takes the setting of huggingface_hub.
+
+    Attributes:
+        token: Access token; True for the one that is logged in, False for none.
+        cache_dir: Folder of the cache.
+        endpoint: Address of the Hub or of a mirror.
+        local_files_only: Use the cache and no network.
+    """
+
+    token: bool | str | None = field(default=None, repr=False)
+    cache_dir: str | os.PathLike[str] | None = None
+    endpoint: str | None = None
+    local_files_only: bool = False
+
+    @property
+    def address(self) -> str:
+        """The Hub's address without a slash at its end."""
+        from huggingface_hub import constants
+
+        return (self.endpoint or constants.ENDPOINT).rstrip("/")
+
+    @property
+    def cache(self) -> Path:
+        """The cache folder."""
+        from huggingface_hub import constants
+
+        return Path(self.cache_dir or constants.HF_HUB_CACHE).expanduser()
+
+    @property
+    def why_offline(self) -> str | None:
+        """The setting that forbids to use the network, None if it may be used."""
+        from huggingface_hub import constants
+
+        if self.local_files_only:
+            return "local_files_only=True"
+        return "HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else None
+
+    @property
+    def api(self) -> HfApi:
+        """The client."""
+        from huggingface_hub import HfApi
+
+        return HfApi(endpoint=self.address, token=self.token, library_name="asianage")
+
+    def repository(self, repo_id: str) -> Path:
+        """Return the folder of a repository in the cache, which need not exist."""
+        return self.cache / f"models--{repo_id.replace('/', '--')}"
+
+    def snapshot(self, repo_id: str, commit: str) -> Path:
+        """Return the folder of a commit in the cache, which need not exist."""
+        return self.repository(repo_id) / "snapshots" / commit
+
+
+def fetch(file: HubFile, access: HubAccess | None = None) -> Path:
+    """Return the local path of `file`: from the cache, or from the Hub if it is not cached or is damaged there.
+
+    Raises:
+        DownloadError: The file cannot be fetched, or its content has another hash.
+    """
+    access = access or HubAccess()
+    path = cached_path(file, access)
+    received = None if path is None else sha256_of(path)
+    if path is not None and received == file.sha256:
+        return path
+    try:
+        commit = resolve(file.repo_id, file.revision, file.filename, access)
+        path = download(file.repo_id, commit, [file.filename], access, force=path is not None) / file.filename
+    except DownloadError as error:
+        if path is None:
+            raise
+        raise DownloadError(
+            f"{path} must have the sha256 {file.sha256}. Received: {received}. It cannot be fetched again: {error}"
+        ) from error
+    received = sha256_of(path)
+    if received != file.sha256:
+        raise DownloadError(
+            f"{file.filename} of {file.repo_id} must have the sha256 {file.sha256}. Received from {access.address}: "
+            f"{received}. Check HF_ENDPOINT and the proxy."
+        )
+    remember(file.repo_id, file.revision, commit, access)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def cached_path(file: HubFile, access: HubAccess | None = None) -> Path | None:
+    """Return the path of `file` in the cache, unchecked; None if it is not cached."""
+    access = access or HubAccess()
+    commit = cached_commit(file.repo_id, file.revision, access)
+    path = None if commit is None else access.snapshot(file.repo_id, commit) / file.filename
+    return path if path is not None and path.is_file() else None
+
+
+def cached_commit(repo_id: str, revision: str, access: HubAccess) -> str | None:
+    """Return the commit of a revision when it was last fetched, None if it never was."""
+    if COMMIT.fullmatch(revision):
+        return revision
+    try:
+        text = (access.repository(repo_id) / "refs" / revision).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return text if COMMIT.fullmatch(text) else None
+
+
+def remember(repo_id: str, revision: str, commit: str, access: HubAccess) -> None:
+    """Note the commit of a revision in the cache, where huggingface_hub notes it too.
+
+    Call it after the files have arrived: what is noted can then be loaded offline. A cache that cannot be written is
+    left as it is.
+    """
+    if cached_commit(repo_id, revision, access) != commit:
+        target = access.repository(repo_id) / "refs" / revision
+        with contextlib.suppress(OSError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_text(target, commit)
+
+
+def resolve(repo_id: str, revision: str, filename: str, access: HubAccess) -> str:
+    """Return the commit of a revision that has a file, with one request.
+
+    Raises:
+        HubUnreachableError: There is no network, or no answer in time.
+        DownloadError: There is no such repository, revision or file, no permission, or offline mode is on.
+    """
+    if access.why_offline:
+        raise DownloadError(
+            f"{filename} of {repo_id} ({revision}) is not in the cache {access.cache}, and {access.why_offline} is set."
+        )
+    limit = answer_limit()
+    try:
+        # If the first address is dead (often IPv6), there is time for the next one.
+        info = watched(lambda: access.api.model_info(repo_id, revision=revision, timeout=limit), 1.5 * limit)
+        names = [item.rfilename for item in info.siblings or []]
+    # The client's errors and those of its HTTP library share no base class.
+    except Exception as error:
+        raise explained(error, repo_id, revision, access.address, access.cache) from error
+    if info.sha is None:
+        raise explained(KeyError("sha"), repo_id, revision, access.address, access.cache)
+    if filename not in names:
+        raise DownloadError(f"{access.address}/{repo_id} has no file {filename} at revision {revision}.")
+    return info.sha
+
+
+def download(repo_id: str, commit: str, names: Collection[str], access: HubAccess, *, force: bool = False) -> Path:
+    """Fetch files of a commit that are not cached yet. Their content is not verified.
+
+    Args:
+        repo_id: The repository, ``owner/name``.
+        commit: Full commit hash.
+        names: Files to fetch; those that the commit does not have are skipped.
+        access: How the Hub is reached.
+        force: Fetch them even if they are cached.
+
+    Returns:
+        The folder of the commit in the cache.
+
+    Raises:
+        HubUnreachableError: There is no network, or the download stalled or broke off.
+        DownloadError: The Hub refuses, or the cache cannot be written.
+    """
+    from huggingface_hub import snapshot_download
+
+    blobs = access.repository(repo_id) / "blobs"
+
+    def get() -> str:
+        for path in (access.snapshot(repo_id, commit) / name for name in names if force):
+            # In a cache without links, as on many Windows machines, the client leaves the old copy in place.
+            if path.is_file() and not path.is_symlink():
+                path.unlink()
+        return snapshot_download(
+            repo_id,
+            revision=commit,
+            allow_patterns=list(names),
+            cache_dir=access.cache,
+            token=access.token,
+            endpoint=access.address,
+            force_download=force,
+            etag_timeout=answer_limit(),
+            library_name="asianage",
+        )
+
+    try:
+        return Path(watched(get, STALL_SECONDS, lambda: _size_of_files(blobs)))
+    # As above; an interrupted body is an error of the HTTP library that is not an OSError.
+    except Exception as error:
+        raise explained(error, repo_id, commit, access.address, access.cache) from error
+
+
+def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], int] | None = None) -> Result:
+    """Return what `call` returns, and stop waiting after `seconds`, or `seconds` without progress.
+
+    A call that hangs is left behind in its thread: neither name resolution nor the client can be interrupted.
+
+    Raises:
+        TimeoutError: The call did not return in time.
+    """
+    results: list[Result] = []
+    errors: list[Exception] = []
+    finished = threading.Event()
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except Exception as error:  # Whatever it is, it is raised again by the thread that waits.
+            errors.append(error)
+        finally:
+            finished.set()
+
+    threading.Thread(target=run, name="asianage-hub", daemon=True).start()
+    seen = progress() if progress else 0
+    deadline = time.monotonic() + seconds
+    while not finished.wait(min(max(0.0, deadline - time.monotonic()), 1.0)):
+        now = progress() if progress else 0
+        # Only more than ever before counts: a server that breaks off again and again lets the client start over.
+        if now > seen:
+            seen, deadline = now, time.monotonic() + seconds
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"nothing arrived within {seconds:g} s.")
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def answer_limit() -> float:
+    """Return the limit of each step of a request, in seconds."""
+    return float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or ANSWER_SECONDS)
+
+
+def _size_of_files(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+    except OSError:
+        return -1
