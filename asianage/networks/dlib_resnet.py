@@ -11,7 +11,6 @@ Shapes for 96 pixels: 96 -> 48 -> 24 (stage 1) -> 12 -> 6 -> 3 (stage 4), then t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -19,15 +18,9 @@ import numpy as np
 from keras import layers, ops
 
 from asianage.networks.heads import attach_heads
-from asianage.networks.published_file import read_published
 
 STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
 """Channels, and residual blocks at most, of the stages; the published network has one more block behind the last."""
-
-WEIGHTS_FILE = "dlib_face_recognition_resnet_model_v1.dat"
-
-WEIGHTS_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
-"""Of that file in face_recognition_models 0.3.0 on PyPI."""
 
 # RGB that the published network subtracts from pixels before it divides them by 256: `input_rgb_image` of dlib.
 _MEAN_COLOR = (122.782, 117.001, 104.298)
@@ -78,21 +71,18 @@ def dlib_resnet_network(
     return keras.Model(crops, outputs, name="dlib_resnet")
 
 
-def load_dlib_weights(network: keras.Model, path: str | os.PathLike[str]) -> None:
+def load_dlib_weights(network: keras.Model, content: bytes) -> None:
     """Load the published weights into the convolutions of a network; its heads keep their own.
 
     Args:
         network: A `dlib_resnet_network`.
-        path: ``dlib_face_recognition_resnet_model_v1.dat``, from github.com/davisking/dlib-models or from the package
-            `face_recognition_models` of PyPI.
+        content: Of ``dlib_face_recognition_resnet_model_v1.dat``, from github.com/davisking/dlib-models or from the
+            package `face_recognition_models` of PyPI.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not the published one, or the network is another.
+        ValueError: The network is another.
     """
-    source = "the package face_recognition_models 0.3.0 of PyPI"
-    data = read_published(path, name=WEIGHTS_FILE, sha256=WEIGHTS_SHA256, source=source)
-    published = _named(list(_convolutions(data)))
+    published = _named(list(_convolutions(content)))
     convolutions = [layer for layer in network.layers if isinstance(layer, layers.Conv2D)]
     if not convolutions or not all(layer.name in published for layer in convolutions):
         raise ValueError(f"`network` must be a `dlib_resnet_network`. Received: {network.name!r}.")

@@ -14,14 +14,11 @@ Shapes for 112 pixels: 112 (stem, block 1) -> 56 -> 28 -> 14 -> 7 (blocks 12 and
 
 from __future__ import annotations
 
-import os
-
 import keras
 import numpy as np
 from keras import layers
 
 from asianage.networks.heads import attach_heads
-from asianage.networks.published_file import read_published
 
 BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
@@ -30,12 +27,6 @@ BLOCKS = (
 """Filters and strides of the blocks."""
 
 STEM_WIDTH = 32
-
-WEIGHTS_FILE = "faceres.bin"
-"""The published weights: float16 arrays one after the other."""
-
-WEIGHTS_SHA256 = "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b"
-"""Of models/faceres.bin in @vladmandic/human 3.3.6 on npm."""
 
 # RGB that is subtracted from the pixels; the published network then takes them in the order BGR, as those of Caffe do.
 _MEAN_COLOR = (123.68, 116.779, 103.939)
@@ -96,22 +87,19 @@ def mobilenet_network(
     return keras.Model(crops, outputs, name="mobilenet")
 
 
-def load_faceres_weights(network: keras.Model, path: str | os.PathLike[str]) -> None:
+def load_faceres_weights(network: keras.Model, content: bytes) -> None:
     """Load the published weights into the convolutions of a network; its heads keep their own.
 
     Args:
         network: A `mobilenet_network`.
-        path: ``models/faceres.bin`` of the npm package @vladmandic/human.
+        content: Of ``models/faceres.bin`` of the npm package @vladmandic/human: float16 arrays, one after the other.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not the published one, or the network is another.
+        ValueError: The network is another.
     """
-    source = "the package @vladmandic/human 3.3.6 of npm"
-    data = read_published(path, name=WEIGHTS_FILE, sha256=WEIGHTS_SHA256, source=source)
     if network.name != "mobilenet":
         raise ValueError(f"`network` must be a `mobilenet_network`. Received: {network.name!r}.")
-    for name, arrays in _published(data).items():
+    for name, arrays in _published(content).items():
         network.get_layer(name).set_weights(arrays)
 
 

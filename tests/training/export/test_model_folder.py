@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.models import folder as model_folder
 from asianage.models.ages import expected_age, softmax
