@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.files import replacing, write_text
+from asianage.files import replacing, write_csv, write_text
 
 
 def break_off(file):
@@ -37,3 +37,9 @@ def test_a_name_of_255_bytes_is_written(tmp_path):
     write_text(file, "content")
     assert file.read_text() == "content"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_table_is_written_with_its_header_and_empty_cells(tmp_path):
+    write_csv(tmp_path / "table.csv", ("file", "age"), [("a,b.jpg", None), ("c.jpg", 3)])
+    assert (tmp_path / "table.csv").read_bytes() == b'file,age\n"a,b.jpg",\nc.jpg,3\n'
+    assert list(tmp_path.iterdir()) == [tmp_path / "table.csv"]

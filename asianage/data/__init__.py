@@ -1,1 +1,1 @@
-"""Labelled faces: where they come from, which are used, and who trains, chooses and measures."""
+"""Labeled faces: where they come from, which are used, and who trains, chooses and measures."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from asianage.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age
+from asianage.data.special_figures import AgeRange, SpecialFigures
 
 GENDER_BY_FOLDER = {"111": "male", "112": "female"}
 
@@ -26,6 +27,12 @@ NATURAL_COUNTS: Mapping[int, int] = MappingProxyType({
 })
 # fmt: on
 """Age -> number of pictures in the full AFAD; there are none of age 71."""
+
+SPECIAL_FIGURES = SpecialFigures(
+    age_ranges=(AgeRange(name="to_40", end=41, figures=("mae",)),),
+    # The ages that a balanced subset has, up to the study's last.
+    natural_counts={age: NATURAL_COUNTS[age] for age in range(20, 41)},
+)
 
 # Faces with the same digits before the dash come from one person or one photo: they belong into the same split.
 _IDENTITY = re.compile(r"(\d+)-\d+")
@@ -50,8 +57,8 @@ def read_afad(root: str | os.PathLike[str]) -> RecordTable:
         ValueError: It has another layout.
     """
     root = require_folder(root)
-    names = [(path.relative_to(root).parts, path) for path in list_files(root)]
-    table = _table([_entry(parts, path) for parts, path in names if len(parts) > 1])
+    names = ((path.relative_to(root).parts, path) for path in list_files(root))
+    table = RecordTable.of(_entry(parts, path) for parts, path in names if len(parts) > 1)
     if not table.records:
         found = sorted(path.name for path in root.iterdir() if path.is_dir())[:5]
         raise ValueError(
@@ -82,7 +89,7 @@ def read_afad_list(file: str | os.PathLike[str], root: str | os.PathLike[str] | 
                 entries.append(_entry(tuple(name.split("/")), root / name))
             except ValueError as error:
                 raise ValueError(f"{file}, line {number}: {error}") from error
-    table = _table(entries)
+    table = RecordTable.of(entries)
     if not table.records:
         raise ValueError(f"{file} names no pictures. Pass a list with lines such as ./25/111/638660-1.jpg.")
     return table
@@ -108,13 +115,3 @@ def _entry(parts: tuple[str, ...], path: Path) -> FaceRecord | DroppedFile:
     found = _IDENTITY.fullmatch(path.stem)
     identity = found[1] if found else ""
     return FaceRecord(path, parse_age(parts[0]), GENDER_BY_FOLDER[parts[1]], "afad", "", identity, "asian")
-
-
-def _table(entries: Iterable[FaceRecord | DroppedFile]) -> RecordTable:
-    table = RecordTable([], [])
-    for entry in entries:
-        if isinstance(entry, FaceRecord):
-            table.records.append(entry)
-        else:
-            table.dropped.append(entry)
-    return table

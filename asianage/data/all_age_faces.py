@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from asianage.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
+from asianage.data.folders import read_pictures, require_folder
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 
 LAST_FEMALE = 7380
@@ -38,20 +38,17 @@ def read_all_age_faces(root: str | os.PathLike[str], image_sets: str | os.PathLi
     """
     root = require_folder(root)
     splits = _read_image_sets(Path(image_sets)) if image_sets is not None else None
-    records, dropped = [], []
-    for path in list_files(root):
-        if not is_picture(path):
-            dropped.append(DroppedFile(path, NOT_A_PICTURE))
-            continue
-        found = _NAME.fullmatch(path.stem)
-        if found is None or int(found["person"]) > LAST_MALE:
-            dropped.append(DroppedFile(path, "no labels in the name", "NNNNNAyy by person and age is needed"))
-            continue
-        gender = "female" if int(found["person"]) <= LAST_FEMALE else "male"
-        split = _split(path, splits)
-        records.append(FaceRecord(path, float(found["age"]), gender, "aaf", split, found["person"], "asian"))
-    _check(root, records)
-    return RecordTable(records, dropped)
+    table = read_pictures(root, lambda path: _entry(path, splits))
+    _check(root, table.records)
+    return table
+
+
+def _entry(path: Path, splits: dict[str, str] | None) -> FaceRecord | DroppedFile:
+    found = _NAME.fullmatch(path.stem)
+    if found is None or int(found["person"]) > LAST_MALE:
+        return DroppedFile(path, "no labels in the name", "NNNNNAyy by person and age is needed")
+    gender = "female" if int(found["person"]) <= LAST_FEMALE else "male"
+    return FaceRecord(path, float(found["age"]), gender, "aaf", _split(path, splits), found["person"], "asian")
 
 
 def _check(root: Path, records: list[FaceRecord]) -> None:

@@ -11,10 +11,11 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,7 @@ def cut_crops(
     size: int,
     margin: int,
     detector: str | None = "auto",
+    splits: Collection[str] | None = None,
     workers: int = 2,
     progress: bool = False,
 ) -> CropCache:
@@ -83,20 +85,24 @@ def cut_crops(
 
     Args:
         records: What to cut, in the order of the result.
-        folder: Where the cache lies; made if missing, replaced if it was cut otherwise, from other records, or from
-            pictures that have changed since.
+        folder: Folder of the cache; made if missing. It is replaced if it holds crops of other records, of another
+            geometry or detector, or of pictures that have changed since.
         size: Side of the crop that the network sees, in pixels.
         margin: Pixels kept around it on each side.
         detector: As `asianage.faces.detection.select_detector`; None takes every picture as one face.
+        splits: Only faces of these splits are cut, for instance ("train", "val"); None cuts all.
         workers: Threads, each with a detector of its own.
         progress: Whether to show progress.
 
     Raises:
         FileExistsError: `folder` holds something else.
         OSError: The disk is too full.
-        ValueError: No picture could be read.
+        ValueError: There is no record, or no picture could be read.
     """
     folder = Path(folder)
+    records = [record for record in records if splits is None or record.split in splits]
+    if not records:
+        raise ValueError(f"`records` must hold a face to cut. Received: none of the splits {splits}.")
     key = {
         "version": CACHE_VERSION,
         "size": size,
@@ -114,15 +120,19 @@ def cut_crops(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _require_space(partial, len(records) * (size + 2 * margin) ** 2 * 3)
+        side = size + 2 * margin
+        _require_space(partial, len(records) * side**2 * 3)
         pictures = [_state(record.path) for record in records]
-        status = _cut_all(records, partial, size, margin, detector, workers, progress)
-        (partial / "crops.json").write_text(json.dumps({"key": key, "pictures": pictures, **status}), "utf-8")
+        crops = np.lib.format.open_memmap(partial / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
+        outcomes = _cut_all(records, crops, size, margin, detector, workers, progress)
+        crops.flush()
+        stored = {"key": key, "pictures": pictures, **_summary(records, outcomes, detector)}
+        (partial / "crops.json").write_text(json.dumps(stored), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return _open(folder, records, json.loads((folder / "crops.json").read_text("utf-8")))
+    return _open(folder, records, stored)
 
 
 def _state(path: Path) -> list[int] | None:
@@ -160,15 +170,14 @@ def _require_space(folder: Path, size: int) -> None:
 
 def _cut_all(
     records: Sequence[FaceRecord],
-    folder: Path,
+    crops: np.ndarray,
     size: int,
     margin: int,
     detector: str | None,
     workers: int,
     progress: bool,
-) -> dict[str, object]:
-    side = size + 2 * margin
-    crops = np.lib.format.open_memmap(folder / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
+) -> list[tuple[bool, str]]:
+    """Fill `crops`, and return for each record whether a face was detected, and why its picture is unreadable."""
     local = threading.local()
 
     def cut(index: int) -> tuple[bool, str]:
@@ -186,26 +195,27 @@ def _cut_all(
             crops[index] = whole_image_crop(image, size, margin=margin).crops[0]
         return bool(faces), ""
 
-    detected, failures = [], {}
     with ThreadPoolExecutor(workers) as pool:
-        cutting = pool.map(cut, range(len(records)))
-        for index, (found, failure) in enumerate(
-            shown(cutting, progress, description="cutting", unit="crop", total=len(records))
-        ):
-            detected.append(found)
-            if failure:
-                failures[str(index)] = failure
-                logger.warning("left out %s: %s", records[index].path, failure)
+        outcomes = pool.map(cut, range(len(records)))
+        return list(shown(outcomes, progress, description="cutting", unit="crop", total=len(records)))
+
+
+def _summary(
+    records: Sequence[FaceRecord], outcomes: Sequence[tuple[bool, str]], detector: str | None
+) -> dict[str, Any]:
+    detected = [found for found, _ in outcomes]
+    failures = {index: failure for index, (_, failure) in enumerate(outcomes) if failure}
+    for index, failure in failures.items():
+        logger.warning("left out %s: %s", records[index].path, failure)
     if len(failures) == len(records):
-        raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures['0']}")
-    crops.flush()
+        raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures[0]}")
     missed = len(records) - len(failures) - sum(detected)
     if detector is not None and missed:
         logger.warning("no face was found in %d of %d pictures: they were taken as one face", missed, len(records))
     return {"detected": detected, "failures": failures}
 
 
-def _open(folder: Path, records: Sequence[FaceRecord], stored: dict) -> CropCache:
+def _open(folder: Path, records: Sequence[FaceRecord], stored: Mapping[str, Any]) -> CropCache:
     crops = np.load(folder / "crops.npy", mmap_mode="r")
     readable = np.ones(len(records), dtype=bool)
     readable[[int(index) for index in stored["failures"]]] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
@@ -29,15 +29,16 @@ def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> Re
     """
     root = require_folder(root)
     dataset = root.resolve().name if dataset is None else dataset
-    records, dropped = [], []
-    for path in list_files(root):
-        if is_picture(path):
-            age, gender = _labels(path, root)
-            records.append(FaceRecord(path, age, gender, dataset))
-        else:
-            dropped.append(DroppedFile(path, NOT_A_PICTURE))
-    _require_filled(root, records)
-    return RecordTable(records, dropped)
+    table = read_pictures(root, lambda path: FaceRecord(path, *_labels(path, root), dataset))
+    _require_filled(root, table.records)
+    return table
+
+
+def read_pictures(root: Path, label: Callable[[Path], FaceRecord | DroppedFile]) -> RecordTable:
+    """Return what `label` makes of every picture below `root`, sorted by path, and the files that are no pictures."""
+    return RecordTable.of(
+        label(path) if is_picture(path) else DroppedFile(path, NOT_A_PICTURE) for path in list_files(root)
+    )
 
 
 def require_folder(root: str | os.PathLike[str]) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
 
+from asianage.files import write_csv
 from asianage.models.config import GENDERS
 
 MAX_AGE = 120
@@ -47,7 +48,8 @@ class FaceRecord:
 
     def __post_init__(self) -> None:
         """Take a path as text, and refuse labels that would be misunderstood later."""
-        object.__setattr__(self, "path", Path(self.path))
+        if not isinstance(self.path, Path):
+            object.__setattr__(self, "path", Path(self.path))
         if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
             raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}], or None. Received: {self.age!r}.")
         if self.gender is not None and self.gender not in GENDERS:
@@ -83,6 +85,17 @@ class RecordTable:
     records: list[FaceRecord]
     dropped: list[DroppedFile]
 
+    @classmethod
+    def of(cls, entries: Iterable[FaceRecord | DroppedFile]) -> RecordTable:
+        """Sort what was found file by file into the two lists."""
+        table = cls([], [])
+        for entry in entries:
+            if isinstance(entry, FaceRecord):
+                table.records.append(entry)
+            else:
+                table.dropped.append(entry)
+        return table
+
     def reasons(self) -> dict[str, int]:
         """Return reason -> number of files left out for it, the most frequent first."""
         return dict(Counter(file.reason for file in self.dropped).most_common())
@@ -97,7 +110,7 @@ class RecordTable:
 
     def write_dropped(self, table: str | os.PathLike[str]) -> None:
         """Write the files that were left out as a CSV file with the columns file, reason and detail."""
-        _write_csv(Path(table), ("file", "reason", "detail"), ((f.path, f.reason, f.detail) for f in self.dropped))
+        write_csv(table, ("file", "reason", "detail"), ((f.path, f.reason, f.detail) for f in self.dropped))
 
 
 def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
@@ -145,7 +158,7 @@ def write_records(
     """
     names = [field.name for field in fields(FaceRecord)]
     lines = ([_name(record.path, root), *(getattr(record, name) for name in names[1:])] for record in records)
-    _write_csv(Path(table), ("file", *names[1:]), lines)
+    write_csv(table, ("file", *names[1:]), lines)
 
 
 def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> str:
@@ -236,17 +249,3 @@ def _name(path: Path, root: str | os.PathLike[str] | None) -> str:
         return path.relative_to(root).as_posix()
     except ValueError as error:
         raise ValueError(f"Files must lie below `root` ({root}). Received: {path}. Pass a common folder.") from error
-
-
-def _write_csv(table: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file in one step, so that a full disk or an interruption leaves the old one or none."""
-    partial = table.with_name(f".{table.name}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            for row in rows:
-                writer.writerow("" if value is None else value for value in row)
-        partial.replace(table)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,15 +1,26 @@
-"""A table, a list or a folder of labeled faces, whichever it is -> records."""
+"""The data sets that are known: a table, a list or a folder of labeled faces -> records; special figures."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from asianage.data import afad, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
 from asianage.data.folders import is_picture, list_files, read_folders
 from asianage.data.records import RecordTable, read_records
+from asianage.data.special_figures import SpecialFigures
 from asianage.data.utkface import is_named_as_utkface, read_utkface
+
+_LAYOUTS = (
+    (is_laid_out_as_afad, read_afad),
+    (is_named_as_utkface, read_utkface),
+    (is_named_as_all_age_faces, read_all_age_faces),
+)
+"""Whether the path of a picture has the form of a data set, and who reads it."""
+
+_SPECIAL_FIGURES = {"afad": afad.SPECIAL_FIGURES, "utkface": utkface.SPECIAL_FIGURES}
 
 
 def read_source(source: str | os.PathLike[str]) -> RecordTable:
@@ -30,10 +41,11 @@ def read_source(source: str | os.PathLike[str]) -> RecordTable:
     first = next((path for path in list_files(source) if is_picture(path)), None)
     if first is None:
         raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
-    if is_laid_out_as_afad(first):
-        return read_afad(source)
-    if is_named_as_utkface(first):
-        return read_utkface(source)
-    if is_named_as_all_age_faces(first):
-        return read_all_age_faces(source)
-    return read_folders(source)
+    read = next((read for is_of, read in _LAYOUTS if is_of(first)), read_folders)
+    return read(source)
+
+
+def special_figures(dataset: str) -> SpecialFigures:
+    """Return the special figures of a data set, by the beginning of its name: "AFAD-Lite" has those of AFAD."""
+    matching = (figures for name, figures in _SPECIAL_FIGURES.items() if dataset.lower().startswith(name))
+    return next(matching, SpecialFigures())

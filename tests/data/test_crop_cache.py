@@ -13,6 +13,8 @@ from asianage.data import crop_cache as crops_module
 from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord, read_records
 from asianage.faces import alignment
+from asianage.faces.crops import cut_face_crops
+from asianage.faces.detection import Detection
 
 
 def seen_by_the_network(estimator, image):
@@ -71,6 +73,31 @@ def test_other_records_or_another_size_are_cut_anew(tiny_records, tmp_path):
     other = cut_crops(tiny_records[5:9], tmp_path / "crops", size=32, margin=4, detector=None)
     assert len(other.crops) == 4
     assert cut_crops(tiny_records[5:9], tmp_path / "crops", size=24, margin=4, detector=None).inner(0).shape[0] == 24
+
+
+def test_only_the_faces_of_the_wanted_splits_are_cut(tiny_records, tmp_path):
+    records = [tiny_records[0], tiny_records[60], tiny_records[109]]
+    cache = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None, splits=("train", "test"))
+    assert [record.split for record in cache.records] == ["train", "test"]
+    assert len(cache.crops) == 2
+    with pytest.raises(ValueError, match="none of the splits"):
+        cut_crops(records[:1], tmp_path / "other", size=32, margin=4, detector=None, splits=("val",))
+
+
+def test_the_largest_face_of_a_photo_is_cut(tmp_path, monkeypatch):
+    class Two:
+        name = "two"
+
+        def detect(self, image):
+            return [Detection((0, 0, 10, 10)), Detection((20, 20, 60, 60))]
+
+    monkeypatch.setattr(crops_module, "select_detector", lambda name: Two())
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    cache = cut_crops([FaceRecord(tmp_path / "a.png", 1.0, None)], tmp_path / "c", size=16, margin=2, detector="two")
+    expected = cut_face_crops(pixels, [Detection((20, 20, 60, 60))], 16, detector="two", margin=2)
+    np.testing.assert_array_equal(cache.crops, expected.crops)
+    assert cache.detected.tolist() == [True]
 
 
 def test_pictures_that_have_changed_are_cut_anew_and_those_that_are_gone_are_not(tiny_records, tmp_path):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.data.sources import read_source
+from asianage.data.sources import read_source, special_figures
+from asianage.data.special_figures import SpecialFigures
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,10 @@ def test_nothing_and_no_pictures_are_refused(tmp_path):
         read_source(tmp_path / "none")
     with pytest.raises(ValueError, match="no pictures"):
         read_source(tmp_path)
+
+
+def test_a_data_set_has_the_special_figures_that_its_name_begins_with():
+    assert [part.name for part in special_figures("AFAD-Lite").age_ranges] == ["to_40"]
+    assert sum(special_figures("afad").natural_counts.values()) == 140_200
+    assert [part.figures for part in special_figures("utkface").age_ranges] == [("gender_accuracy",)]
+    assert special_figures("mine") == SpecialFigures()
