@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from asianage.faces import alignment
-from asianage.faces.detection import Detection, FaceDetector, as_detections, filter_detections
+from asianage.faces.detection import Detection, FaceDetector, filter_detections
 from asianage.faces.images import ImageSource, detached, load_image
-
-__all__ = ["FaceCrops", "as_detections", "cut_face_crops", "detect_and_cut", "read_ahead", "whole_image_crop"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

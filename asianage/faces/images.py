@@ -6,7 +6,7 @@ import io
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard
 
@@ -50,8 +50,7 @@ _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", 
 
 _REMEDIES: dict[type, str] = {
     Mapping: "Pass the image that it contains.",
-    list: "Turn the pixels into one array: np.asarray(image, dtype='uint8').",
-    tuple: "Turn the pixels into one array: np.asarray(image, dtype='uint8').",
+    Sequence: "Pass several images as one flat list, or the pixels of one as np.asarray(image, dtype='uint8').",
     type(None): "cv2.imread returns None for a file that it cannot read; pass the path instead.",
 }
 
@@ -134,7 +133,7 @@ def is_single_image(value: Any) -> bool:
         return len(shape) < 4 and kind not in "USO"
     if hasattr(value, "read"):
         return True
-    is_nested = isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], list | tuple)
+    is_nested = isinstance(value, Sequence) and len(value) > 0 and isinstance(value[0], list | tuple)
     if is_nested or isinstance(value, Mapping) or not isinstance(value, Iterable):
         raise _wrong_kind(value)
     return False

@@ -44,10 +44,13 @@ class Detection:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Detection):
             return NotImplemented
-        return (self.box, self.score) == (other.box, other.score) and np.array_equal(self.landmarks, other.landmarks)
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash((self.box, self.score))
+        return hash(self._values())
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.box, self.score, None if self.landmarks is None else tuple(self.landmarks.ravel().tolist())
 
     @property
     def area(self) -> float:
@@ -89,7 +92,7 @@ def as_detections(faces: Any) -> list[Detection]:
         return [_detection(faces)]
     if faces is None or isinstance(faces, str | bytes | dict) or not isinstance(faces, Iterable):
         raise TypeError(_FACES.format(type(faces).__name__))
-    faces = list(faces)
+    faces = list(np.asarray(faces) if hasattr(faces, "__array__") else faces)
     if len(faces) == 4 and all(np.ndim(value) == 0 and not hasattr(value, "box") for value in faces):
         faces = [faces]
     return [_detection(face) for face in faces]
@@ -127,8 +130,8 @@ def _detection(face: Any) -> Detection:
         return Detection(face.box, getattr(face, "landmarks", None), 1.0 if score is None else score)
     try:
         found = Detection(face)
-    except TypeError as error:
-        raise TypeError(_FACES.format(repr(face)[:100])) from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(_FACES.format(repr(face)[:100])) from error
     if not 0.0 < found.area < np.inf:
         raise ValueError(
             "A box must be (x_min, y_min, x_max, y_max) with a positive area. "

@@ -58,33 +58,6 @@ def photo(height: int, width: int, *squares: tuple[int, int, int, int]) -> np.nd
     return image
 
 
-# --- Detection ---------------------------------------------------------------------------------------------------
-
-
-def test_a_detection_is_mapped_with_its_landmarks():
-    face = Detection((10.0, 20.0, 40.0, 80.0), LANDMARKS * 100, 0.75)
-    mapped = face.mapped(2.0, -5.0)
-    assert mapped.box == (15.0, 35.0, 75.0, 155.0)
-    np.testing.assert_allclose(mapped.landmarks, LANDMARKS * 200 - 5, rtol=1e-6)
-    assert mapped.landmarks.dtype == np.float32
-    assert mapped.score == 0.75
-    assert mapped.area == face.area * 4
-    assert Detection((0.0, 0.0, 1.0, 1.0), None, 1.0).mapped(3.0).landmarks is None
-
-
-def test_a_reversed_box_has_no_area():
-    assert Detection((10.0, 10.0, 5.0, 50.0), None, 1.0).area == 0.0
-    assert Detection((10.0, 10.0, 15.0, 50.0), None, 1.0).area == 200.0
-
-
-def test_values_of_other_libraries_become_plain_ones():
-    box = tuple(np.array([1, 2, 3, 4], dtype=np.float32))
-    mapped = Detection(box, (LANDMARKS * 10).tolist(), np.float32(0.5)).mapped(2)
-    assert [type(value) for value in mapped.box] == [float] * 4
-    assert type(mapped.score) is float
-    np.testing.assert_allclose(mapped.landmarks, LANDMARKS * 20, rtol=1e-6)
-
-
 # --- which scales are searched -----------------------------------------------------------------------------------
 
 
@@ -101,7 +74,7 @@ def test_values_of_other_libraries_become_plain_ones():
 )
 def test_small_photos_are_searched_once_and_large_ones_twice(shape, sides):
     detector = SquareDetector()
-    # A square that is seen at every scale, so that there is no second look.
+    # A square that is seen at every scale, so that there is no last search.
     side = max(shape) // 5
     search_scales(detector.detect, photo(*shape, (side // 2, side // 2, side, 240)))
     assert [max(searched) for searched in detector.searched] == sides
@@ -168,7 +141,7 @@ def test_neighbors_and_a_face_before_another_stay_two_faces():
         assert len(search_scales(FixedDetector(*faces).detect, photo(400, 400))) == 2
 
 
-# --- a second look -----------------------------------------------------------------------------------------------
+# --- a last search -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 160), (200, 120), (900, 1200)])
@@ -185,7 +158,7 @@ def test_a_face_that_fills_its_photo_is_found_with_a_border(height, width):
     assert detector.searched[-1][0] / detector.searched[-1][1] == pytest.approx(ratio, rel=0.02)
 
 
-def test_there_is_no_second_look_where_a_face_was_found():
+def test_there_is_no_last_search_where_a_face_was_found():
     detector = SquareDetector(needs_border=True)
     faces = search_scales(detector.detect, photo(320, 320, (0, 0, 100, 240), (150, 150, 50, 150)))
     assert len(faces) == len(detector.searched) == 1

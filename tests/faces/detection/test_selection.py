@@ -73,6 +73,23 @@ def test_a_path_is_yunet_from_that_file(yunet_path, without_yunet, tmp_path):
         select_detector(str(tmp_path / "nowhere.onnx"))
 
 
+def test_the_threshold_reaches_the_detector(yunet_path, hopper, without_yunet, with_mtcnn, monkeypatch):
+    assert select_detector(yunet_path, score_threshold=0.99).detect(hopper) == []
+    thresholds = []
+    monkeypatch.setattr(MTCNNDetector, "__init__", lambda self, *, score_threshold: thresholds.append(score_threshold))
+    select_detector("mtcnn", score_threshold=0.5)
+    select_detector("auto", score_threshold=0.6)
+    assert thresholds == [0.5, 0.6]
+    own = OwnDetector()
+    assert select_detector(own, score_threshold=0.5) is own
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_that_is_no_share_is_refused(threshold):
+    with pytest.raises(ValueError, match=r"`score_threshold` must lie in \[0, 1\]\. Received"):
+        select_detector("auto", score_threshold=threshold)
+
+
 def test_a_path_object_is_yunet_from_that_file(yunet_path, tmp_path):
     renamed = tmp_path / "weights"
     renamed.write_bytes(yunet_path.read_bytes())
