@@ -180,10 +180,10 @@ def resolve(repo_id: str, revision: str, filename: str, access: HubAccess) -> st
         raise DownloadError(
             f"{filename} of {repo_id} ({revision}) is not in the cache {access.cache}, and {access.why_offline} is set."
         )
-    limit = answer_limit()
+    api, limit = access.api, answer_limit()
     try:
         # If the first address is dead (often IPv6), there is time for the next one.
-        info = watched(lambda: access.api.model_info(repo_id, revision=revision, timeout=limit), 1.5 * limit)
+        info = watched(lambda: api.model_info(repo_id, revision=revision, timeout=limit), 1.5 * limit)
         names = [item.rfilename for item in info.siblings or []]
     # The client's errors and those of its HTTP library share no base class.
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asianage.errors import UploadError
 from asianage.models import folder as model_folder
@@ -14,6 +15,9 @@ from asianage.models.folder import ModelFolder
 from asianage.models.hub import HubAccess
 from asianage.models.hub_errors import explained
 from asianage.models.pretrained import HUB_ID, check_revision, metrics_of, save_model
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd
 
 UPLOAD_SECONDS = 900.0
 """Limit of an upload."""
@@ -84,24 +88,37 @@ def push_model(
         raise UploadError(f"{repo_id} cannot be uploaded to: {access.why_offline} is set.")
     with tempfile.TemporaryDirectory(prefix="asianage-push-", ignore_cleanup_errors=True) as temporary:
         saved = save_model(model, Path(temporary, "model"))
+        api = access.api
 
-        def upload() -> PushedModel:
+        def prepare() -> str:
             if not create_pr:
-                access.api.create_repo(repo_id, private=private, exist_ok=True)
+                api.create_repo(repo_id, private=private, exist_ok=True)
                 if revision not in (None, "main"):
-                    access.api.create_branch(repo_id, branch=revision, exist_ok=True)
-            present = _card_of(repo_id, revision, access, Path(temporary, "cache"))
-            keep_card = not overwrite_card and not is_generated(present)
-            return _commit(saved, repo_id, revision, create_pr, commit_message, access, keep_card)
+                    api.create_branch(repo_id, branch=revision, exist_ok=True)
+            return _card_of(repo_id, revision, access, Path(temporary, "cache"))
 
         try:
-            return hub.watched(upload, UPLOAD_SECONDS)
+            edited = not is_generated(hub.watched(prepare, 4 * hub.answer_limit()))
+            _write_card(saved, repo_id)
+            operations = _operations(saved, keep_card=edited and not overwrite_card)
+            commit = hub.watched(
+                lambda: api.create_commit(
+                    repo_id,
+                    operations,
+                    commit_message=commit_message or f"Upload the asianage model {saved.config.name}",
+                    revision=revision,
+                    create_pr=create_pr,
+                ),
+                UPLOAD_SECONDS,
+            )
         # The client's errors and those of its HTTP library share no base class.
         except Exception as error:
             reason = explained(error, repo_id, revision or "main", access.address, access.cache)
             raise UploadError(
                 f"{reason} The upload to {repo_id} is one commit, which was not made: the files there are as they were."
             ) from error
+        digest = hub.sha256_of(saved.path / model_folder.CONFIG)
+    return PushedModel(repo_id, commit.oid, digest, commit.commit_url, commit.pr_url)
 
 
 def _card_of(repo_id: str, revision: str | None, access: HubAccess, cache: Path) -> str:
@@ -126,28 +143,16 @@ def _card_of(repo_id: str, revision: str | None, access: HubAccess, cache: Path)
     return Path(path).read_text("utf-8", errors="replace")
 
 
-def _commit(
-    model: ModelFolder,
-    repo_id: str,
-    revision: str | None,
-    create_pr: bool,
-    message: str | None,
-    access: HubAccess,
-    keep_card: bool,
-) -> PushedModel:
-    """Upload the files of a folder as one commit."""
-    from huggingface_hub import CommitOperationAdd
-
+def _write_card(model: ModelFolder, repo_id: str) -> None:
+    """Write the name of the repository into the card, unless somebody has edited it."""
     card = model.path / model_folder.CARD
     if is_generated(card.read_text("utf-8", errors="replace")):
         card.write_text(model_card(model.config, metrics_of(model), repo_id=repo_id), "utf-8")
-    # Not `upload_folder`, which may make several commits of one folder.
-    operations = [
-        CommitOperationAdd(file.name, file) for file in sorted(model.path.iterdir()) if not (keep_card and file == card)
-    ]
-    message = message or f"Upload the asianage model {model.config.name}"
-    result = access.api.create_commit(
-        repo_id, operations, commit_message=message, revision=revision, create_pr=create_pr
-    )
-    digest = hub.sha256_of(model.path / model_folder.CONFIG)
-    return PushedModel(repo_id, result.oid, digest, result.commit_url, result.pr_url)
+
+
+def _operations(model: ModelFolder, *, keep_card: bool) -> list[CommitOperationAdd]:
+    """Return the upload of each file. Not `upload_folder`, which may make several commits of one folder."""
+    from huggingface_hub import CommitOperationAdd
+
+    files = sorted(file for file in model.path.iterdir() if not (keep_card and file.name == model_folder.CARD))
+    return [CommitOperationAdd(file.name, file) for file in files]

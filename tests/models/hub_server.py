@@ -1,8 +1,7 @@
 """A server on the loopback that speaks as much of the Hugging Face Hub's protocol as its client uses here.
 
-It keeps repositories in memory, writes down every request, and misbehaves on demand. Large files are served by a
-second server, as the real Hub does, to which the client must not send its token. They are uploaded there with a plain
-PUT, or, if the client has Xet, as blocks of compressed chunks.
+It keeps repositories in memory, records every request, and misbehaves on demand. Large files lie on a second server,
+as on the real Hub, which must not receive the client's token.
 """
 
 from __future__ import annotations
@@ -69,7 +68,6 @@ class HubServer:
         self.repositories: dict[str, Repository] = {}
         self.renamed: dict[str, str] = {}
         self.storage: dict[str, bytes] = {}
-        self.chunks: list[bytes] = []
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.closing = threading.Event()
@@ -124,7 +122,12 @@ def answer(status: int, *, when: str = "", method: str | None = None, times: int
 
 def hang(*, when: str = "", method: str | None = None, times: int = 10**6) -> Fault:
     """Return a fault that accepts the request and never answers."""
-    return _fault(when, method, times, lambda handler: handler.hub.closing.wait(60))
+
+    def act(handler: _Handler) -> None:
+        handler.hub.closing.wait(60)
+        handler.close_connection = True
+
+    return _fault(when, method, times, act)
 
 
 def disconnect(*, when: str = "", method: str | None = None, times: int = 10**6) -> Fault:
@@ -169,68 +172,6 @@ def _fault(when: str, method: str | None, times: int, act: Callable[[_Handler], 
 
 def git_sha1(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def xet_chunks(block: bytes) -> Iterator[bytes]:
-    """Yield the chunks of a block: version, compressed size, way of compression, size; then the data."""
-    place = 0
-    while place + 8 <= len(block) and block[place] == 0:
-        compressed, size = (int.from_bytes(block[at : at + 3], "little") for at in (place + 1, place + 5))
-        way, data = block[place + 4], block[place + 8 : place + 8 + compressed]
-        content = data if way == 0 else lz4_frame(data)
-        if way == 2:  # Every fourth byte lies together.
-            grouped, content, start = content, bytearray(size), 0
-            for offset in range(4):
-                length = len(range(offset, size, 4))
-                content[offset::4] = grouped[start : start + length]
-                start += length
-        if len(content) != size:
-            raise ValueError("a chunk has another size than it says")
-        yield bytes(content)
-        place += 8 + compressed
-
-
-def lz4_frame(data: bytes) -> bytes:
-    """Decompress a frame of LZ4 without checksums of blocks."""
-    content = bytearray()
-    place = 7 + (8 if data[4] & 8 else 0)
-    while size := int.from_bytes(data[place : place + 4], "little"):
-        place += 4
-        stored, size = size >> 31, size & 0x7FFFFFFF
-        block = data[place : place + size]
-        content += block if stored else b""
-        if not stored:
-            lz4_block(block, content)
-        place += size
-    return bytes(content)
-
-
-def lz4_block(block: bytes, content: bytearray) -> None:
-    """Decompress a block of LZ4 to the end of `content`: literals and repetitions in turn."""
-    place = 0
-
-    def length(start: int) -> int:
-        nonlocal place
-        if start < 15:
-            return start
-        while True:
-            place += 1
-            start += block[place - 1]
-            if block[place - 1] != 255:
-                return start
-
-    while place < len(block):
-        token = block[place]
-        place += 1
-        literals = length(token >> 4)
-        content += block[place : place + literals]
-        place += literals
-        if place >= len(block):
-            return
-        distance = int.from_bytes(block[place : place + 2], "little")
-        place += 2
-        for _ in range(length(token & 15) + 4):
-            content.append(content[-distance])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -314,14 +255,8 @@ class _StorageHandler(_Handler):
         return self.hub.storage[urlsplit(self.path).path.strip("/").split("/")[-1]]
 
     def route(self) -> None:
-        path = urlsplit(self.path).path
-        oid = path.strip("/").split("/")[-1]
-        if path.startswith("/v1/xorbs/"):
-            self.hub.chunks.extend(xet_chunks(self.body))
-            self.reply_json({"was_inserted": True})
-        elif path == "/v1/shards":
-            self.reply_json({"result": 1})
-        elif self.command == "PUT":
+        oid = urlsplit(self.path).path.strip("/").split("/")[-1]
+        if self.command == "PUT":
             if hashlib.sha256(self.body).hexdigest() != oid:
                 self.reply(400)
                 return
@@ -360,6 +295,9 @@ class _HubHandler(_Handler):
 
     def _repository(self, repo_id: str) -> Repository | None:
         """Return a repository that the one who asks may see; otherwise answer as the Hub does, and return None."""
+        if repo_id in self.hub.renamed:
+            self.reply(307, b"", {"Location": self.path.replace(repo_id, self.hub.renamed[repo_id], 1)})
+            return None
         repository = self.hub.repositories.get(repo_id)
         token = self.record.token
         if token is not None and token != self.hub.token:
@@ -371,10 +309,6 @@ class _HubHandler(_Handler):
         return repository
 
     def _resolve(self, repo_id: str, revision: str, path: str) -> None:
-        if repo_id in self.hub.renamed:
-            target = self.path.replace(repo_id, self.hub.renamed[repo_id], 1)
-            self.reply(307, b"", {"Location": target})
-            return
         repository = self._repository(repo_id)
         if repository is None:
             return
@@ -431,23 +365,32 @@ class _HubHandler(_Handler):
         kind, argument = (action or ["revision"])[0], "/".join(action[1:]) or "main"
         if self.command == "POST" and self.record.token != self.hub.token:
             self.reply(403, b'{"error": "You do not have the permission"}')
+        elif kind in ("revision", "tree") and repository.find(argument) is None:
+            self.fail(404, "RevisionNotFound", f"Invalid rev id: {argument}")
         elif kind == "revision":
-            oid = repository.find(argument)
-            names = repository.commits.get(oid or "", {})
-            self.reply_json({"id": repo_id, "sha": oid, "siblings": [{"rfilename": name} for name in names]})
+            oid = repository.find(argument) or ""
+            names = [{"rfilename": name} for name in repository.commits[oid]]
+            self.reply_json({"id": repo_id, "sha": oid, "siblings": names})
+        elif kind == "tree":
+            files = repository.commits[repository.find(argument) or ""]
+            self.reply_json([self._tree_entry(name, content) for name, content in files.items()])
         elif kind == "branch":
             exists = argument in repository.refs
             if not exists:
                 repository.refs[argument] = repository.refs["main"]
             self.reply_json({}, 409 if exists else 201)
-        elif kind == "xet-write-token":
-            self.reply_json({"casUrl": self.hub.storage_url, "exp": 2**31, "accessToken": "storage-only"})
         elif kind == "preupload":
             self._preupload(repository, argument)
         elif kind == "commit":
             self._commit(repo_id, repository, argument, "create_pr" in query)
         else:
             self.fail(404, "NotFound", self.path)
+
+    def _tree_entry(self, name: str, content: bytes) -> dict[str, object]:
+        entry = {"type": "file", "path": name, "size": len(content), "oid": git_sha1(content)}
+        if name.endswith(LARGE):
+            entry["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
+        return entry
 
     def _preupload(self, repository: Repository, revision: str) -> None:
         if repository.find(revision) is None:
@@ -473,18 +416,6 @@ class _HubHandler(_Handler):
             objects.append(entry)
         self.reply_json({"objects": objects, "transfer": "basic"})
 
-    def _assemble(self, oid: str, size: int) -> None:
-        """Put a file together from chunks that arrived one after the other."""
-        for first in range(len(self.hub.chunks)):
-            content = b""
-            for chunk in self.hub.chunks[first:]:
-                content += chunk
-                if len(content) >= size:
-                    break
-            if hashlib.sha256(content).hexdigest() == oid:
-                self.hub.storage[oid] = content
-                return
-
     def _commit(self, repo_id: str, repository: Repository, branch: str, pull_request: bool) -> None:
         lines = [json.loads(line) for line in self.body.splitlines() if line]
         files = dict(repository.commits[repository.find(branch) or ""])
@@ -493,7 +424,6 @@ class _HubHandler(_Handler):
             if line["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
-                self._assemble(value["oid"], value["size"])
                 if value["oid"] not in self.hub.storage:
                     self.reply_json({"error": f"{value['path']} was never uploaded"}, 400)
                     return
