@@ -1,7 +1,7 @@
-"""Five landmarks, or a box, -> an upright face crop of fixed size, by one similarity transform.
+"""Five landmarks or a box -> an upright face crop of fixed size, by one similarity transform.
 
-The same code cuts the crops for training and for prediction. Sampling positions are computed from whole-pixel
-coordinates of the crop, so that a crop with a margin (training) holds the crop without it (prediction) bit for bit.
+The same code cuts the crops for training and for prediction. A crop with a margin (training) contains the crop
+without it (prediction) bit for bit: sampling positions are computed from whole-pixel coordinates of the crop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ TEMPLATE = np.array(
     [(0.33, 0.40), (0.67, 0.40), (0.50, 0.585), (0.37, 0.76), (0.63, 0.76)],
     dtype=np.float64,
 )
-"""Where the five landmarks come to lie, (x, y) in units of the crop's side: eyes, nose, mouth corners."""
-
+"""Positions of the five landmarks in the crop, (x, y) in units of its side: eyes, nose, mouth corners."""
 
 BOX_SCALE = 1.153
 BOX_SHIFT = -0.013
@@ -73,12 +72,12 @@ def similarity_from_box(box: tuple[float, float, float, float]) -> np.ndarray:
 
 
 def similarity_from_face(box: tuple[float, float, float, float], landmarks: np.ndarray | None) -> np.ndarray:
-    """Map the crop's unit square onto a detected face: by its landmarks when there are any, otherwise by its box."""
+    """Map the crop's unit square onto a detected face: by its landmarks if any, otherwise by its box."""
     return similarity_from_box(box) if landmarks is None else similarity_from_landmarks(landmarks)
 
 
 def similarity_from_whole_image(height: int, width: int) -> np.ndarray:
-    """Map the crop's unit square onto the smallest centered square that holds the whole image, in pixels."""
+    """Map the crop's unit square onto the smallest centered square around the whole image, in pixels."""
     side = float(max(height, width))
     return np.array([[side, 0.0, (width - side) / 2], [0.0, side, (height - side) / 2]])
 
@@ -86,7 +85,7 @@ def similarity_from_whole_image(height: int, width: int) -> np.ndarray:
 def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: int = 0) -> np.ndarray:
     """Sample an aligned crop, anti-aliased when the face is larger than the crop.
 
-    Beyond the image its edge pixels are repeated.
+    Edge pixels are repeated beyond the image.
 
     Args:
         image: uint8 (height, width, 3).
@@ -100,8 +99,8 @@ def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: in
     import cv2
 
     pixels_per_step = float(np.hypot(similarity[0, 0], similarity[1, 0])) / size
-    # Averaging whole blocks of `shrink` x `shrink` pixels leaves less than a factor of two, which two samples per
-    # step and direction cover.
+    # Blocks of `shrink` x `shrink` pixels are averaged first. Less than a factor of two is left: two samples per step
+    # and direction cover it.
     shrink = max(1, int(pixels_per_step))
     samples = 2 if pixels_per_step > 1.0 else 1
 

@@ -16,11 +16,7 @@ MIN_SIDE = 16
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse images that are too large or too small.
-
-    Raises:
-        ImageError: There are more than `max_pixels` pixels, or a side is shorter than `MIN_SIDE`.
-    """
+    """Raise an `ImageError` for more than `max_pixels` pixels, or a side below `MIN_SIDE`."""
     if width * height > max_pixels:
         raise ImageError(
             f"The image has {width} x {height} pixels, more than max_pixels={max_pixels}. Shrink it, or raise "
@@ -33,10 +29,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
-    """Convert a PIL image of any mode; the EXIF orientation is applied, transparency is laid over white.
-
-    Returns:
-        uint8 (height, width, 3), RGB.
+    """Convert a PIL image of any mode to upright uint8 (height, width, 3), RGB, with transparency laid over white.
 
     Raises:
         ImageError: The image is too large or too small, or has float values outside [0, 1].

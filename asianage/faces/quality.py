@@ -1,7 +1,7 @@
-"""How well a face can be seen, which tells whether its figures can be believed.
+"""How well a face can be seen, and what warns of a poor estimate.
 
-The thresholds are where errors on validation faces, as they are and made worse on purpose, become clearly larger;
-`docs/explanation/face-quality.md` has the tables, and `tests/benchmarks/face_quality.py` makes them.
+Beyond the thresholds, errors on validation faces, original and degraded, become clearly larger.
+`tests/benchmarks/face_quality.py` makes the tables of `docs/explanation/face-quality.md`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 from asianage.faces.alignment import TEMPLATE
 
 SMALL = 24.0
-"""Side of the square that a face crop covers in the image below which a face is small, in pixels."""
+"""A face is small when the square of its crop has a shorter side in the image, in pixels."""
 
 DARK = 32.0
-"""Mean brightness of the face crop below which it is dark, in [0, 255]."""
+"""A face is dark when the mean brightness of its crop is lower, in [0, 255]."""
 
 BLURRED = 0.008
-"""Sharpness below which a face is blurred, as `FaceQuality` has it."""
+"""A face is blurred when its sharpness is lower (see `FaceQuality`)."""
 
 _SIDE = 96
-"""Side at which sharpness is measured, in pixels, whatever crops a model takes: edges are softer in larger ones."""
+"""Side at which sharpness is measured, in pixels. Edges are softer in larger crops."""
 
 _EYES_APART = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])
 
@@ -34,11 +34,10 @@ class FaceQuality:
     Attributes:
         size: Side of the square in the image that the face crop covers, in pixels.
         brightness: Mean brightness of the face crop, in [0, 255].
-        sharpness: Variance of the Laplacian of the crop's brightness, at 96 pixels, over the variance of the brightness
-            itself; as large for a pale face as for one of strong contrast.
-        turn: How far the nose lies from the middle between the eyes, along the line of the eyes and in units of their
-            distance; 0 seen from the front, None without landmarks. No warning goes with it: the error of
-            the age did not grow with it.
+        sharpness: Variance of the Laplacian of the brightness, over the variance of the brightness, at 96 pixels. It
+            does not depend on the contrast.
+        turn: Distance of the nose from the middle between the eyes, along their line and in units of their distance.
+            0 for a frontal face, None without landmarks. There is no warning, because errors did not grow with it.
     """
 
     size: float
@@ -48,7 +47,7 @@ class FaceQuality:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What speaks against the figures of the face: some of "small", "dark" and "blurred"."""
+        """Reasons to distrust the estimate: some of "small", "dark" and "blurred"."""
         found = {
             "small": self.size < SMALL,
             "dark": self.brightness < DARK,
@@ -67,11 +66,11 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
     """
     import cv2
 
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    if len(grey) != _SIDE:
-        grey = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    brightness, spread = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
-    edges = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0])
+    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    if len(gray) != _SIDE:
+        gray = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    brightness, spread = (float(value[0, 0]) for value in cv2.meanStdDev(gray))
+    edges = float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1][0, 0])
     sharpness = (edges / max(spread, 1.0)) ** 2
     if landmarks is None:
         return FaceQuality(min(box[2] - box[0], box[3] - box[1]), brightness, sharpness, None)

@@ -120,7 +120,7 @@ def test_a_tensor_that_cannot_be_converted_is_refused_with_its_own_words():
         load_image(Tensor(picture(), error="use detach()."))
 
 
-def test_bgr_holds_for_arrays_and_tensors_only():
+def test_bgr_concerns_arrays_and_tensors_only():
     bgr = np.ascontiguousarray(picture()[:, :, ::-1])
     for source in (bgr, Tensor(bgr), np.dstack([bgr, np.full((24, 32), 255, np.uint8)])):
         loaded = load_image(source, channels="bgr")

@@ -42,9 +42,7 @@ class Detection:
             object.__setattr__(self, name, value)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Detection):
-            return NotImplemented
-        return self._values() == other._values()
+        return isinstance(other, Detection) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash(self._values())

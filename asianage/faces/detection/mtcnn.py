@@ -1,4 +1,4 @@
-"""MTCNN from the `mtcnn` package: slower than YuNet, with finer landmarks; its weights come with the package.
+"""MTCNN from the package `mtcnn`: slower than YuNet, with finer landmarks. The weights come with the package.
 
 Zhang, Zhang, Li, Qiao: 'Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks', IEEE
 Signal Processing Letters 2016.

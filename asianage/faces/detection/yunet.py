@@ -1,4 +1,4 @@
-"""YuNet through OpenCV: a fast detector with five landmarks; its 0.2 MB of weights come from the Hugging Face Hub.
+"""YuNet through OpenCV: a fast detector with five landmarks. Its 0.2 MB of weights come from the Hugging Face Hub.
 
 Wu, Peng, Yu: 'YuNet: A Tiny Millisecond-level Face Detector', Machine Intelligence Research 2023.
 """
@@ -24,9 +24,8 @@ WEIGHTS = HubFile(
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
 )
 
-
 _SHORTEST_SIDE = 64
-"""Shorter sides are filled up with black, in pixels: OpenCV 4.9 reads stray memory where 32 or less are searched."""
+"""Shorter sides are padded with black, in pixels: OpenCV 4.9 reads stray memory when a side has 32 or fewer."""
 
 _log_level_lock = threading.Lock()
 
@@ -47,7 +46,7 @@ class YuNetDetector:
 
         Raises:
             FileNotFoundError: There is no file at `model_path`.
-            DownloadError: The file is neither cached nor can it be fetched.
+            DownloadError: The file is not cached and cannot be fetched.
             ValueError: OpenCV cannot read the file.
         """
         path = fetch(WEIGHTS) if model_path is None else Path(model_path).expanduser()
@@ -86,13 +85,13 @@ class YuNetDetector:
 def _network(path: Path, score_threshold: float) -> Any:
     import cv2
 
-    # From memory, because OpenCV goes by the suffix of a file, and on Windows reads no names with foreign letters.
+    # OpenCV judges a file by its suffix, and on Windows cannot read names with foreign letters.
     content, no_text = np.frombuffer(path.read_bytes(), dtype=np.uint8), np.empty(0, dtype=np.uint8)
     try:
         with _without_warnings():
             size = (_SHORTEST_SIDE, _SHORTEST_SIDE)
             network = cv2.FaceDetectorYN.create("onnx", content, no_text, size, score_threshold, 0.3, 5000)
-        # Another network is only noticed when it runs.
+        # OpenCV notices another network only when it runs.
         network.detect(np.zeros((*size, 3), dtype=np.uint8))
     except cv2.error as error:
         raise ValueError(f"OpenCV {cv2.__version__} cannot read {path} as YuNet. Fetch the file again.") from error
@@ -101,7 +100,7 @@ def _network(path: Path, score_threshold: float) -> Any:
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep OpenCV 5 from warning about the target of the network, though none but the default was asked for."""
+    """Keep OpenCV 5 from warning about the network's target, although the default one is used."""
     import cv2
 
     log = getattr(cv2.utils, "logging", None)
