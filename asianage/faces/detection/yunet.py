@@ -49,7 +49,7 @@ class YuNetDetector:
             DownloadError: The file is not cached and cannot be fetched.
             ValueError: OpenCV cannot read the file.
         """
-        path = fetch(WEIGHTS) if model_path is None else Path(model_path).expanduser()
+        path = fetch(WEIGHTS) if model_path is None else Path(os.path.expanduser(model_path))
         if not path.is_file():
             raise FileNotFoundError(
                 f"`model_path` must be the file {WEIGHTS.filename} of huggingface.co/{WEIGHTS.repo_id}. "

@@ -84,11 +84,14 @@ def test_another_network_is_refused_when_it_is_loaded(tmp_path):
         YuNetDetector(tmp_path / "relu.onnx")
 
 
-def test_neither_the_name_nor_the_folder_of_the_file_matter(tmp_path, yunet_path, hopper):
+def test_neither_the_name_nor_the_folder_of_the_file_matter(tmp_path, yunet_path, hopper, monkeypatch):
     path = tmp_path / "顔 été" / "Détecteur.ONNX"
     path.parent.mkdir()
     path.write_bytes(yunet_path.read_bytes())
-    assert len(YuNetDetector(path).detect(hopper)) == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name in (path, "~/顔 été/Détecteur.ONNX"):
+        assert len(YuNetDetector(name).detect(hopper)) == 1
 
 
 def test_without_a_path_the_weights_are_fetched(monkeypatch, yunet_path, hopper):
