@@ -18,7 +18,9 @@ if TYPE_CHECKING:
         ModelFormatError,
         UploadError,
     )
+    from asianage.faces.detection import Detection, FaceDetector
     from asianage.faces.images import list_images, load_image
+    from asianage.models.folder import ModelFolder
     from asianage.prediction.drawing import draw_faces
     from asianage.prediction.estimator import AgeGenderEstimator
     from asianage.prediction.face_prediction import FacePrediction
@@ -27,27 +29,33 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AgeGenderEstimator": "prediction.estimator",
+    "BatchError": "errors",
+    "Detection": "faces.detection",
+    "DetectorUnavailableError": "errors",
+    "DownloadError": "errors",
+    "FaceDetector": "faces.detection",
     "FacePrediction": "prediction.face_prediction",
+    "ImageError": "errors",
+    "MissingExtraError": "errors",
+    "ModelFolder": "models.folder",
+    "ModelFormatError": "errors",
+    "UploadError": "errors",
     "draw_faces": "prediction.drawing",
     "list_images": "faces.images",
     "load_image": "faces.images",
-    "BatchError": "errors",
-    "DetectorUnavailableError": "errors",
-    "DownloadError": "errors",
-    "ImageError": "errors",
-    "MissingExtraError": "errors",
-    "ModelFormatError": "errors",
-    "UploadError": "errors",
 }
 
 __all__ = [
     "AgeGenderEstimator",
     "BatchError",
+    "Detection",
     "DetectorUnavailableError",
     "DownloadError",
+    "FaceDetector",
     "FacePrediction",
     "ImageError",
     "MissingExtraError",
+    "ModelFolder",
     "ModelFormatError",
     "UploadError",
     "draw_faces",

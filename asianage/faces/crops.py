@@ -1,18 +1,14 @@
-"""One image -> the aligned crops of its faces; many images -> the same, read ahead in threads."""
+"""One image -> the aligned crops of its faces."""
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from asianage.faces import alignment
-from asianage.faces.detection import Detection, FaceDetector, filter_detections
-from asianage.faces.images import ImageSource, detached, load_image
+from asianage.faces.detection import Detection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,56 +58,3 @@ def whole_image_crop(image: np.ndarray, size: int, *, margin: int = 0) -> FaceCr
         similarity = alignment.similarity_from_whole_image(height, width)
         image = alignment.cut_crop(image, similarity, size, margin=margin)
     return FaceCrops(image[None], [Detection((0.0, 0.0, float(width), float(height)))], None)
-
-
-def detect_and_cut(image: np.ndarray, detector: FaceDetector | None, size: int) -> FaceCrops:
-    """Find the faces of an image, uint8 (height, width, 3), RGB, and cut their crops, largest face first."""
-    if detector is None:
-        return whole_image_crop(image, size)
-    return cut_face_crops(image, filter_detections(detector.detect(image)), size, detector=detector.name)
-
-
-def read_ahead(
-    images: Iterable[ImageSource],
-    detector: FaceDetector | None,
-    size: int,
-    *,
-    max_pixels: int,
-    workers: int,
-    depth: int,
-) -> Iterator[tuple[ImageSource, FaceCrops | Exception]]:
-    """Yield each image with its faces, or with what went wrong, in order; up to `depth` are being read at once.
-
-    What comes from `images` may be changed or closed as soon as the next one is asked for, as a camera fills one array
-    again and again. The next one is not asked for before it has a place, so that with a depth of 1 a source may wait
-    for the result before.
-    """
-
-    def read(image: ImageSource) -> FaceCrops | Exception:
-        # Whatever a decoder or a detector raises, it is about this image only.
-        try:
-            return detect_and_cut(load_image(image, max_pixels=max_pixels), detector, size)
-        except Exception as error:
-            return error
-
-    def begin(image: ImageSource) -> Future[FaceCrops | Exception] | Exception:
-        try:
-            own = detached(image, max_pixels=max_pixels)
-        except Exception as error:
-            return error
-        return pool.submit(read, own)
-
-    source = iter(images)
-    with ThreadPoolExecutor(workers, thread_name_prefix="asianage") as pool:
-        reading: deque[tuple[ImageSource, Future[FaceCrops | Exception] | Exception]] = deque()
-        try:
-            while True:
-                reading.extend((image, begin(image)) for image in itertools.islice(source, depth - len(reading)))
-                if not reading:
-                    break
-                image, found = reading.popleft()
-                yield image, found if isinstance(found, Exception) else found.result()
-        finally:
-            for _, found in reading:
-                if isinstance(found, Future):
-                    found.cancel()

@@ -118,7 +118,7 @@ def detached(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageSourc
     return _content(source) if hasattr(source, "read") else source
 
 
-def is_single_image(value: Any) -> bool:
+def is_single_image(value: Any) -> TypeGuard[ImageSource]:
     """Tell whether `value` is one image rather than a collection of images.
 
     Raises:

@@ -1,0 +1,128 @@
+"""Logits and calibration -> ages, intervals and probabilities."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from asianage.faces.crops import FaceCrops
+from asianage.faces.detection import Detection
+from asianage.faces.quality import face_quality
+from asianage.models import ages
+from asianage.models.config import GENDERS, Calibration
+from asianage.models.folder import NETWORK, ModelFolder
+from asianage.models.litert import LiteRTNetwork, averaged_with_mirror
+from asianage.prediction.face_prediction import FacePrediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CropEstimates:
+    """Age and gender of n face crops, as arrays.
+
+    Attributes:
+        ages: float32 (n,): expected ages, in years.
+        intervals: float32 (n, 2): lower and upper ends of the age intervals, in years.
+        age_distributions: float32 (n, num_ages), rows sum to 1.
+        male_probabilities: float32 (n,), in [0, 1].
+    """
+
+    ages: np.ndarray
+    intervals: np.ndarray
+    age_distributions: np.ndarray
+    male_probabilities: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ages)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[CropEstimates]) -> CropEstimates:
+        """Return the estimates of several batches, at least one, as one."""
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+
+
+class CropEstimator:
+    """A network with its calibration; safe to call from several threads.
+
+    The arguments are those of `asianage.AgeGenderEstimator`.
+    """
+
+    def __init__(self, model: ModelFolder, *, interval_coverage: float, mirror: bool, num_threads: int | None) -> None:
+        self.model = model
+        self.axis = model.config.axis
+        self.coverage = interval_coverage
+        self.mirror = mirror
+        self._num_threads = num_threads
+        self._interval_mass = _interval_mass(model.config.calibration, interval_coverage)
+        self._network = LiteRTNetwork(
+            model.read(NETWORK),
+            source=str(model.path / NETWORK),
+            image_size=model.config.image_size,
+            num_ages=self.axis.num_ages,
+            num_threads=num_threads,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Load the network anew, from the same folder, in a process that this is sent to."""
+        make = functools.partial(
+            type(self), interval_coverage=self.coverage, mirror=self.mirror, num_threads=self._num_threads
+        )
+        return make, (self.model,)
+
+    def __call__(self, crops: np.ndarray) -> CropEstimates:
+        """Estimate crops, uint8 or float32 (n, image_size, image_size, 3), RGB in [0, 255]."""
+        run = functools.partial(averaged_with_mirror, self._network) if self.mirror else self._network
+        age_logits, gender_logits = run(crops)
+        calibration = self.model.config.calibration
+        distributions = ages.softmax(age_logits, calibration.age_temperature)
+        return CropEstimates(
+            ages=ages.expected_age(self.axis, distributions),
+            intervals=ages.age_interval(self.axis, distributions, self._interval_mass),
+            age_distributions=distributions,
+            male_probabilities=1.0 / (1.0 + np.exp(-gender_logits / calibration.gender_temperature)),
+        )
+
+    def predict(self, images: Sequence[FaceCrops]) -> Iterator[list[FacePrediction]]:
+        """Run the network once over the faces of several images, and yield the predictions of each image."""
+        estimates = self(np.concatenate([faces.crops for faces in images]))
+        rows = iter(range(len(estimates)))
+        for faces in images:
+            yield [
+                self._prediction(estimates, next(rows), faces.crops[number], face, faces.detector)
+                for number, face in enumerate(faces.detections)
+            ]
+
+    def _prediction(
+        self, estimates: CropEstimates, row: int, crop: np.ndarray, face: Detection, detector: str | None
+    ) -> FacePrediction:
+        low, high = estimates.intervals[row]
+        male = estimates.male_probabilities[row]
+        is_male = bool(male > 0.5)
+        return FacePrediction(
+            age=float(estimates.ages[row]),
+            age_interval=(float(low), float(high)),
+            interval_coverage=self.coverage,
+            age_distribution=estimates.age_distributions[row],
+            age_axis=self.axis,
+            gender=GENDERS[is_male],
+            gender_probability=float(male if is_male else 1.0 - male),
+            box=face.box,
+            landmarks=face.landmarks,
+            detector=detector,
+            detection_score=None if detector is None else face.score,
+            warnings=face_quality(crop, face.box, face.landmarks).warnings,
+        )
+
+
+def _interval_mass(calibration: Calibration, coverage: float) -> float | Sequence[float]:
+    """Return the central mass of the age distribution that had this coverage on validation data."""
+    for text, mass in calibration.interval_mass.items():
+        if abs(float(text) - coverage) < 1e-9:
+            return mass
+    raise ValueError(
+        "`interval_coverage` must be one that the model was calibrated for: "
+        f"{', '.join(calibration.interval_mass)}. Received: {coverage}."
+    )

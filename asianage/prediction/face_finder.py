@@ -1,0 +1,115 @@
+"""An image as a caller gives it -> its faces, as the network takes them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from asianage.faces.crops import FaceCrops, cut_face_crops, whole_image_crop
+from asianage.faces.detection import Detection, FaceDetector, as_detections, filter_detections, select_detector
+from asianage.faces.images import Channels, ImageSource, detached, is_single_image, load_image
+
+Faces: TypeAlias = Sequence[Detection] | Sequence[Sequence[float]] | np.ndarray
+"""Faces of one image: detections, or boxes (x_min, y_min, x_max, y_max) in pixels."""
+
+CHUNK = 256
+"""Images of one face each that are in memory at once."""
+
+
+class FaceFinder:
+    """Reads images, finds faces and cuts their crops; safe to call from several threads.
+
+    The arguments are those of `asianage.AgeGenderEstimator`, and `size` is the side of the crops in pixels.
+    """
+
+    def __init__(
+        self,
+        detector: str | os.PathLike[str] | FaceDetector | None,
+        size: int,
+        *,
+        max_pixels: int,
+        channels: Channels,
+        score_threshold: float | None,
+        min_face_size: float | None,
+        max_faces: int | None,
+    ) -> None:
+        if score_threshold is not None and not 0.0 <= score_threshold <= 1.0:
+            raise ValueError(f"`score_threshold` must lie in [0, 1]. Received: {score_threshold}.")
+        if max_faces is not None and max_faces < 1:
+            raise ValueError(f"`max_faces` must be None, or 1 or more. Received: {max_faces}.")
+        if channels not in ("rgb", "bgr"):
+            raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
+        self.size = size
+        self._named_detector = detector
+        self._detector: FaceDetector | None = None
+        self._lock = threading.Lock()
+        self._max_pixels = max_pixels
+        self._channels = channels
+        self._conditions: dict[str, Any] = {
+            "score_threshold": score_threshold,
+            "min_face_size": min_face_size,
+            "max_faces": max_faces,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what cannot be sent to another process: the detector is loaded anew there."""
+        return {**vars(self), "_detector": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    def load_detector(self) -> FaceDetector | None:
+        """Return the detector, loaded at the first call; None if every image is one face."""
+        with self._lock:
+            if self._detector is None and self._named_detector is not None:
+                threshold = self._conditions["score_threshold"]
+                self._detector = select_detector(self._named_detector, score_threshold=threshold)
+            return self._detector
+
+    def detached(self, image: ImageSource) -> ImageSource:
+        """Return an image as something that its source can neither change nor close."""
+        return detached(image, max_pixels=self._max_pixels)
+
+    def load(self, image: ImageSource) -> np.ndarray:
+        """Read an image: uint8 (height, width, 3), RGB."""
+        return load_image(image, max_pixels=self._max_pixels, channels=self._channels)
+
+    def cut(self, image: ImageSource, faces: Faces | None = None) -> FaceCrops:
+        """Return the crops of the faces that are found, or of the given ones."""
+        pixels = self.load(image)
+        if faces is not None:
+            return cut_face_crops(pixels, as_detections(faces), self.size, detector=None)
+        detector = self.load_detector()
+        if detector is None:
+            return whole_image_crop(pixels, self.size)
+        found = filter_detections(detector.detect(pixels), **self._conditions)
+        return cut_face_crops(pixels, found, self.size, detector=detector.name)
+
+    def cut_whole(self, image: ImageSource) -> FaceCrops:
+        """Return the whole image as the crop of one face."""
+        return whole_image_crop(self.load(image), self.size)
+
+    def whole_crops(self, images: np.ndarray | Iterable[ImageSource]) -> Iterator[np.ndarray]:
+        """Yield crops of images that are one face each, as batches uint8 (n, size, size, 3); at least one batch."""
+        if (
+            isinstance(images, np.ndarray)
+            and images.dtype == np.uint8
+            and images.shape[1:] == (self.size, self.size, 3)
+        ):
+            yield images if self._channels == "rgb" else np.ascontiguousarray(images[..., ::-1])
+            return
+        yield FaceCrops.none(self.size).crops
+        for chunk in chunks(images):
+            yield np.concatenate([self.cut_whole(image).crops for image in chunk])
+
+
+def chunks(images: Any) -> Iterator[list[ImageSource]]:
+    """Yield images in lists that fit into memory."""
+    iterator = iter([images] if is_single_image(images) else images)
+    while chunk := list(itertools.islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from asianage.faces.crops import cut_face_crops
+from asianage.faces.detection import Detection
+from asianage.models.ages import age_interval, expected_age, softmax
+from asianage.models.folder import BUNDLED, NETWORK, open_model_folder
+from asianage.models.litert import LiteRTNetwork
+from asianage.prediction.estimates import CropEstimates, CropEstimator
+from tests.prediction.fakes import noise
+
+OPTIONS = {"interval_coverage": 0.8, "mirror": False, "num_threads": 1}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return open_model_folder(BUNDLED / "compact")
+
+
+@pytest.fixture(scope="module")
+def crops(model):
+    return np.stack([noise(seed, model.config.image_size, model.config.image_size) for seed in range(3)])
+
+
+def test_estimates_are_the_decoded_logits_of_the_network(model, crops):
+    config = model.config
+    network = LiteRTNetwork(
+        model.read(NETWORK), source="", image_size=config.image_size, num_ages=config.axis.num_ages, num_threads=1
+    )
+    age_logits, gender_logits = network(crops)
+    estimates = CropEstimator(model, **OPTIONS)(crops)
+    distributions = softmax(age_logits, config.calibration.age_temperature)
+    np.testing.assert_array_equal(estimates.age_distributions, distributions)
+    np.testing.assert_array_equal(estimates.ages, expected_age(config.axis, distributions))
+    mass = config.calibration.interval_mass["0.8"]
+    np.testing.assert_array_equal(estimates.intervals, age_interval(config.axis, distributions, mass))
+    odds = np.exp(gender_logits / config.calibration.gender_temperature)
+    np.testing.assert_allclose(estimates.male_probabilities, odds / (1 + odds), rtol=1e-5)
+    for name in CropEstimates.__slots__:
+        assert getattr(estimates, name).dtype == np.float32
+
+
+def test_the_mirror_image_is_averaged_in_the_logits(model, crops):
+    mirrored = CropEstimator(model, **{**OPTIONS, "mirror": True})
+    both = mirrored(np.concatenate([crops, crops[:, :, ::-1]]))
+    np.testing.assert_allclose(both.ages[:3], both.ages[3:], atol=1e-3)
+    assert not np.allclose(both.ages[:3], CropEstimator(model, **OPTIONS)(crops).ages, atol=1e-3)
+
+
+def test_batches_are_joined_in_order(model, crops):
+    estimator = CropEstimator(model, **OPTIONS)
+    whole = estimator(crops)
+    joined = CropEstimates.concatenated([estimator(crops[:0]), estimator(crops[:1]), estimator(crops[1:])])
+    assert len(joined) == 3
+    for name in CropEstimates.__slots__:
+        np.testing.assert_allclose(getattr(joined, name), getattr(whole, name), rtol=1e-5)
+
+
+def test_faces_of_several_images_get_their_own_estimates(model):
+    estimator = CropEstimator(model, **OPTIONS)
+    boxes = [[], [(0, 0, 40, 40), (10, 10, 60, 60)], [(5, 5, 50, 50)]]
+    images = [
+        cut_face_crops(noise(seed), [Detection(box) for box in found], model.config.image_size, detector="fake")
+        for seed, found in enumerate(boxes)
+    ]
+    predictions = list(estimator.predict(images))
+    assert [[face.box for face in faces] for faces in predictions] == boxes
+    for image, faces in zip(images, predictions, strict=True):
+        assert [face.age for face in faces] == pytest.approx(estimator(image.crops).ages.tolist(), rel=1e-6)
+        assert all(face.interval_coverage == 0.8 for face in faces)
+
+
+def test_a_dark_face_carries_a_warning(model):
+    dark = cut_face_crops(noise(1) // 16, [Detection((0, 0, 64, 64))], model.config.image_size, detector=None)
+    assert "dark" in next(CropEstimator(model, **OPTIONS).predict([dark]))[0].warnings
+
+
+def test_another_process_loads_the_network_from_the_same_folder(model, crops):
+    estimator = CropEstimator(model, **{**OPTIONS, "mirror": True})
+    content = pickle.dumps(estimator)
+    assert len(content) < 100_000
+    again = pickle.loads(content)
+    assert (again.mirror, again.coverage) == (True, 0.8)
+    np.testing.assert_array_equal(again(crops).ages, estimator(crops).ages)
+
+
+def test_a_coverage_that_was_not_calibrated_is_refused(model):
+    with pytest.raises(ValueError, match=r"`interval_coverage` must be .* 0\.5, 0\.8.* Received: 0\.7"):
+        CropEstimator(model, **{**OPTIONS, "interval_coverage": 0.7})

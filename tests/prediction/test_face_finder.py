@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from asianage.faces.detection import Detection
+from asianage.prediction.face_finder import CHUNK, FaceFinder, chunks
+from tests.prediction.fakes import FakeDetector, noise
+
+OPTIONS = {
+    "max_pixels": 10_000_000,
+    "channels": "rgb",
+    "score_threshold": None,
+    "min_face_size": None,
+    "max_faces": None,
+}
+FACES = [Detection((0, 0, 20, 20), None, 0.5), Detection((0, 0, 40, 40), None, 0.9)]
+
+
+def finder(detector, size=32, **changes):
+    return FaceFinder(detector, size, **{**OPTIONS, **changes})
+
+
+def test_a_detector_of_a_caller_gets_the_whole_photo_once():
+    detector = FakeDetector(FACES)
+    crops = finder(detector).cut(noise(1, 3000, 2000))
+    assert detector.seen == [(3000, 2000, 3)]
+    assert crops.crops.shape == (2, 32, 32, 3)
+    assert crops.detections == FACES[::-1]
+    assert crops.detector == "fake"
+
+
+def test_conditions_hold_for_what_is_detected_and_not_for_what_is_given():
+    strict = finder(FakeDetector(FACES), score_threshold=0.8, min_face_size=30, max_faces=1)
+    assert strict.cut(noise(1)).detections == FACES[1:]
+    assert strict.cut(noise(1), FACES).detections == FACES
+    assert strict.cut(noise(1), [face.box for face in FACES]).detector is None
+
+
+def test_without_a_detector_the_whole_image_is_the_face():
+    crops = finder(None).cut(noise(1))
+    assert crops.detections == [Detection((0, 0, 64, 64))]
+    assert finder(None).load_detector() is None
+    np.testing.assert_array_equal(crops.crops, finder(FakeDetector([])).cut_whole(noise(1)).crops)
+
+
+def test_the_score_threshold_reaches_a_detector_that_is_loaded_by_name(monkeypatch):
+    loaded = []
+
+    def select(name, *, score_threshold):
+        loaded.append((name, score_threshold))
+        return FakeDetector([])
+
+    monkeypatch.setattr("asianage.prediction.face_finder.select_detector", select)
+    named = finder("yunet", score_threshold=0.3)
+    assert named.load_detector() is named.load_detector()
+    assert loaded == [("yunet", 0.3)]
+
+
+def test_in_another_process_the_detector_is_loaded_anew():
+    first = finder(FakeDetector(FACES), max_faces=1)
+    first.cut(noise(1))
+    again = pickle.loads(pickle.dumps(first))
+    assert again.cut(noise(1)).detections == FACES[1:]
+    assert again.load_detector().seen != []
+
+
+def test_crops_come_in_batches_of_the_size_that_the_network_takes():
+    exact = np.stack([noise(seed, 32, 32) for seed in range(3)])
+    (batch,) = finder(None).whole_crops(exact)
+    assert batch is exact
+    (batch,) = finder(None, channels="bgr").whole_crops(exact)
+    np.testing.assert_array_equal(batch, exact[..., ::-1])
+    batches = list(finder(None).whole_crops(noise(1) for _ in range(CHUNK + 1)))
+    assert [len(batch) for batch in batches] == [0, CHUNK, 1]
+    assert batches[1].shape[1:] == (32, 32, 3)
+    assert [len(batch) for batch in finder(None).whole_crops([])] == [0]
+
+
+def test_one_image_is_a_chunk():
+    image = noise(1)
+    (chunk,) = chunks(image)
+    assert len(chunk) == 1
+    assert chunk[0] is image
+
+
+@pytest.mark.parametrize("changes", [{"score_threshold": 1.5}, {"max_faces": -1}, {"channels": "RGB"}])
+def test_options_out_of_range_are_refused(changes):
+    with pytest.raises(ValueError, match=f"`{next(iter(changes))}` must"):
+        finder(None, **changes)
