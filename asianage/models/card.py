@@ -231,7 +231,7 @@ def _details(config: ModelConfig) -> str:
         ("architecture", config.architecture),
         ("input", f"{config.image_size} x {config.image_size} RGB, aligned by {config.alignment}"),
         ("parameters", config.provenance.get("parameters")),
-        ("precision of model.tflite", config.provenance.get("precision")),
+        ("quantization of model.tflite", config.provenance.get("quantization") or config.provenance.get("precision")),
         ("recipe", recipe.get("name")),
         ("epochs", recipe.get("epochs")),
         ("seed", recipe.get("seed")),

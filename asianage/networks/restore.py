@@ -1,14 +1,14 @@
 """Model folder -> Keras network, to go on training from or to export.
 
 config.json and the weights file may come from anyone. So the arguments of the network are checked before anything of
-their size is allocated, and the weights file must hold exactly the arrays of that network: `keras.Model.load_weights`
-alone would follow links into other files and take what fits.
+their size is allocated. The weights file must hold exactly the arrays of that network: `keras.Model.load_weights` alone
+would follow links into other files and take what fits.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ import keras
 import numpy as np
 
 from asianage.errors import ModelFormatError
-from asianage.models import folder as model_folder
 from asianage.models.config import ModelConfig
-from asianage.models.folder import ModelFolder
+from asianage.models.folder import WEIGHTS, ModelFolder
 from asianage.networks.registry import ARCHITECTURES, build_network
 
 MAX_TEXT = 40
@@ -41,12 +40,12 @@ def restore_network(model: ModelFolder) -> keras.Model:
     Raises:
         ModelFormatError: config.json describes no network of this package, or the weights are not exactly its weights.
     """
-    content = model.read(model_folder.WEIGHTS)
+    content = model.read(WEIGHTS)
     network = build_from_config(model.config)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, model_folder.WEIGHTS)
-        path.write_bytes(content)
-        load_weights(network, path)
+    try:
+        load_weights(network, content)
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise ModelFormatError(f"{model.path / WEIGHTS} does not fit its config.json: {error}") from error
     return network
 
 
@@ -59,48 +58,47 @@ def build_from_config(config: ModelConfig) -> keras.Model:
     if config.architecture not in ARCHITECTURES:
         raise ModelFormatError(
             f"config.json: the architecture {config.architecture[:100]!r} is not one of "
-            f"{', '.join(sorted(ARCHITECTURES))}. "
-            "Run: pip install --upgrade asianage"
+            f"{', '.join(sorted(ARCHITECTURES))}. Run: pip install --upgrade asianage"
         )
     _check_arguments(config.network)
     try:
         return build_network(
             config.architecture,
             image_size=config.image_size,
-            num_ages=config.max_age - config.min_age + 1,
+            num_ages=config.axis.num_ages,
             min_age=config.min_age,
-            **dict(config.network),
+            **config.network,
         )
     except (TypeError, ValueError) as error:
         raise ModelFormatError(f"config.json: the network cannot be built: {error}") from error
 
 
-def load_weights(network: keras.Model, path: Path) -> None:
+def load_weights(network: keras.Model, content: bytes) -> None:
     """Load a weights file that must hold exactly the arrays of a network, as float32 or float16.
 
     Raises:
-        ModelFormatError: The file is not HDF5, or holds more, less or something else.
+        OSError: The file is not HDF5. Damage inside it may raise KeyError, RuntimeError or TypeError as well.
+        ValueError: The file holds more, less or something else.
     """
-    expected = _arrays_of(network)
-    size = sum(4 * int(np.prod(shape)) for shape in expected.values())
-    try:
-        if path.stat().st_size > size + _OVERHEAD_BYTES:
-            raise ModelFormatError(f"{path} is larger than the weights of this network can be.")
-        with h5py.File(path, "r") as file:
-            found = dict(_arrays_in(file, path))
-            _compare(found, expected, path)
-            for name in found:
-                if not np.isfinite(file[name][()]).all():
-                    raise ModelFormatError(f"{path}: {name} holds values that are not finite.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, WEIGHTS)
+        network.save_weights(path)
+        with h5py.File(path) as file:
+            expected = {name: item.shape for name, item in _arrays_in(file)}
+        if len(content) > sum(4 * int(np.prod(shape)) for shape in expected.values()) + _OVERHEAD_BYTES:
+            raise ValueError("it is larger than the weights of this network can be.")
+        path.write_bytes(content)
+        with h5py.File(path) as file:
+            found = dict(_arrays_in(file))
+            _compare(found, expected)
+            for name, item in found.items():
+                if not np.isfinite(item[()]).all():
+                    raise ValueError(f"{name} holds values that are not finite.")
         network.load_weights(path)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(f"{path} cannot be read as weights of this network: {error}") from error
 
 
 def _check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Refuse what could make a network of any size; whether an argument exists is for the network to say."""
+    """Refuse what could make a network of any size; the network itself refuses arguments that it does not take."""
     reserved = sorted(set(arguments) & {"architecture", "image_size", "num_ages", "min_age"})
     if reserved:
         raise ModelFormatError(f"config.json: `network` must not hold {', '.join(reserved)}.")
@@ -125,46 +123,32 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _arrays_of(network: keras.Model) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of the arrays in a weights file of a network."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "expected.weights.h5")
-        network.save_weights(path)
-        with h5py.File(path, "r") as file:
-            return {name: item.shape for name, item in _arrays_in(file, path)}
-
-
-def _arrays_in(group: h5py.Group, path: Path, prefix: str = "", depth: int = 0) -> list[tuple[str, h5py.Dataset]]:
-    """Return the arrays under a group; links, and data that lie in other files, are refused."""
+def _arrays_in(group: h5py.Group, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield the arrays under a group; links, and data that lie in other files, are refused."""
     if depth > 8 or len(group) > 2000:
-        raise ModelFormatError(f"{path} is nested or branched as no weights file is.")
-    arrays: list[tuple[str, h5py.Dataset]] = []
+        raise ValueError("it is nested or branched as no weights file is.")
     for key in group:
         name = f"{prefix}{key}"
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            raise ModelFormatError(f"{path}: {name} is a link. Fetch the model again.")
+            raise ValueError(f"{name} is a link. Fetch the model again.")
         item = group[key]
         if isinstance(item, h5py.Group):
-            arrays.extend(_arrays_in(item, path, f"{name}/", depth + 1))
-        elif isinstance(item, h5py.Dataset):
-            if item.is_virtual or item.external:
-                raise ModelFormatError(f"{path}: the data of {name} lie in another file. Fetch the model again.")
-            arrays.append((name, item))
+            yield from _arrays_in(item, f"{name}/", depth + 1)
+        elif not isinstance(item, h5py.Dataset):
+            raise ValueError(f"{name} is neither a group nor an array.")
+        elif item.is_virtual or item.external:
+            raise ValueError(f"the data of {name} lie in another file. Fetch the model again.")
         else:
-            raise ModelFormatError(f"{path}: {name} is neither a group nor an array.")
-    return arrays
+            yield name, item
 
 
-def _compare(found: Mapping[str, h5py.Dataset], expected: Mapping[str, tuple[int, ...]], path: Path) -> None:
+def _compare(found: Mapping[str, h5py.Dataset], expected: Mapping[str, tuple[int, ...]]) -> None:
     missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or extra:
-        raise ModelFormatError(
-            f"{path} does not belong to the network that config.json describes: "
-            f"{len(missing)} arrays are missing {missing[:3]}, {len(extra)} are too many {extra[:3]}."
-        )
+        raise ValueError(f"{len(missing)} arrays are missing {missing[:3]}, {len(extra)} are too many {extra[:3]}.")
     for name, shape in expected.items():
         item = found[name]
         if item.shape != shape or item.dtype not in (np.float32, np.float16):
-            raise ModelFormatError(
-                f"{path}: {name} must be float32 or float16 of shape {shape}. Received: {item.dtype}, {item.shape}."
+            raise ValueError(
+                f"{name} must be float32 or float16 of shape {shape}. Received: {item.dtype}, {item.shape}."
             )

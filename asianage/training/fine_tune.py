@@ -27,7 +27,7 @@ from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.augmentation import Augmentation
 from asianage.training.export.calibration import MIN_FACES
-from asianage.training.export.litert import check_precision
+from asianage.training.export.litert import check_quantization
 from asianage.training.export.model_folder import write_model
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.fitting import PROGRESS, check_run, fit, keep_inputs, load_best
@@ -97,7 +97,7 @@ def fine_tune(
     output = Path(output)
     start = open_model(model)
     recipe = _recipe(start, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    check_precision(precision)
+    check_quantization(precision)
     records = _prepare(data, output, progress)
     learning = sum(record.split == "train" for record in records)
     recipe = recipe.changed(batch_size=int(np.clip(learning // 8, 1, BATCH)))
@@ -129,7 +129,7 @@ def fine_tune(
         splits,
         output / "model",
         name=name or f"{start.config.name}-fine-tuned",
-        precision=precision,
+        quantization=precision,
         provenance={**ancestry(start), "held_out": scores},
         calibration=_kept_calibration(start, cache, splits["val"]),
         gender_temperature=start.config.calibration.gender_temperature,

@@ -23,7 +23,7 @@ from asianage.networks.pretrained import load_pretrained
 from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.calibration import MIN_FACES
-from asianage.training.export.litert import check_precision
+from asianage.training.export.litert import check_quantization
 from asianage.training.export.model_folder import add_metrics, write_model
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.distillation import Teaching, ask_teachers
@@ -80,7 +80,7 @@ def train_network(
     tasks = recipe_tasks(recipe)
     _require_classes(records, tasks)
     _require_calibration(records, tasks)
-    check_precision(precision)
+    check_quantization(precision)
     start = None if initial is None else open_model(initial)
     masters = [open_model(teacher) for teacher in teachers]
     keep_inputs(
@@ -111,7 +111,7 @@ def train_network(
         splits,
         output / "model",
         name=name or recipe.name,
-        precision=precision,
+        quantization=precision,
         provenance=ancestry(start, masters),
     )
     return measure(model, records, output, tasks, measured_on, detector, progress)

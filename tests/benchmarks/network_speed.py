@@ -41,9 +41,9 @@ def mobilenet(folder: Path) -> dict[str, Path]:
     network = keras.applications.MobileNetV3Small((96, 96, 3), weights=None, classes=102)
     samples = np.random.default_rng(0).integers(0, 256, (50, 96, 96, 3), dtype=np.uint8)
     paths = {}
-    for precision in ("float32", "int8"):
-        path = paths[f"MobileNetV3-Small 96 px {precision}"] = folder / f"{precision}.tflite"
-        path.write_bytes(to_tflite(network, precision=precision, samples=samples))
+    for quantization in ("float32", "int8"):
+        path = paths[f"MobileNetV3-Small 96 px {quantization}"] = folder / f"{quantization}.tflite"
+        path.write_bytes(to_tflite(network, quantization=quantization, samples=samples))
     return paths
 
 

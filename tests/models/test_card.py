@@ -15,7 +15,7 @@ CONFIG = ModelConfig(
     image_size=96,
     provenance={
         "recipe": {"name": "compact", "epochs": 36, "seed": 0},
-        "precision": "int8",
+        "quantization": "int8",
         "parameters": 3_406_102,
         "faces": {"train": {"afad": 7008, "aaf": 9324}, "val": {"afad": 750}},
         "commit": "a" * 40,

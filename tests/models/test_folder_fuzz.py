@@ -240,7 +240,10 @@ def tiny_int8_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = residual_network(image_size=32, **arguments)
     network.save_weights(folder / WEIGHTS)
     samples = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    files = {NETWORK: to_tflite(network, precision="int8", samples=samples), WEIGHTS: (folder / WEIGHTS).read_bytes()}
+    files = {
+        NETWORK: to_tflite(network, quantization="int8", samples=samples),
+        WEIGHTS: (folder / WEIGHTS).read_bytes(),
+    }
     config = ModelConfig(name="tiny", architecture="residual", image_size=32, network=arguments)
     return write_model_folder(folder / "model", config, files, card="# Tiny\n").path
 

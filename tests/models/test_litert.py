@@ -51,7 +51,7 @@ def float_path(keras_network, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def int8_path(keras_network, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("int8") / "model.tflite"
-    path.write_bytes(to_tflite(keras_network, precision="int8", samples=crops(64, seed=9)))
+    path.write_bytes(to_tflite(keras_network, quantization="int8", samples=crops(64, seed=9)))
     return path
 
 

@@ -26,9 +26,9 @@ def exported() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     from asianage.models.litert import LiteRTNetwork
     from asianage.training.export.litert import to_tflite
 
-    def run(network, crops: np.ndarray, precision: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-        content = to_tflite(network, precision=precision, samples=crops)
+    def run(network, crops: np.ndarray, quantization: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+        content = to_tflite(network, quantization=quantization, samples=crops)
         num_ages = network.output["age_logits"].shape[1]
-        return LiteRTNetwork(content, source=precision, image_size=crops.shape[1], num_ages=num_ages)(crops)
+        return LiteRTNetwork(content, source=quantization, image_size=crops.shape[1], num_ages=num_ages)(crops)
 
     return run

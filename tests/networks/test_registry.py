@@ -8,11 +8,8 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.errors import ModelFormatError
-from asianage.models.config import ModelConfig
 from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
 from asianage.networks.registry import ARCHITECTURES, build_network, head_of, tasks_of
-from asianage.networks.restore import build_from_config
 
 SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
@@ -30,11 +27,18 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("architecture", OPTIONS)
-def test_every_architecture_goes_from_crops_to_the_same_outputs(architecture):
-    network = build_network(architecture, image_size=32, num_ages=26, min_age=15, **OPTIONS[architecture])
+def test_every_architecture_goes_from_crops_to_the_same_outputs_and_learns_what_is_told_of_it(architecture):
+    arguments = OPTIONS[architecture]
+    network = build_network(architecture, image_size=32, num_ages=26, min_age=15, **arguments)
     assert tuple(network.input.shape) == (None, 32, 32, 3)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.output.items()}
     assert shapes == {"age_logits": (None, 26), "gender_logit": (None, 1)}
+    # What is told without a network is true of the network.
+    tasks = tasks_of(architecture, arguments)
+    assert learned_tasks(network) == tasks
+    if architecture != "gender_routing":
+        raw = {"age": RAW_OUTPUTS[head_of(architecture, arguments)], "gender": "gender_logit"}
+        assert set(training_network(network).output) == {raw[task] for task in tasks}
 
 
 def test_every_architecture_is_tested():
@@ -55,17 +59,6 @@ def test_every_architecture_is_tested():
 )
 def test_tasks_and_head_are_known_without_a_network(architecture, arguments, tasks, head):
     assert (tasks_of(architecture, arguments), head_of(architecture, arguments)) == (tasks, head)
-
-
-@pytest.mark.parametrize("architecture", OPTIONS)
-def test_tasks_and_head_are_those_of_the_network(architecture):
-    arguments = OPTIONS[architecture]
-    network = build_network(architecture, image_size=32, num_ages=26, **arguments)
-    tasks = tasks_of(architecture, arguments)
-    assert learned_tasks(network) == tasks
-    if architecture != "gender_routing":
-        raw = {"age": RAW_OUTPUTS[head_of(architecture, arguments)], "gender": "gender_logit"}
-        assert set(training_network(network).output) == {raw[task] for task in tasks}
 
 
 def test_tasks_and_heads_that_no_network_has_are_refused():
@@ -89,13 +82,6 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones():
         ValueError, match=r"'resnet'.*residual, dlib_resnet, mobilenet, simple_cnn, vggface, gender_routing"
     ):
         build_network("resnet", image_size=96, num_ages=101)
-
-
-@pytest.mark.parametrize("network", [{"widths": "4"}, {"blocks": "1"}, {"widths": ["4"]}])
-def test_widths_and_depths_of_a_config_must_be_numbers(network):
-    config = ModelConfig(name="m", architecture="residual", image_size=32, network=network)
-    with pytest.raises(ModelFormatError, match=r"`network\.(widths|blocks)` cannot be used"):
-        build_from_config(config)
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones():

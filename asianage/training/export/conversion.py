@@ -1,45 +1,36 @@
-"""A model folder -> files for other programs, each compared with the network that it was made from."""
+"""Model folder -> a file for other programs, compared with the network that it was made from."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
+from PIL import Image
 
 from asianage.faces.crops import whole_image_crop
 from asianage.faces.images import ImageSource, load_image
-from asianage.models import folder as model_folder
-from asianage.models.ages import expected_age, softmax
-from asianage.models.folder import ModelFolder
+from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.folder import NETWORK, ModelFolder
 from asianage.models.litert import LiteRTNetwork
 from asianage.networks.restore import restore_network
-from asianage.training.export.litert import quiet, to_tflite
+from asianage.training.export.litert import to_tflite, without_converter_output
 
 Logits: TypeAlias = "tuple[np.ndarray, np.ndarray]"
 
-FORMATS = {
-    "keras": ".keras",
-    "saved_model": "",
-    "onnx": ".onnx",
-    "tflite": ".tflite",
-    "int8": "-int8.tflite",
-}
-"""Names of the formats, and how their files end; `saved_model` is a folder."""
-
 CHECK_CROPS = 64
-"""Synthetic crops that the exported file is compared on."""
+"""Synthetic crops on which the file is compared with the network."""
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedFile:
-    """An exported file, and how far it says something else than the Keras network.
+class ConvertedModel:
+    """A converted model, and how far its outputs are from those of the Keras network.
 
     Attributes:
         path: The file, or the folder of a SavedModel.
@@ -54,76 +45,94 @@ class ExportedFile:
     gender_difference: float
 
 
-def export_model(
+def convert_model(
     model: ModelFolder,
-    form: str,
+    to: str,
     target: str | os.PathLike[str] | None = None,
     *,
     samples: Sequence[ImageSource] | None = None,
-) -> ExportedFile:
-    """Write a model in another format, in one step, and compare what it says with the Keras network.
+) -> ConvertedModel:
+    """Write a model in another format, whole or not at all, and compare it with the Keras network.
 
     Every format takes float32 or, with int8, uint8 (batch, size, size, 3), RGB in [0, 255], and gives ``age_logits``
     (batch, ages) and ``gender_logit`` (batch, 1); the calibration stays in config.json.
 
     Args:
         model: A model folder with weights.
-        form: "keras", "saved_model", "onnx", "tflite" (float32) or "int8".
+        to: "keras", "saved_model", "onnx", "tflite" (float32) or "int8".
         target: Where to write; None takes the model's name in the current folder.
-        samples: Pictures of one face each that set the ranges of int8. Without them the network of the model folder
-            is taken if it is int8 already.
+        samples: Pictures of one face each that set the ranges of int8. Without them int8 takes the network of the
+            model folder, which must be int8 already.
 
     Raises:
         FileExistsError: There is something at `target`.
         ModelFormatError: A file of the model is missing or altered.
         ValueError: Unknown format, or int8 without samples from a model that is not int8.
     """
-    if form not in FORMATS:
-        raise ValueError(f"`form` must be one of {', '.join(FORMATS)}. Received: {form!r}.")
-    path = Path(target) if target is not None else Path(model.config.name + FORMATS[form])
+    if to not in FORMATS:
+        raise ValueError(f"`to` must be one of {', '.join(FORMATS)}. Received: {to!r}.")
+    suffix, write, run = FORMATS[to]
+    path = Path(target) if target is not None else Path(model.config.name + suffix)
     if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} exists. Choose another file, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     network = restore_network(model)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".asianage-export-") as folder:
         # Keras goes by the ending, also of the temporary name.
-        partial = Path(folder, f"network{FORMATS[form] or '-folder'}")
-        if form == "int8":
+        partial = Path(folder, f"network{suffix or '-folder'}")
+        if to == "int8":
             partial.write_bytes(_int8(model, network, samples))
         else:
-            _WRITERS[form](network, partial)
-        result = _compare(model, network, form, partial, path)
+            write(network, partial)
+        crops = _check_crops(model.config.image_size)
+        outputs = network.predict_on_batch(crops.astype(np.float32))
+        distances = _distances(model.config.axis, _plain(outputs), run(partial, crops, model.config.axis.num_ages))
         shutil.move(partial, path)
-    return result
+    return ConvertedModel(path, *distances)
 
 
 def _int8(model: ModelFolder, network: keras.Model, samples: Sequence[ImageSource] | None) -> bytes:
-    if samples is not None:
-        if not samples:
-            raise ValueError("`samples` must hold a few hundred pictures of one face each. Received none.")
+    if samples:
         size = model.config.image_size
         crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
-        return to_tflite(network, precision="int8", samples=crops)
-    if model.config.provenance.get("precision") == "int8":
-        return model.read(model_folder.NETWORK)
-    raise ValueError(
-        f"{model.path} is not quantized, and int8 needs `samples`: a few hundred pictures of one face each."
-    )
+        return to_tflite(network, quantization="int8", samples=crops)
+    provenance = model.config.provenance
+    # Models of the first version have it as their precision.
+    if samples is None and "int8" in (provenance.get("quantization"), provenance.get("precision")):
+        return model.read(NETWORK)
+    raise ValueError(f"int8 needs `samples`: a few hundred pictures of one face each. Received: {samples}.")
 
 
-def _write_keras(network: keras.Model, path: Path) -> None:
-    network.save(path)
+def _check_crops(size: int) -> np.ndarray:
+    """Return uint8 (n, size, size, 3): noise of every coarseness, which reaches all parts of the network."""
+    random = np.random.default_rng(0)
+    cells = (2 + number % 16 for number in range(CHECK_CROPS))
+    noise = (Image.fromarray(random.integers(0, 256, (count, count, 3), dtype=np.uint8)) for count in cells)
+    return np.stack([np.asarray(image.resize((size, size), Image.Resampling.BICUBIC)) for image in noise])
+
+
+def _distances(axis: AgeAxis, *logits: Logits) -> tuple[float, float, float]:
+    """Return the largest differences of an age's probability, of the expected age and of the probability of "male"."""
+    ages = [softmax(age_logits) for age_logits, _ in logits]
+    males = [1.0 / (1.0 + np.exp(-gender_logits)) for _, gender_logits in logits]
+    years = [expected_age(axis, distribution) for distribution in ages]
+    probability, age, gender = (float(np.abs(np.subtract(*pair)).max()) for pair in (ages, years, males))
+    return probability, age, gender
+
+
+def _plain(outputs: Mapping[str, Any]) -> Logits:
+    return np.asarray(outputs["age_logits"]), np.asarray(outputs["gender_logit"])[:, 0]
 
 
 def _write_saved_model(network: keras.Model, path: Path) -> None:
-    with quiet():
+    with without_converter_output():
         network.export(path, verbose=False)
 
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
     # Keras takes the shapes from a call.
     network(np.zeros((1, *network.input_shape[1:]), dtype=np.float32))
-    with quiet():
+    with without_converter_output():
         network.export(path, format="onnx", verbose=False)
 
 
@@ -131,79 +140,40 @@ def _write_tflite(network: keras.Model, path: Path) -> None:
     path.write_bytes(to_tflite(network))
 
 
-_WRITERS: dict[str, Callable[[keras.Model, Path], None]] = {
-    "keras": _write_keras,
-    "saved_model": _write_saved_model,
-    "onnx": _write_onnx,
-    "tflite": _write_tflite,
-}
+def _run_keras(path: Path, crops: np.ndarray, num_ages: int) -> Logits:
+    return _plain(keras.models.load_model(path).predict_on_batch(crops.astype(np.float32)))
 
 
-def _compare(model: ModelFolder, network: keras.Model, form: str, written: Path, path: Path) -> ExportedFile:
-    crops = _check_crops(model.config.image_size)
-    axis = model.config.axis
-    expected = network.predict_on_batch(crops.astype(np.float32))
-    ages, genders = _READERS[form](model, written, crops)
-    distributions = softmax(ages), softmax(np.asarray(expected["age_logits"]))
-    male = _sigmoid(genders), _sigmoid(np.asarray(expected["gender_logit"])[:, 0])
-    return ExportedFile(
-        path=path,
-        probability_difference=float(np.abs(distributions[0] - distributions[1]).max()),
-        age_difference=float(np.abs(np.subtract(*(expected_age(axis, d) for d in distributions))).max()),
-        gender_difference=float(np.abs(male[0] - male[1]).max()),
-    )
+def _run_saved_model(path: Path, crops: np.ndarray, num_ages: int) -> Logits:
+    return _plain(keras.layers.TFSMLayer(path, call_endpoint="serve")(crops.astype(np.float32)))
 
 
-def _check_crops(size: int) -> np.ndarray:
-    """Return uint8 (n, size, size, 3): noise of every coarseness, which reaches all parts of the network."""
-    import cv2
-
-    random = np.random.default_rng(0)
-    crops = []
-    for number in range(CHECK_CROPS):
-        cells = 2 + number % 16
-        noise = random.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-        crops.append(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC))
-    return np.stack(crops)
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-logits))
-
-
-def _read_keras(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
-    outputs = keras.models.load_model(path).predict_on_batch(crops.astype(np.float32))
-    return np.asarray(outputs["age_logits"]), np.asarray(outputs["gender_logit"])[:, 0]
-
-
-def _read_saved_model(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
-    outputs = keras.layers.TFSMLayer(path, call_endpoint="serve")(crops.astype(np.float32))
-    return np.asarray(outputs["age_logits"]), np.asarray(outputs["gender_logit"])[:, 0]
-
-
-def _read_onnx(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
+def _run_onnx(path: Path, crops: np.ndarray, num_ages: int) -> Logits:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    age_logits, gender_logit = session.run(["age_logits", "gender_logit"], {name: crops.astype(np.float32)})
-    return age_logits, gender_logit[:, 0]
+    names = [output.name for output in session.get_outputs()]
+    values = session.run(names, {session.get_inputs()[0].name: crops.astype(np.float32)})
+    return _plain(dict(zip(names, values, strict=True)))
 
 
-def _read_tflite(model: ModelFolder, path: Path, crops: np.ndarray) -> Logits:
-    network = LiteRTNetwork(
-        path.read_bytes(),
-        source=str(path),
-        image_size=model.config.image_size,
-        num_ages=model.config.axis.num_ages,
-    )
-    return network(crops)
+def _run_tflite(path: Path, crops: np.ndarray, num_ages: int) -> Logits:
+    return LiteRTNetwork(path.read_bytes(), source=str(path), image_size=crops.shape[1], num_ages=num_ages)(crops)
 
 
-_READERS: dict[str, Callable[[ModelFolder, Path, np.ndarray], Logits]] = {
-    "keras": _read_keras,
-    "saved_model": _read_saved_model,
-    "onnx": _read_onnx,
-    "tflite": _read_tflite,
-    "int8": _read_tflite,
+class Format(NamedTuple):
+    """How files of a format end, how a network is written to one, and how one is run on crops."""
+
+    suffix: str
+    write: Callable[[keras.Model, Path], None]
+    run: Callable[[Path, np.ndarray, int], Logits]
+
+
+FORMATS = {
+    "keras": Format(".keras", lambda network, path: network.save(path), _run_keras),
+    "saved_model": Format("", _write_saved_model, _run_saved_model),
+    "onnx": Format(".onnx", _write_onnx, _run_onnx),
+    "tflite": Format(".tflite", _write_tflite, _run_tflite),
+    "int8": Format("-int8.tflite", _write_tflite, _run_tflite),
 }
+"""Names of the formats; a SavedModel is a folder."""

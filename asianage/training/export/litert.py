@@ -1,11 +1,10 @@
-"""Keras network -> LiteRT flatbuffer, float32 or full int8."""
+"""Keras network -> LiteRT flatbuffer, float32 or full int8, and weights file."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
-import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -15,25 +14,27 @@ import h5py
 import keras
 import numpy as np
 
-PRECISIONS = ("float32", "float16", "int8")
+from asianage.native_output import without_native_output
+
+QUANTIZATIONS = ("float32", "float16", "int8")
 
 
-def check_precision(precision: str) -> None:
-    """Refuse a precision that no network can be exported in.
+def check_quantization(quantization: str) -> None:
+    """Refuse a quantization that no network can be exported in.
 
     Raises:
         ValueError: There is none of this name.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}. Received: {precision!r}.")
+    if quantization not in QUANTIZATIONS:
+        raise ValueError(f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}.")
 
 
-def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.ndarray | None = None) -> bytes:
+def to_tflite(network: keras.Model, *, quantization: str = "float32", samples: np.ndarray | None = None) -> bytes:
     """Convert a network to LiteRT.
 
     Args:
         network: A network of `asianage.networks`, in float32.
-        precision: "float32", "float16" (weights), or "int8" (weights and activations; the logits leave as float32).
+        quantization: "float32", "float16" (weights), or "int8" (weights and activations; the logits leave as float32).
         samples: uint8 (n, size, size, 3), RGB: typical crops that set the ranges of int8; a few hundred are enough.
 
     Returns:
@@ -41,31 +42,42 @@ def to_tflite(network: keras.Model, *, precision: str = "float32", samples: np.n
 
     Raises:
         RuntimeError: Keras does not run on TensorFlow, which alone can convert.
-        ValueError: Unknown precision, or int8 without samples.
+        ValueError: Unknown quantization, or int8 without samples.
     """
-    check_precision(precision)
-    if precision == "int8" and (samples is None or len(samples) == 0):
+    check_quantization(quantization)
+    if quantization == "int8" and (samples is None or len(samples) == 0):
         raise ValueError("int8 needs `samples`: a few hundred typical crops, uint8 (n, size, size, 3).")
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError("Only TensorFlow converts to LiteRT. Set KERAS_BACKEND=tensorflow and run the export again.")
     import tensorflow as tf
 
-    with quiet():
+    with without_converter_output():
         converter = tf.lite.TFLiteConverter.from_keras_model(fold_scaling(network))
-        if precision != "float32":
+        if quantization != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
+        if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if precision == "int8":
+        if quantization == "int8":
             examples = np.array(samples, dtype=np.float32)
             # The range of the input comes from the samples too, and has to be that of pixels.
             examples[0, 0, 0], examples[0, -1, -1] = 0.0, 255.0
             converter.representative_dataset = lambda: ([example[None]] for example in examples)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.uint8
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Statistics for quantized inputs", category=UserWarning)
-            return converter.convert()
+        return converter.convert()
+
+
+@contextlib.contextmanager
+def without_converter_output() -> Iterator[None]:
+    """Discard what TensorFlow's converters print, log and warn of while the block runs."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(without_native_output(python_too=True))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", message="Statistics for quantized inputs", category=UserWarning)
+        for logger in (logging.getLogger("tensorflow"), logging.getLogger("absl")):
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
+        yield
 
 
 def fold_scaling(network: keras.Model) -> keras.Model:
@@ -97,21 +109,21 @@ def _copied(layer: keras.layers.Layer) -> keras.layers.Layer:
 def to_weights(network: keras.Model) -> bytes:
     """Return the weights as a Keras weights file in half precision: half the size, the same to three digits.
 
-    `keras.Model.load_weights` reads it into a float32 network.
+    `keras.Model.load_weights` reads it into a float32 network. The state of an optimizer is left out.
     """
+    content = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
-        full, half = Path(folder, "full.weights.h5"), Path(folder, "half.weights.h5")
-        # A copy without an optimizer, whose state would be saved along.
-        plain = keras.models.clone_model(network)
-        plain.set_weights(network.get_weights())
-        plain.save_weights(full)
-        with h5py.File(full) as source, h5py.File(half, "w") as target:
+        path = Path(folder, "full.weights.h5")
+        network.save_weights(path)
+        with h5py.File(path) as source, h5py.File(content, "w") as target:
             target.attrs.update(source.attrs)
             source.visititems(lambda name, item: _copy_in_half_precision(name, item, target))
-        return half.read_bytes()
+    return content.getvalue()
 
 
 def _copy_in_half_precision(name: str, item: h5py.Group | h5py.Dataset, target: h5py.File) -> None:
+    if name.split("/")[0] == "optimizer":
+        return
     if isinstance(item, h5py.Dataset):
         values = item[()]
         floating = np.issubdtype(values.dtype, np.floating)
@@ -119,29 +131,3 @@ def _copy_in_half_precision(name: str, item: h5py.Group | h5py.Dataset, target: 
     else:
         copy = target.require_group(name)
     copy.attrs.update(item.attrs)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the converter's chatter, part of it from C++, off standard output and standard error."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
-    levels = [logger.level for logger in loggers]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        # Not `redirect_stderr`: a logger that is first used in here would keep a stream that is closed afterwards.
-        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
-            os.dup2(null.fileno(), 1)
-            os.dup2(null.fileno(), 2)
-            yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for descriptor, original in zip((1, 2), saved, strict=True):
-            os.dup2(original, descriptor)
-            os.close(original)
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

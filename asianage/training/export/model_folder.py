@@ -38,7 +38,7 @@ def write_model(
     target: Path,
     *,
     name: str,
-    precision: str = "int8",
+    quantization: str = "int8",
     provenance: Mapping[str, Any] | None = None,
     calibration: Calibration | None = None,
     gender_temperature: float = 1.0,
@@ -52,7 +52,7 @@ def write_model(
         splits: "train" and "val" -> int (n,): positions in the cache that were learned from, and that calibrate.
         target: The folder to write; a model folder that is there is replaced.
         name: Name of the model.
-        precision: "int8", "float16" or "float32" of the network for prediction.
+        quantization: "int8", "float16" or "float32" of the network for prediction.
         provenance: What else the weights come from.
         calibration: What the model promises; None finds it out on "val".
         gender_temperature: What the gender logit is divided by where "val" has too few genders to find it out.
@@ -63,7 +63,7 @@ def write_model(
     random = np.random.default_rng(recipe.seed)
     count = min(QUANTIZATION_SAMPLES, len(splits["train"]))
     chosen = np.sort(random.choice(splits["train"], count, replace=False))
-    flatbuffer = to_tflite(network, precision=precision, samples=np.stack([cache.inner(i) for i in chosen]))
+    flatbuffer = to_tflite(network, quantization=quantization, samples=np.stack([cache.inner(i) for i in chosen]))
     config = ModelConfig(
         name=name,
         architecture=recipe.architecture,
@@ -73,7 +73,7 @@ def write_model(
         max_age=recipe.max_age,
         calibration=calibration
         or _calibration(recipe, cache, splits["val"], flatbuffer, learned_tasks(network), gender_temperature),
-        provenance={**_provenance(recipe, cache, splits, network, precision), **(provenance or {})},
+        provenance={**_provenance(recipe, cache, splits, network, quantization), **(provenance or {})},
         asianage_version=asianage.__version__,
     )
     files = {model_folder.NETWORK: flatbuffer, model_folder.WEIGHTS: to_weights(network)}
@@ -115,12 +115,12 @@ def _calibration(
 
 
 def _provenance(
-    recipe: TrainingRecipe, cache: CropCache, splits: Mapping[str, np.ndarray], network: keras.Model, precision: str
+    recipe: TrainingRecipe, cache: CropCache, splits: Mapping[str, np.ndarray], network: keras.Model, quantization: str
 ) -> dict[str, Any]:
     used = {name: [cache.records[i] for i in positions] for name, positions in splits.items()}
     return {
         "recipe": recipe.to_dict(),
-        "precision": precision,
+        "quantization": quantization,
         "parameters": network.count_params(),
         "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},
         "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},

@@ -72,7 +72,7 @@ def assemble_study(
         "parts": {part: dict(model.config.provenance) for part, model in models.items()},
     }
     return write_model(
-        recipe, network, cache, splits, output / "model", name=name, precision=precision, provenance=provenance
+        recipe, network, cache, splits, output / "model", name=name, quantization=precision, provenance=provenance
     )
 
 

@@ -1,6 +1,6 @@
-"""Accuracy, speed and size of the bundled network in each precision that it can be exported in, as a Markdown table.
+"""Accuracy, speed and size of the bundled network in each quantization that it can be exported in, as a Markdown table.
 
-python tests/benchmarks/precisions.py labels.csv --detector PATH.onnx
+python tests/benchmarks/quantization.py labels.csv --detector PATH.onnx
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import argparse
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from asianage.models.config import GENDERS
 from asianage.models.litert import LiteRTNetwork
 from asianage.models.pretrained import open_model
 from asianage.networks.restore import restore_network
-from asianage.training.export.litert import PRECISIONS, to_tflite
+from asianage.training.export.litert import QUANTIZATIONS, to_tflite
 from asianage.training.export.model_folder import QUANTIZATION_SAMPLES
 
 ROUNDS = 20
@@ -65,24 +64,22 @@ def main() -> None:
     samples, crops, labels = crops_and_labels(read_records(options.table), size, detector)
     age, male = (np.array([r.age for r in labels]), np.array([r.gender == GENDERS[1] for r in labels]))
     datasets = sorted({record.dataset for record in labels})
-    with tempfile.TemporaryDirectory() as folder:
-        networks, megabytes = {}, {}
-        for precision in PRECISIONS:
-            file = Path(folder, f"{precision}.tflite")
-            file.write_bytes(to_tflite(restore_network(model), precision=precision, samples=samples))
-            networks[precision] = LiteRTNetwork(
-                file.read_bytes(), source=str(file), image_size=size, num_ages=axis.num_ages
-            )
-            megabytes[precision] = file.stat().st_size / 1e6
-        times = milliseconds(networks, crops[:1])
-        print(f"| precision | {' | '.join(f'MAE {name}' for name in datasets)} | gender right | ms a face | MB |")
-        print("|---|" + "---|" * (len(datasets) + 3))
-        for precision, network in networks.items():
-            age_logits, gender_logits = network(crops)
-            error = np.abs(expected_age(axis, softmax(age_logits)) - age)
-            maes = " | ".join(f"{error[[r.dataset == name for r in labels]].mean():.3f}" for name in datasets)
-            right = 100 * np.mean((gender_logits > 0) == male)
-            print(f"| {precision} | {maes} | {right:.2f} % | {times[precision]:.2f} | {megabytes[precision]:.1f} |")
+    networks, megabytes = {}, {}
+    for quantization in QUANTIZATIONS:
+        content = to_tflite(restore_network(model), quantization=quantization, samples=samples)
+        networks[quantization] = LiteRTNetwork(content, source=quantization, image_size=size, num_ages=axis.num_ages)
+        megabytes[quantization] = len(content) / 1e6
+    times = milliseconds(networks, crops[:1])
+    print(f"| quantization | {' | '.join(f'MAE {name}' for name in datasets)} | gender right | ms a face | MB |")
+    print("|---|" + "---|" * (len(datasets) + 3))
+    for quantization, network in networks.items():
+        age_logits, gender_logits = network(crops)
+        error = np.abs(expected_age(axis, softmax(age_logits)) - age)
+        maes = " | ".join(f"{error[[r.dataset == name for r in labels]].mean():.3f}" for name in datasets)
+        right = 100 * np.mean((gender_logits > 0) == male)
+        print(
+            f"| {quantization} | {maes} | {right:.2f} % | {times[quantization]:.2f} | {megabytes[quantization]:.1f} |"
+        )
 
 
 if __name__ == "__main__":
