@@ -34,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
         learning_rate=given.learning_rate,
         name=given.name,
         detector=given.detector,
-        precision=given.quantization,
+        quantization=given.quantization,
         progress=sys.stderr.isatty(),
     )
     print(f"model: {estimator.model.path}")

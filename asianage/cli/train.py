@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
         return _run_baseline(given)
     recipe = find_recipe(given.recipe)
     if given.epochs is not None:
-        recipe = recipe.changed(epochs=given.epochs)
+        recipe = recipe.with_epochs(given.epochs)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
         recipe,
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
         split=given.split,
         fold=given.fold,
         detector=given.detector,
-        precision=given.quantization,
+        quantization=given.quantization,
         progress=sys.stderr.isatty(),
     )
     print(f"model: {estimator.model.path}")

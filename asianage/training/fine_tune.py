@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,10 +18,10 @@ from asianage.data.sources import read_source
 from asianage.data.split_file import keep_split
 from asianage.data.splits import hold_out_split, predefined_split
 from asianage.models import folder as model_folder
-from asianage.models.ages import AgeAxis
 from asianage.models.config import Calibration
 from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
+from asianage.networks.registry import head_of, tasks_of
 from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.augmentation import Augmentation
@@ -31,9 +30,16 @@ from asianage.training.export.litert import check_quantization
 from asianage.training.export.model_folder import write_model
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.fitting import PROGRESS, check_run, fit, keep_inputs, load_best
-from asianage.training.fit.losses import OBJECTIVES
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.single import TrainingRecipe
+from asianage.training.recipes.recipe import (
+    Faces,
+    GenderLoss,
+    LabelDistribution,
+    Optimizer,
+    Ordinal,
+    Regression,
+    TrainingRecipe,
+)
 from asianage.training.train import SPLIT
 from asianage.training.train_network import measure
 
@@ -62,7 +68,7 @@ def fine_tune(
     learning_rate: float = 3e-4,
     name: str | None = None,
     detector: str | None = "auto",
-    precision: str = "int8",
+    quantization: str = "int8",
     seed: int = 0,
     progress: bool = False,
 ) -> AgeGenderEstimator:
@@ -82,9 +88,9 @@ def fine_tune(
         learning_rate: Peak of the schedule.
         name: Name of the new model; None takes that of the model with "-fine-tuned".
         detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
-        precision: "int8", "float16" or "float32" of the network for prediction.
-        seed: Seed of the order and the views.
-        progress: Whether to show progress while pictures are checked, cut and measured.
+        quantization: "int8", "float16" or "float32" of the exported network.
+        seed: Seed of the order and the augmentation.
+        progress: Whether to show progress bars.
 
     Returns:
         An estimator of the new model.
@@ -97,14 +103,19 @@ def fine_tune(
     output = Path(output)
     start = open_model(model)
     recipe = _recipe(start, epochs=epochs, learning_rate=learning_rate, seed=seed)
-    check_quantization(precision)
+    check_quantization(quantization)
     records = _prepare(data, output, progress)
     learning = sum(record.split == "train" for record in records)
-    recipe = recipe.changed(batch_size=int(np.clip(learning // 8, 1, BATCH)))
+    recipe = replace(recipe, batch_size=int(np.clip(learning // 8, 1, BATCH)))
     check_run(output, recipe)
     keep_inputs(output, {"detector": None if detector is None else Path(detector).name})
     cache = cut_crops(
-        records, output / "crops", size=recipe.image_size, margin=recipe.margin, detector=detector, progress=progress
+        records,
+        output / "crops",
+        size=recipe.faces.image_size,
+        margin=recipe.faces.margin,
+        detector=detector,
+        progress=progress,
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
     _require_faces(sum(map(len, splits.values())), _unusable(output))
@@ -115,10 +126,10 @@ def fine_tune(
             FEW_HELD_OUT,
         )
     network = restore_network(start)
-    scores = {"before": validate(network, cache, splits["val"], AgeAxis(recipe.min_age, recipe.max_age))}
+    scores = {"before": validate(network, cache, splits["val"], recipe.axis)}
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
     tuned = load_best(recipe, best)
-    scores["after"] = validate(tuned, cache, splits["val"], AgeAxis(recipe.min_age, recipe.max_age))
+    scores["after"] = validate(tuned, cache, splits["val"], recipe.axis)
     if scores["after"]["val_score"] >= scores["before"]["val_score"]:
         logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
         tuned = network
@@ -129,7 +140,7 @@ def fine_tune(
         splits,
         output / "model",
         name=name or f"{start.config.name}-fine-tuned",
-        quantization=precision,
+        quantization=quantization,
         provenance={**ancestry(start), "held_out": scores},
         calibration=_kept_calibration(start, cache, splits["val"]),
         gender_temperature=start.config.calibration.gender_temperature,
@@ -137,32 +148,34 @@ def fine_tune(
     return measure(written, records, output, frozenset({"age", "gender"}), "test", detector, progress)
 
 
-def _recipe(start: ModelFolder, **values: Any) -> TrainingRecipe:
+def _recipe(start: ModelFolder, *, epochs: int, learning_rate: float, seed: int) -> TrainingRecipe:
     """Return how a model is trained further: its own network and axis, and small steps."""
     config = start.config
-    head = config.network.get("head", "logits")
-    objectives = {needed: objective for objective, needed in reversed(OBJECTIVES.items())}
-    if config.architecture == "gender_routing" or head not in objectives:
+    head = head_of(config.architecture, config.network)
+    if head is None:
         raise ValueError(
-            f"A model of the architecture {config.architecture!r} with the head {head!r} cannot be fine-tuned. "
-            "Fine-tune the networks that it is made of, or another model."
+            f"A model of the architecture {config.architecture!r} cannot be fine-tuned. Fine-tune the networks that it "
+            "is made of, or another model."
         )
+    tasks = tasks_of(config.architecture, config.network)
+    losses = {"logits": LabelDistribution(), "regression": Regression(), "ordinal": Ordinal()}
     return TrainingRecipe(
         # Part of what a resumed run is compared by: its checkpoints go on from these weights and no others.
         name=f"fine-tune {start.sha256(model_folder.WEIGHTS)[:12]}",
         architecture=config.architecture,
         network=dict(config.network),
-        image_size=config.image_size,
-        margin=config.image_size // 6,
         min_age=config.min_age,
         max_age=config.max_age,
-        objective=objectives[head],
-        clip_norm=1.0,
+        faces=Faces(image_size=config.image_size, margin=config.image_size // 6),
+        age_loss=losses[head] if "age" in tasks else None,
+        gender_loss=GenderLoss() if "gender" in tasks else None,
         # Few steps in all: the average must not reach back to the beginning.
-        ema_momentum=0.95,
+        optimizer=Optimizer(learning_rate=learning_rate, clip_norm=1.0, ema_momentum=0.95),
+        epochs=epochs,
+        batch_size=BATCH,
         freeze_normalization=True,
         augmentation=Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, grey=0.03),
-        **values,
+        seed=seed,
     )
 
 

@@ -15,94 +15,74 @@ from asianage.data.records import FaceRecord
 from asianage.evaluation.evaluate import evaluate
 from asianage.evaluation.report import save_report
 from asianage.models import folder as model_folder
-from asianage.models.ages import AgeAxis
 from asianage.models.folder import ModelFolder
-from asianage.models.pretrained import open_model
-from asianage.networks.heads import learned_tasks
 from asianage.networks.pretrained import load_pretrained
 from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.calibration import MIN_FACES
-from asianage.training.export.litert import check_quantization
 from asianage.training.export.model_folder import add_metrics, write_model
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.distillation import Teaching, ask_teachers
 from asianage.training.fit.fitting import (
     HISTORY,
     build_network,
-    check_objective,
     fit,
     is_finished,
     keep_inputs,
     load_best,
 )
-from asianage.training.recipes.single import TrainingRecipe
-
-
-def recipe_tasks(recipe: TrainingRecipe) -> frozenset[str]:
-    """Return what a recipe learns; a recipe whose network cannot be built is refused here, before any work is done."""
-    network = build_network(recipe)
-    check_objective(recipe, network)
-    return learned_tasks(network)
+from asianage.training.recipes.recipe import TrainingRecipe
+from asianage.training.run_folder import Run
 
 
 def train_network(
     recipe: TrainingRecipe,
     records: Sequence[FaceRecord],
-    output: Path,
-    measured_on: str | None,
+    run: Run,
     *,
-    detector: str | None,
-    precision: str,
-    progress: bool,
+    name: str,
     crops: Path | None = None,
-    name: str | None = None,
-    initial: str | os.PathLike[str] | None = None,
+    initial: ModelFolder | None = None,
     pretrained: str | os.PathLike[str] | None = None,
-    teachers: Sequence[str | os.PathLike[str]] = (),
+    teachers: Sequence[ModelFolder] = (),
+    measured_on: str | None = "test",
 ) -> AgeGenderEstimator:
     """Train one network on faces that are split and cleaned, write its model folder and measure it.
 
     Args:
         recipe: What is trained.
         records: The faces.
-        output: Folder of the run.
-        measured_on: Split that figures are measured on; None measures none.
-        detector: As in `train`, likewise the arguments that are not named here.
-        precision: Of the network for prediction.
-        progress: Whether to show progress.
-        crops: Folder of the crops, if several runs share them; None takes one in `output`.
+        run: How the run is carried out.
         name: Name of the model.
+        crops: Folder of the crops, if several runs share them; None takes one in the folder of the run.
         initial: Model to begin with.
         pretrained: File of published weights.
-        teachers: Models to learn from too.
+        teachers: Models to learn from.
+        measured_on: Split that figures are measured on; None measures none.
     """
-    tasks = recipe_tasks(recipe)
-    _require_classes(records, tasks)
-    _require_calibration(records, tasks)
-    check_quantization(precision)
-    start = None if initial is None else open_model(initial)
-    masters = [open_model(teacher) for teacher in teachers]
+    output = run.output
+    _require_classes(records, recipe.tasks)
+    _require_calibration(records, recipe.tasks)
     keep_inputs(
         output,
         {
-            "initial": None if start is None else start.sha256(model_folder.NETWORK),
-            "teachers": [master.sha256(model_folder.NETWORK) for master in masters],
-            "detector": None if detector is None else Path(detector).name,
+            "initial": None if initial is None else initial.sha256(model_folder.NETWORK),
+            "teachers": [teacher.sha256(model_folder.NETWORK) for teacher in teachers],
+            "detector": None if run.detector is None else Path(run.detector).name,
         },
     )
     cache = cut_crops(
         records,
         crops or output / "crops",
-        size=recipe.image_size,
-        margin=recipe.margin,
-        detector=detector,
-        progress=progress,
+        size=recipe.faces.image_size,
+        margin=recipe.faces.margin,
+        detector=run.detector,
+        progress=run.progress,
     )
-    splits = {name: cache.positions(name) for name in ("train", "val")}
-    _require_calibration([cache.records[index] for index in splits["val"]], tasks)
-    network = _initial_network(recipe, pretrained) if start is None else restore_network(start)
-    teaching = _teaching(recipe, masters, cache, splits["train"]) if not is_finished(output, recipe) else None
+    splits = {part: cache.positions(part) for part in ("train", "val")}
+    _require_calibration([cache.records[index] for index in splits["val"]], recipe.tasks)
+    network = _initial_network(recipe, pretrained) if initial is None else restore_network(initial)
+    teaching = _teaching(recipe, teachers, cache, splits["train"]) if not is_finished(output, recipe) else None
     best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
     model = write_model(
         recipe,
@@ -110,35 +90,33 @@ def train_network(
         cache,
         splits,
         output / "model",
-        name=name or recipe.name,
-        quantization=precision,
-        provenance=ancestry(start, masters),
+        name=name,
+        quantization=run.quantization,
+        provenance=ancestry(initial, teachers),
     )
-    return measure(model, records, output, tasks, measured_on, detector, progress)
+    return measure(model, records, run, recipe.tasks, measured_on)
 
 
 def measure(
     model: ModelFolder,
     records: Sequence[FaceRecord],
-    output: Path,
+    run: Run,
     tasks: Collection[str],
     measured_on: str | None,
-    detector: str | None,
-    progress: bool,
 ) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
     measured = [_labelled(record, tasks) for record in records if record.split == measured_on]
-    if measured:
-        evaluation = evaluate(AgeGenderEstimator(model, detector=detector), measured, progress=progress)
-        history = output / HISTORY
+    if measured and measured_on is not None:
+        evaluation = evaluate(AgeGenderEstimator(model, detector=run.detector), measured, progress=run.progress)
+        history = run.output / HISTORY
         save_report(
             evaluation,
-            output / "report",
+            run.output / "report",
             history=history if history.is_file() else None,
             training_records=[record for record in records if record.split == "train"],
         )
         model = add_metrics(model, {measured_on: evaluation.to_dict()})
-    return AgeGenderEstimator(model, detector=detector)
+    return AgeGenderEstimator(model, detector=run.detector)
 
 
 def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
@@ -175,17 +153,15 @@ def _teaching(
     recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
 ) -> Teaching | None:
     """Return what the teachers of a recipe say of its training crops; None for a recipe that has none."""
-    if recipe.feature_weight and not recipe.teacher_weight:
-        raise ValueError(f"`feature_weight` needs `teacher_weight`. Received: the recipe {recipe.name!r} without.")
-    if bool(teachers) != (recipe.teacher_weight > 0):
+    distillation = recipe.distillation
+    if bool(teachers) != (distillation is not None):
         raise ValueError(
-            f"A recipe with `teacher_weight` needs `teachers`, and only such a recipe takes them. Received: the recipe "
-            f"{recipe.name!r} with a weight of {recipe.teacher_weight}, and {len(teachers)} teachers."
+            f"A recipe with a `distillation` needs `teachers`, and only such a recipe takes them. Received: the recipe "
+            f"{recipe.name!r} with {distillation}, and {len(teachers)} teachers."
         )
-    if not teachers:
+    if distillation is None:
         return None
-    axis = AgeAxis(recipe.min_age, recipe.max_age)
-    return ask_teachers(teachers, cache, train, axis, features=recipe.feature_weight > 0)
+    return ask_teachers(teachers, cache, train, recipe.axis, features=distillation.feature_weight > 0)
 
 
 def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:

@@ -15,7 +15,6 @@ import numpy as np
 import asianage
 from asianage.data.crop_cache import CropCache
 from asianage.data.records import records_sha256
-from asianage.models import ages
 from asianage.models import folder as model_folder
 from asianage.models.card import model_card
 from asianage.models.config import GENDERS, Calibration, ModelConfig
@@ -24,7 +23,7 @@ from asianage.models.litert import LiteRTNetwork
 from asianage.networks.heads import learned_tasks
 from asianage.training.export.calibration import calibrate
 from asianage.training.export.litert import to_tflite, to_weights
-from asianage.training.recipes.single import TrainingRecipe
+from asianage.training.recipes.recipe import TrainingRecipe
 
 QUANTIZATION_SAMPLES = 400
 """Training crops that set the ranges of int8."""
@@ -48,7 +47,7 @@ def write_model(
     Args:
         recipe: What the network was trained by; config.json takes architecture, crop size and age axis from it.
         network: The network of the recipe with its weights, in float32.
-        cache: Crops of size `recipe.image_size`.
+        cache: Crops of size `recipe.faces.image_size`.
         splits: "train" and "val" -> int (n,): positions in the cache that were learned from, and that calibrate.
         target: The folder to write; a model folder that is there is replaced.
         name: Name of the model.
@@ -68,7 +67,7 @@ def write_model(
         name=name,
         architecture=recipe.architecture,
         network=recipe.network,
-        image_size=recipe.image_size,
+        image_size=recipe.faces.image_size,
         min_age=recipe.min_age,
         max_age=recipe.max_age,
         calibration=calibration
@@ -98,9 +97,9 @@ def _calibration(
     gender_temperature: float,
 ) -> Calibration:
     """Calibrate an exported network as it will be asked: one pass over each crop."""
-    axis = ages.AgeAxis(recipe.min_age, recipe.max_age)
+    axis = recipe.axis
     exported = LiteRTNetwork(
-        flatbuffer, source="The exported network", image_size=recipe.image_size, num_ages=axis.num_ages
+        flatbuffer, source="The exported network", image_size=recipe.faces.image_size, num_ages=axis.num_ages
     )
     age_logits, gender_logits = exported(np.stack([cache.inner(i) for i in val]))
     labels = [cache.records[i] for i in val]

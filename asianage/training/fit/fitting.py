@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from asianage.data.utkface import OTHER_GROUPS
 from asianage.models.ages import AgeAxis
 from asianage.models.litert import usable_processors
 from asianage.networks import registry
-from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, learned_tasks, training_network
+from asianage.networks.heads import OUTPUTS, RAW_OUTPUTS, TEACHER_FEATURES, training_network
 from asianage.training.fit.batches import CropBatches
 from asianage.training.fit.devices import dtype_policy, spread_over, training_devices
 from asianage.training.fit.distillation import Teaching
-from asianage.training.fit.losses import OBJECTIVES, FeatureLoss, age_loss, gender_loss
+from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.normalization import (
     normalizations,
     reestimate_statistics,
@@ -30,7 +30,7 @@ from asianage.training.fit.normalization import (
     statistics,
 )
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.single import TrainingRecipe
+from asianage.training.recipes.recipe import LabelDistribution, Optimizer, TrainingRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +40,11 @@ HISTORY = "history.csv"
 RECIPE = "recipe.json"
 INPUTS = "inputs.json"
 
+HEAD_LAYERS = frozenset({*RAW_OUTPUTS.values(), *OUTPUTS})
+"""Names of the layers with weights that belong to no backbone."""
+
 MAX_WORKERS = 16
 """Threads that prepare batches, at most; each holds some batches in memory."""
-
-SCHEDULES = ("cosine", "constant")
 
 
 def fit(
@@ -60,7 +61,7 @@ def fit(
 
     Args:
         recipe: What to do.
-        cache: Crops of size `recipe.image_size`.
+        cache: Crops of size `recipe.faces.image_size`.
         train: int (n,): positions in the cache to learn from.
         val: int (m,): positions in the cache to choose the best epoch by.
         folder: Where checkpoints, history and the best weights are written.
@@ -79,9 +80,10 @@ def fit(
     progress = _load_progress(folder, recipe)
     if _is_finished(recipe, progress["history"]):
         return folder / BEST_WEIGHTS
-    axis = AgeAxis(recipe.min_age, recipe.max_age)
+    axis, loss = recipe.axis, recipe.age_loss
+    mirrored = isinstance(loss, LabelDistribution) and loss.mirror_weight > 0
     devices = training_devices()
-    if recipe.mirror_weight and recipe.batch_size % (2 * max(1, len(devices))):
+    if mirrored and recipe.batch_size % (2 * max(1, len(devices))):
         raise ValueError(
             f"Views and their mirror images must come to lie on one device: `batch_size` must be a multiple of "
             f"{2 * max(1, len(devices))}. Received: {recipe.batch_size}."
@@ -93,14 +95,14 @@ def fit(
             cache,
             train,
             axis=axis,
-            label_sigma=recipe.label_sigma if recipe.objective == "label_distribution" else None,
+            label_sigma=loss.sigma if isinstance(loss, LabelDistribution) else None,
             batch_size=recipe.batch_size,
             augmentation=recipe.augmentation,
-            mirrored=recipe.mirror_weight > 0,
+            mirrored=mirrored,
             seed=recipe.seed,
             outputs=list(learner.output),
             teaching=teaching,
-            teacher_weight=recipe.teacher_weight,
+            teacher_weight=0.0 if recipe.distillation is None else recipe.distillation.weight,
             shares=_shares(recipe, cache, train),
             first_epoch=progress["epoch"],
             workers=min(usable_processors(), MAX_WORKERS),
@@ -111,7 +113,7 @@ def fit(
     elif initial is not None:
         take_over(network, initial)
     callbacks = [_EpochKeeper(recipe, network, cache, val, batches, axis, folder, progress)]
-    if recipe.ema_momentum:
+    if recipe.optimizer.ema_momentum:
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     learner.fit(
         batches,
@@ -169,8 +171,8 @@ def build_network(recipe: TrainingRecipe) -> keras.Model:
     """Build the network of a recipe, under the dtype policy in force."""
     return registry.build_network(
         recipe.architecture,
-        image_size=recipe.image_size,
-        num_ages=recipe.max_age - recipe.min_age + 1,
+        image_size=recipe.faces.image_size,
+        num_ages=recipe.axis.num_ages,
         min_age=recipe.min_age,
         **recipe.network,
     )
@@ -203,25 +205,29 @@ def load_best(recipe: TrainingRecipe, weights: Path) -> keras.Model:
     return network
 
 
-def check_objective(recipe: TrainingRecipe, network: keras.Model) -> None:
-    """Refuse a network that has another head for the age than the objective of a recipe is for.
+def freeze_layers(network: keras.Model, names: Sequence[str]) -> None:
+    """Keep the weights of layers as they are.
+
+    Args:
+        network: A network.
+        names: Beginnings of the names of layers; "backbone" stands for all layers but the heads.
 
     Raises:
-        ValueError: It has, or there is no such objective.
+        ValueError: No layer with weights has such a name, or nothing is left to train.
     """
-    if recipe.objective not in OBJECTIVES:
-        raise ValueError(f"There is no objective {recipe.objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
-    if recipe.mirror_weight < 0 or (recipe.mirror_weight and recipe.objective != "label_distribution"):
-        raise ValueError(
-            "`mirror_weight` must be 0 or more, and is of the objective 'label_distribution' only. Received: "
-            f"{recipe.mirror_weight} with {recipe.objective!r}."
-        )
-    head = OBJECTIVES[recipe.objective]
-    if "age" in learned_tasks(network) and RAW_OUTPUTS[head] not in training_network(network).output:
-        raise ValueError(
-            f"The objective {recipe.objective!r} needs a network with the head {head!r}. Received the network "
-            f"{recipe.architecture!r} with {recipe.network}. Set `head` in `network`."
-        )
+    for name in names:
+        chosen = [
+            layer
+            for layer in network.layers
+            if layer.weights and (layer.name not in HEAD_LAYERS if name == "backbone" else layer.name.startswith(name))
+        ]
+        if not chosen:
+            known = ", ".join(layer.name for layer in network.layers if layer.weights)
+            raise ValueError(f"`freeze` must name layers or 'backbone'. Received: {name!r}. Layers: {known}.")
+        for layer in chosen:
+            layer.trainable = False
+    if not network.trainable_weights:
+        raise ValueError(f"`freeze` must leave layers to train. Received: {', '.join(names)}.")
 
 
 class _EpochKeeper(keras.callbacks.Callback):
@@ -279,7 +285,7 @@ class _EpochKeeper(keras.callbacks.Callback):
             )
         spent = time.perf_counter() - self._steps_started
         self._raw_statistics = statistics(self.model)
-        if self._recipe.ema_momentum:
+        if self._recipe.optimizer.ema_momentum:
             reestimate_statistics(self.model, self._batches)
         scores = validate(self._network, self._cache, self._val, self._axis)
         row = {
@@ -310,11 +316,11 @@ class _EpochKeeper(keras.callbacks.Callback):
 def _build(recipe: TrainingRecipe, teacher_features: int) -> tuple[keras.Model, keras.Model]:
     """Return the network of a recipe, in its precision, and the one of the same weights that its losses see."""
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy(recipe.precision))
+    keras.config.set_dtype_policy(dtype_policy(recipe.dtype_policy))
     try:
         keras.utils.set_random_seed(recipe.seed)
         network = build_network(recipe)
-        check_objective(recipe, network)
+        freeze_layers(network, recipe.freeze)
         if recipe.freeze_normalization:
             for layer in normalizations(network):
                 layer.trainable = False
@@ -330,47 +336,40 @@ def _compile(
     steps_per_epoch: int,
     feature_loss: FeatureLoss | None,
 ) -> None:
+    settings = recipe.optimizer
     optimizer = keras.optimizers.AdamW(
-        _learning_rate(recipe, steps_per_epoch),
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=recipe.clip_norm or None,
-        use_ema=recipe.ema_momentum > 0,
-        ema_momentum=recipe.ema_momentum,
+        _learning_rate(settings, recipe.epochs, steps_per_epoch),
+        weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip_norm or None,
+        use_ema=settings.ema_momentum > 0,
+        ema_momentum=settings.ema_momentum,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(learner.trainable_variables)
     losses: dict[str, keras.losses.Loss | None] = {}
     weights = {}
     for name in learner.output:
-        if name == "gender_logit":
-            losses[name], weights[name] = gender_loss(recipe.gender_smoothing), recipe.gender_weight
-        elif name == TEACHER_FEATURES:
-            losses[name], weights[name] = feature_loss, recipe.feature_weight
-        else:
-            losses[name] = age_loss(
-                recipe.objective,
-                axis,
-                expectation_weight=recipe.expectation_weight,
-                mirror_weight=recipe.mirror_weight,
-            )
-            weights[name] = 1.0
+        if name == "gender_logit" and recipe.gender_loss is not None:
+            losses[name], weights[name] = gender_loss(recipe.gender_loss.smoothing), recipe.gender_loss.weight
+        elif name == TEACHER_FEATURES and recipe.distillation is not None:
+            losses[name], weights[name] = feature_loss, recipe.distillation.feature_weight
+        elif recipe.age_loss is not None:
+            losses[name], weights[name] = age_loss(recipe.age_loss, axis), 1.0
     learner.compile(optimizer=optimizer, loss=losses, loss_weights=weights)
 
 
 def _learning_rate(
-    recipe: TrainingRecipe, steps_per_epoch: int
+    settings: Optimizer, epochs: int, steps_per_epoch: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    if recipe.schedule not in SCHEDULES:
-        raise ValueError(f"`schedule` must be one of {', '.join(SCHEDULES)}. Received: {recipe.schedule!r}.")
-    warmup = int(recipe.warmup_epochs * steps_per_epoch)
-    if recipe.schedule == "constant" and not warmup:
-        return recipe.learning_rate
+    warmup = int(settings.warmup_epochs * steps_per_epoch)
+    if settings.schedule == "constant" and not warmup:
+        return settings.learning_rate
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
-        decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
+        decay_steps=max(1, epochs * steps_per_epoch - warmup),
         # The cosine ends at this share of the peak.
-        alpha=1.0 if recipe.schedule == "constant" else 0.0,
-        warmup_target=recipe.learning_rate,
+        alpha=1.0 if settings.schedule == "constant" else 0.0,
+        warmup_target=settings.learning_rate,
         warmup_steps=warmup,
     )
 
@@ -385,7 +384,7 @@ def _is_finished(recipe: TrainingRecipe, history: list[dict[str, float]]) -> boo
 
 def _shares(recipe: TrainingRecipe, cache: CropCache, train: np.ndarray) -> np.ndarray:
     other = np.array([cache.records[index].group.lower() in OTHER_GROUPS for index in train])
-    return np.where(other, recipe.other_group_share, 1.0)
+    return np.where(other, recipe.faces.other_group_share, 1.0)
 
 
 def _load_progress(folder: Path, recipe: TrainingRecipe) -> dict:

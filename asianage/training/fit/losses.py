@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from asianage.models.ages import AgeAxis
+from asianage.training.recipes.recipe import AgeLoss, CrossEntropy, LabelDistribution, Ordinal, Regression
 
 # Of a feature, as a share of the median.
 _SMALLEST_SPREAD = 0.1
@@ -77,35 +78,14 @@ def gender_loss(label_smoothing: float = 0.0) -> keras.losses.Loss:
     return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing, name="gender_loss")
 
 
-OBJECTIVES = {
-    "label_distribution": "logits",
-    "cross_entropy": "logits",
-    "regression": "regression",
-    "ordinal": "ordinal",
-}
-"""What training can minimize for the age -> the head of `asianage.networks.heads` that it is for."""
+def age_loss(settings: AgeLoss, axis: AgeAxis) -> keras.losses.Loss:
+    """Return the loss that a recipe names, for the raw age output of a network.
 
-
-def age_loss(
-    objective: str, axis: AgeAxis, *, expectation_weight: float = 0.0, mirror_weight: float = 0.0
-) -> keras.losses.Loss:
-    """Return the loss of an objective, for the raw age output of a network.
-
-    Args:
-        objective: A name in `OBJECTIVES`. "label_distribution" takes target distributions (batch, num_ages), the
-            others take ages in years (batch, 1).
-        axis: The age axis.
-        expectation_weight: Weight of the absolute error of the expected age, per year; of the label distribution only.
-        mirror_weight: As in `AgeDistributionLoss`; of the label distribution only.
-
-    Raises:
-        ValueError: There is no such objective.
+    `LabelDistribution` takes target distributions (batch, num_ages), the others take ages in years (batch, 1).
     """
-    if objective == "label_distribution":
-        return AgeDistributionLoss(axis, expectation_weight, mirror_weight)
-    if objective not in _LOSSES_OF_YEARS:
-        raise ValueError(f"There is no objective {objective!r}. Objectives: {', '.join(OBJECTIVES)}.")
-    return _LOSSES_OF_YEARS[objective](axis)
+    if isinstance(settings, LabelDistribution):
+        return AgeDistributionLoss(axis, settings.expectation_weight, settings.mirror_weight)
+    return _LOSSES_OF_YEARS[type(settings)](axis)
 
 
 class AgeRegressionLoss(keras.losses.Loss):
@@ -176,8 +156,4 @@ def _years_on(axis: AgeAxis, y_true: keras.KerasTensor) -> keras.KerasTensor:
     return ops.clip(ops.reshape(y_true, (-1,)), float(axis.min_age), float(axis.max_age))
 
 
-_LOSSES_OF_YEARS = {
-    "cross_entropy": AgeCrossEntropyLoss,
-    "regression": AgeRegressionLoss,
-    "ordinal": AgeOrdinalLoss,
-}
+_LOSSES_OF_YEARS = {CrossEntropy: AgeCrossEntropyLoss, Regression: AgeRegressionLoss, Ordinal: AgeOrdinalLoss}

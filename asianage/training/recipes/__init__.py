@@ -1,1 +1,49 @@
-"""Named recipes: every choice of a training run as plain values."""
+"""Named recipes: every choice of a training as plain values. The study has its own, in `asianage.training.study`."""
+
+from __future__ import annotations
+
+from asianage.training.recipes import age_heads, bundled
+from asianage.training.recipes.recipe import (
+    AgeLoss,
+    CrossEntropy,
+    Distillation,
+    Faces,
+    GenderLoss,
+    LabelDistribution,
+    Optimizer,
+    Ordinal,
+    Recipe,
+    Regression,
+    TrainingRecipe,
+)
+from asianage.training.recipes.staged import Stage, StagedRecipe
+
+__all__ = [
+    "RECIPES",
+    "AgeLoss",
+    "CrossEntropy",
+    "Distillation",
+    "Faces",
+    "GenderLoss",
+    "LabelDistribution",
+    "Optimizer",
+    "Ordinal",
+    "Recipe",
+    "Regression",
+    "Stage",
+    "StagedRecipe",
+    "TrainingRecipe",
+]
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        bundled.BUNDLED_MODELS,
+        *(stage.recipe for stage in bundled.BUNDLED_MODELS.stages),
+        age_heads.REGRESSION,
+        age_heads.CROSS_ENTROPY,
+        age_heads.LABEL_DISTRIBUTION,
+        age_heads.ORDINAL,
+    )
+}
+"""Recipes by name, without those of the study."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,65 +12,62 @@ from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
-from asianage.models.pretrained import open_model
 from asianage.networks.restore import restore_network
 from asianage.training.export.model_folder import QUANTIZATION_SAMPLES, write_model
 from asianage.training.fit.fitting import build_network
-from asianage.training.recipes.single import TrainingRecipe
+from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
+from asianage.training.run_folder import Run
 
 PARTS = ("gender", "age_female", "age_male")
 """Names of the three networks in `asianage.networks.gender_routing`."""
 
-Model = str | os.PathLike[str]
-
 
 def assemble_study(
-    gender: Model,
-    age_female: Model,
-    age_male: Model,
-    data: Sequence[FaceRecord],
-    output: Model,
-    *,
-    name: str = "study",
-    detector: str | None = "auto",
-    precision: str = "int8",
-    progress: bool = False,
+    parts: Mapping[str, ModelFolder], records: Sequence[FaceRecord], run: Run, *, name: str = "study"
 ) -> ModelFolder:
     """Make one model of a model for the gender and one for the ages of each gender.
 
-    The likelier gender decides which age network is heard. The whole is exported and calibrated anew.
+    The likelier gender selects the age network. The whole is exported and calibrated anew.
 
     Args:
-        gender: Model with weights, a simple CNN for the gender, as `AgeGenderEstimator.from_pretrained` takes it.
-        age_female: The same for the ages of women: a simple CNN or VGGFace.
-        age_male: The same for the ages of men, of the same form as that of women.
-        data: Faces with splits: those of "val" calibrate, some of "train" set the ranges of int8. They should be split
-            as the parts were trained.
-        output: Folder; the crops come to lie in ``crops``, the model in ``model``.
+        parts: Models with weights for the names in `PARTS`: "gender" is a simple CNN for the gender, "age_female" and
+            "age_male" are simple CNNs or VGGFaces for the age, both of one form.
+        records: Faces, split as the parts were trained: those of "val" calibrate, some of "train" set the ranges of
+            int8.
+        run: How the run is carried out. Its folder holds the crops in ``crops`` and the model in ``model``.
         name: Name of the model.
-        detector: Who finds the faces, as in `AgeGenderEstimator`; None takes every picture as one face.
-        precision: "int8", "float16" or "float32" of the network for prediction.
-        progress: Whether to show progress while faces are cut.
 
     Raises:
         ModelFormatError: A model has no weights, or others than its config.json says.
         ValueError: The three do not fit together, or the data lack a split.
     """
-    models = {part: open_model(model) for part, model in zip(PARTS, (gender, age_female, age_male), strict=True)}
-    recipe = _recipe_of(name, {part: model.config for part, model in models.items()})
+    recipe = _recipe_of(name, {part: parts[part].config for part in PARTS})
     network = build_network(recipe)
-    for part, model in models.items():
-        _take_weights(network.get_layer(part), restore_network(model), part)
-    records = _needed(data, recipe.seed)
-    output = Path(output)
-    cache = cut_crops(records, output / "crops", size=recipe.image_size, margin=0, detector=detector, progress=progress)
-    splits = {name: cache.positions(name) for name in ("train", "val")}
+    for part in PARTS:
+        _take_weights(network.get_layer(part), restore_network(parts[part]), part)
+    needed = _needed(records, recipe.seed)
+    cache = cut_crops(
+        needed,
+        run.output / "crops",
+        size=recipe.faces.image_size,
+        margin=0,
+        detector=run.detector,
+        progress=run.progress,
+    )
+    splits = {split: cache.positions(split) for split in ("train", "val")}
     provenance = {
         "recipe": {"name": name},
-        "parts": {part: dict(model.config.provenance) for part, model in models.items()},
+        "parts": {part: dict(parts[part].config.provenance) for part in PARTS},
     }
     return write_model(
-        recipe, network, cache, splits, output / "model", name=name, quantization=precision, provenance=provenance
+        recipe,
+        network,
+        cache,
+        splits,
+        run.output / "model",
+        name=name,
+        quantization=run.quantization,
+        provenance=provenance,
     )
 
 
@@ -99,10 +94,16 @@ def _recipe_of(name: str, configs: Mapping[str, ModelConfig]) -> TrainingRecipe:
             "gender_options": _options(gender),
             "age_options": _options(female),
         },
-        image_size=female.image_size,
-        margin=0,
         min_age=female.min_age,
         max_age=female.max_age,
+        faces=Faces(image_size=female.image_size, margin=0),
+        # The whole is not trained: what follows is not used.
+        age_loss=Regression(),
+        gender_loss=GenderLoss(),
+        optimizer=Optimizer(learning_rate=1.0),
+        epochs=1,
+        batch_size=1,
+        augmentation=None,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import keras
+from asianage.training.recipes.single import TrainingRecipe
 
 from asianage.data.crop_cache import cut_crops
 from asianage.models.ages import AgeAxis, expected_age, softmax
@@ -20,7 +21,6 @@ from asianage.training.augmentation import augment
 from asianage.training.fit import batches as pipeline
 from asianage.training.fit import fitting, normalization
 from asianage.training.fit.validation import predict_logits
-from asianage.training.recipes.single import TrainingRecipe
 
 RECIPE = TrainingRecipe(
     name="tiny",

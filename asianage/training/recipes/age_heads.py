@@ -1,0 +1,43 @@
+"""One residual network, one schedule, four ways to learn an age: to be compared on the same faces, not to be used.
+
+Hardware and time: two CPU cores, 10 to 20 seconds per 1,000 faces and epoch (measured beside another training).
+Expected: no published figure is of this network; what counts is the difference between the four.
+Command: asianage train residual-regression AFAD run --split identity (likewise residual-cross-entropy,
+residual-label-distribution and residual-ordinal)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asianage.training.augmentation import Augmentation
+from asianage.training.recipes.recipe import (
+    CrossEntropy,
+    Faces,
+    GenderLoss,
+    LabelDistribution,
+    Optimizer,
+    Ordinal,
+    Regression,
+    TrainingRecipe,
+)
+
+LABEL_DISTRIBUTION = TrainingRecipe(
+    name="residual-label-distribution",
+    architecture="residual",
+    network={"head": "logits"},
+    faces=Faces(image_size=96, margin=16),
+    age_loss=LabelDistribution(),
+    gender_loss=GenderLoss(),
+    # Some hundred steps in all: a longer memory would still hold the random weights of the beginning.
+    optimizer=Optimizer(learning_rate=2e-3, ema_momentum=0.99),
+    epochs=8,
+    batch_size=64,
+    dtype_policy="mixed_bfloat16",
+    augmentation=Augmentation(),
+)
+CROSS_ENTROPY = replace(LABEL_DISTRIBUTION, name="residual-cross-entropy", age_loss=CrossEntropy())
+REGRESSION = replace(
+    LABEL_DISTRIBUTION, name="residual-regression", network={"head": "regression"}, age_loss=Regression()
+)
+ORDINAL = replace(LABEL_DISTRIBUTION, name="residual-ordinal", network={"head": "ordinal"}, age_loss=Ordinal())
