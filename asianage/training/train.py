@@ -64,8 +64,8 @@ def train(
         pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
         teachers: Models that a recipe with a `distillation` learns from, as `initial`.
         dataset: Only faces of this data set; None takes all.
-        split: How faces are split: "predefined" by the data; "identity" and "study" by `asianage.data.splits`. Figures are
-            measured on the split "test", those of the study on "val".
+        split: How faces are split: "predefined" by the data; "identity" and "study" by `asianage.data.splits`. Figures
+            are measured on the split "test", those of the study on "val".
         fold: Which fifth is "test", of the split by identity.
         detector: Face detector, as in `AgeGenderEstimator`; None takes every picture as one face.
         quantization: "int8", "float16" or "float32" of the exported network.

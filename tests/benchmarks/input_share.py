@@ -1,6 +1,6 @@
 """Share of the training time in which the network waits for data.
 
-python tests/benchmarks/input_share.py compact DATA --dataset afad --epochs 2
+python tests/benchmarks/input_share.py residual DATA --dataset afad --epochs 2
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 import argparse
 import csv
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from asianage.training import RECIPES, train
+from asianage.training import train
+from asianage.training.recipes import RECIPES, TrainingRecipe
 
 
 def main() -> None:
     """Train a few epochs and print the figures of each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipe", choices=sorted(RECIPES))
+    parser.add_argument(
+        "recipe", choices=sorted(name for name, recipe in RECIPES.items() if isinstance(recipe, TrainingRecipe))
+    )
     parser.add_argument("data", help="table or folder, as `asianage train` takes it")
     parser.add_argument("--dataset")
     parser.add_argument("--split", default="predefined")
@@ -24,7 +28,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
     # Published weights do not change the time of a step.
-    recipe = RECIPES[options.recipe].changed(epochs=options.epochs, pretrained="")
+    recipe = replace(RECIPES[options.recipe], epochs=options.epochs, pretrained="")
     with tempfile.TemporaryDirectory() as folder:
         train(
             recipe,

@@ -98,17 +98,18 @@ from asianage.networks.heads import training_network
 from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
 from asianage.networks.registry import build_network
 from asianage.training.fit.losses import age_loss, gender_loss
+from asianage.training.recipes import recipe
 
 crops = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
-for name, options, objective, raw in {cases!r}:
+for name, options, loss, raw in {cases!r}:
     network = build_network(name, image_size=32, num_ages=26, min_age=15, **options)
     assert all(np.isfinite(value).all() for value in network.predict_on_batch(crops).values())
     trained = training_network(network)
-    losses = {{raw: age_loss(objective, AgeAxis(15, 40)), "gender_logit": gender_loss()}}
+    losses = {{raw: age_loss(getattr(recipe, loss)(), AgeAxis(15, 40)), "gender_logit": gender_loss()}}
     losses = {{output: losses[output] for output in trained.output}}
     trained.compile("sgd", loss=losses)
     targets = {{raw: np.array([[20.0], [30.0], [25.0], [72.0]]), "gender_logit": np.ones((4, 1))}}
-    if objective == "label_distribution":
+    if loss == "LabelDistribution":
         targets[raw] = np.full((4, 26), 1 / 26)
     history = trained.fit(crops, {{output: targets[output] for output in losses}}, verbose=0).history
     assert np.isfinite(history["loss"][0])
@@ -121,11 +122,11 @@ assert keras.backend.backend() == {backend!r}
 def test_networks_and_losses_run_on_other_backends(backend):
     pytest.importorskip(backend)
     cases = [
-        ("residual", {"widths": (4,), "blocks": (0,)}, "cross_entropy", "age_logits"),
-        ("residual", OPTIONS["residual"], "ordinal", "age_exceedance"),
-        ("simple_cnn", SMALL, "regression", "age_years"),
-        ("vggface", {"units": (4, 4)}, "regression", "age_years"),
-        ("gender_routing", {**OPTIONS["study"], "age_options": SMALL}, "label_distribution", "age_logits"),
+        ("residual", {"widths": (4,), "blocks": (0,)}, "CrossEntropy", "age_logits"),
+        ("residual", OPTIONS["residual"], "Ordinal", "age_exceedance"),
+        ("simple_cnn", SMALL, "Regression", "age_years"),
+        ("vggface", {"units": (4, 4)}, "Regression", "age_years"),
+        ("gender_routing", {**OPTIONS["gender_routing"], "age_options": SMALL}, "LabelDistribution", "age_logits"),
     ]
     code = ON_ANOTHER_BACKEND.format(cases=cases, backend=backend)
     environment = {**os.environ, "KERAS_BACKEND": backend}

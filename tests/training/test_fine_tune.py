@@ -14,19 +14,15 @@ from asianage import AgeGenderEstimator
 from asianage.data.splits import hold_out_split
 from asianage.models.folder import WEIGHTS
 from asianage.networks.restore import restore_network
-from asianage.training import RECIPES, fine_tune, train
+from asianage.training import fine_tune, train
 from asianage.training.fine_tune import FEWEST_FACES
-
-TINY = RECIPES["compact-scratch"].changed(
-    network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=6, batch_size=10,
-    learning_rate=1e-2, ema_momentum=0.8, precision="float32",
-)  # fmt: skip
+from tests.training.tiny_recipe import TINY
 
 
 @pytest.fixture(scope="module")
 def start(tiny_records, tmp_path_factory):
     records = [record for record in tiny_records if record.split != "test"]
-    return train(TINY, records, tmp_path_factory.mktemp("start"), detector=None).model
+    return train(TINY.with_epochs(6), records, tmp_path_factory.mktemp("start"), detector=None).model
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def own_faces(tiny_records):
 
 
 def tune(start, faces, folder, **options):
-    settings = {"epochs": 8, "learning_rate": 5e-3, "detector": None, "precision": "float32"}
+    settings = {"epochs": 8, "learning_rate": 5e-3, "detector": None, "quantization": "float32"}
     return fine_tune(start.path, faces, folder, **{**settings, **options})
 
 
@@ -52,7 +48,7 @@ def test_the_new_model_is_better_on_held_out_faces_of_ones_own(start, own_faces,
 
     assert error(better) < error(AgeGenderEstimator(start)) - 2
     provenance = better.model.config.provenance
-    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "compact-scratch"
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "tiny"
     assert better.model.config.calibration != start.config.calibration
 
 
@@ -140,7 +136,7 @@ def test_few_held_out_genders_keep_the_temperature_of_the_gender(start, own_face
     config["calibration"]["gender_temperature"] = 2.5
     (folder / "config.json").write_text(json.dumps(config))
     faces = [replace(record, gender=None) for record in own_faces]
-    tuned = fine_tune(folder, faces, tmp_path / "run", epochs=1, detector=None, precision="float32")
+    tuned = fine_tune(folder, faces, tmp_path / "run", epochs=1, detector=None, quantization="float32")
     assert tuned.model.config.calibration.gender_temperature == 2.5
     assert tuned.model.config.calibration.interval_mass != start.config.calibration.interval_mass
 
@@ -179,7 +175,7 @@ def test_what_cannot_be_done_is_refused_before_any_work(start, own_faces, tmp_pa
     for options, message in (
         ({"epochs": 0}, "`epochs` must be 1 or more"),
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
-        ({"precision": "int4"}, "`precision` must be one of"),
+        ({"quantization": "int4"}, "`quantization` must be one of"),
     ):
         with pytest.raises(ValueError, match=message):
             tune(start, own_faces, tmp_path / "run", **options)
@@ -231,4 +227,4 @@ def test_the_command_line_fine_tunes_and_measures_folders(start, own_faces, tmp_
     assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none", "--mirror"]) == 0
     assert "Each face was averaged with its mirror image." in capsys.readouterr().out
     metadata = json.loads((output / "model" / "config.json").read_text())
-    assert metadata["name"] == "compact-scratch-fine-tuned"
+    assert metadata["name"] == "tiny-fine-tuned"

@@ -13,12 +13,8 @@ from asianage.cli import main
 from asianage.data.records import write_records
 from asianage.data.split_file import read_split
 from asianage.data.splits import identity_split
-from asianage.training import RECIPES, train
-
-TINY = RECIPES["compact-scratch"].changed(
-    network={"widths": (8, 16), "blocks": (0, 1)}, image_size=32, margin=4, epochs=12, batch_size=10,
-    learning_rate=1e-2, ema_momentum=0.8, precision="float32",
-)  # fmt: skip
+from asianage.training import recipes, train
+from tests.training.tiny_recipe import TINY
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +37,7 @@ def test_the_folder_is_a_model_with_true_metadata(run, tiny_records):
     estimator, folder = run
     again = AgeGenderEstimator.from_pretrained(folder / "model", detector=None)
     config = again.model.config
-    assert config.provenance["recipe"]["name"] == "compact-scratch"
+    assert config.provenance["recipe"]["name"] == "tiny"
     assert config.provenance["faces"] == {"train": {"tiny": 60}, "val": {"tiny": 30}}
     picture = tiny_records[0].path
     assert again.predict(picture)[0].age == estimator.predict(picture)[0].age
@@ -73,14 +69,15 @@ def test_calling_again_changes_nothing(run, tiny_records):
 
 def test_a_run_can_begin_with_the_weights_of_a_model(run, tiny_records, tmp_path):
     _, folder = run
-    recipe = TINY.changed(name="more", epochs=1, learning_rate=1e-6)
+    optimizer = dataclasses.replace(TINY.optimizer, learning_rate=1e-6)
+    recipe = dataclasses.replace(TINY, name="more", epochs=1, optimizer=optimizer)
     train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
     first = (tmp_path / "run" / "history.csv").read_text().splitlines()[1].split(",")[-1]
     last = (folder / "history.csv").read_text().splitlines()[-1].split(",")[-1]
     assert float(first) == pytest.approx(float(last), abs=3.0)
     config = AgeGenderEstimator.from_pretrained(tmp_path / "run" / "model", detector=None).model.config
     provenance = config.provenance
-    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "compact-scratch"
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "tiny"
 
 
 def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records, tmp_path):
@@ -92,7 +89,7 @@ def test_too_few_faces_to_calibrate_are_refused_before_any_training(tiny_records
 
 
 def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
-    with pytest.raises(ValueError, match="compact"):
+    with pytest.raises(ValueError, match="residual-regression"):
         train("resnet", tiny_records, tmp_path)
     unsplit = [dataclasses.replace(record, split="") for record in tiny_records]
     with pytest.raises(ValueError, match="must have a split"):
@@ -101,7 +98,7 @@ def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path
 
 def test_a_run_is_split_as_asked_and_its_split_is_written(tiny_records, tmp_path):
     unsplit = [dataclasses.replace(record, split="", age=20.0) for record in tiny_records]
-    recipe = TINY.changed(epochs=1)
+    recipe = dataclasses.replace(TINY, epochs=1)
     train(recipe, unsplit, tmp_path / "identity", split="identity", fold=1, detector=None)
     expected = identity_split(unsplit, fold=1)
     root = tiny_records[0].path.parent
@@ -111,7 +108,7 @@ def test_a_run_is_split_as_asked_and_its_split_is_written(tiny_records, tmp_path
 
 
 def test_the_split_of_the_study_is_measured_on_val(tiny_records, tmp_path):
-    recipe = TINY.changed(epochs=1)
+    recipe = dataclasses.replace(TINY, epochs=1)
     faces = [dataclasses.replace(record, split="", age=15.0 + record.age % 26) for record in tiny_records]
     train(recipe, faces, tmp_path, split="study", detector=None)
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text("utf-8"))
@@ -122,7 +119,7 @@ def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_recor
     _, folder = run
     before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
     with pytest.raises(ValueError, match="another recipe"):
-        train(TINY.changed(image_size=40), tiny_records, folder, detector=None)
+        train(dataclasses.replace(TINY, seed=1), tiny_records, folder, detector=None)
     with pytest.raises(ValueError, match="other faces or another split"):
         train(TINY, tiny_records[1:], folder, detector=None)
     assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
@@ -130,7 +127,7 @@ def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_recor
 
 def test_a_run_does_not_go_on_from_other_models(run, tiny_records, tmp_path):
     _, folder = run
-    recipe = TINY.changed(name="more", epochs=1)
+    recipe = dataclasses.replace(TINY, name="more", epochs=1)
     train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
     with pytest.raises(ValueError, match="began with other models"):
         train(recipe, tiny_records, tmp_path / "run", detector=None)
@@ -205,7 +202,7 @@ def test_the_command_measures_a_baseline_on_a_list_alone(tmp_path, capsys):
 def test_the_command_trains_on_a_split_that_is_asked_for(tiny_records, tmp_path, capsys, monkeypatch):
     table = tmp_path / "faces.csv"
     write_records([dataclasses.replace(record, split="") for record in tiny_records], table)
-    monkeypatch.setitem(RECIPES, "tiny", TINY.changed(name="tiny", epochs=1))
+    monkeypatch.setitem(recipes.RECIPES, "tiny", dataclasses.replace(TINY, epochs=1))
     command = ["train", "tiny", str(table), str(tmp_path / "run"), "--detector", "none", "--dataset", "tiny"]
     assert main([*command, "--split", "identity", "--fold", "3"]) == 0
     assert capsys.readouterr().out == f"model: {tmp_path / 'run' / 'model'}\n"

@@ -25,7 +25,7 @@ tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceCo
 
 from asianage.training.fit import fitting
 from asianage.data.crop_cache import CropCache
-from asianage.training.recipes.single import TrainingRecipe
+from asianage.training.recipes.recipe import Faces, GenderLoss, LabelDistribution, Optimizer, TrainingRecipe
 from asianage.data.records import FaceRecord
 
 crops = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
@@ -34,10 +34,11 @@ known = np.ones(40, dtype=bool)
 cache = CropCache(records, crops, known, known, 32, 0)
 # Neither dropout nor normalization, which would see half a batch each.
 recipe = TrainingRecipe(
-    name="two", architecture="vggface", mirror_weight=0.3,
+    name="two", architecture="vggface",
     network={"task": "both", "units": (4, 4), "dropout": 0.0, "frozen_blocks": 4, "head": "logits"},
-    image_size=32, margin=0, augmentation=None, epochs=1, batch_size=8, learning_rate=1e-4,
-    warmup_epochs=0.0, ema_momentum=0.5,
+    faces=Faces(image_size=32, margin=0), age_loss=LabelDistribution(mirror_weight=0.3), gender_loss=GenderLoss(),
+    optimizer=Optimizer(learning_rate=1e-4, warmup_epochs=0.0, ema_momentum=0.5),
+    epochs=1, batch_size=8, augmentation=None,
 )
 
 

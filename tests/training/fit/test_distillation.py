@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,19 +15,19 @@ from asianage.models.config import GENDERS
 from asianage.networks.heads import features_network, training_network
 from asianage.networks.registry import build_network
 from asianage.networks.restore import restore_network
-from asianage.training import RECIPES, train
+from asianage.training import train
 from asianage.training.fit.batches import CropBatches
 from asianage.training.fit.distillation import Teaching, ask_for_features, ask_teachers
+from asianage.training.recipes.recipe import Distillation
+from tests.training.tiny_recipe import TINY
 
-TINY = RECIPES["compact-scratch"].changed(
-    network={"widths": (4, 8), "blocks": (0, 1)}, image_size=32, margin=4, epochs=1, batch_size=8, precision="float32"
-)
+RECIPE = replace(TINY, network={"widths": (4, 8), "blocks": (0, 1)}, epochs=1, batch_size=8)
 
 
 @pytest.fixture(scope="module")
 def teacher(tiny_records, tmp_path_factory):
     records = [record for record in tiny_records if record.split != "test"]
-    return train(TINY, records, tmp_path_factory.mktemp("teacher"), detector=None).model
+    return train(RECIPE, records, tmp_path_factory.mktemp("teacher"), detector=None).model
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +68,14 @@ def test_targets_are_shared_between_labels_and_teachers(cache):
 
 def test_a_recipe_with_teachers_is_trained_and_names_them(teacher, tiny_records, tmp_path):
     records = [record for record in tiny_records if record.split != "test"]
-    recipe = TINY.changed(teacher_weight=0.5)
+    recipe = replace(RECIPE, distillation=Distillation(weight=0.5))
     with pytest.raises(ValueError, match="needs `teachers`"):
         train(recipe, records, tmp_path, detector=None)
     with pytest.raises(ValueError, match="needs `teachers`"):
-        train(TINY, records, tmp_path / "other", teachers=[teacher.path], detector=None)
+        train(RECIPE, records, tmp_path / "other", teachers=[teacher.path], detector=None)
     estimator = train(recipe, records, tmp_path / "run", teachers=[teacher.path], detector=None)
     provenance = estimator.model.config.provenance
-    assert [provenance["ancestors"][key]["recipe"]["name"] for key in provenance["teachers"]] == ["compact-scratch"]
+    assert [provenance["ancestors"][key]["recipe"]["name"] for key in provenance["teachers"]] == ["tiny"]
 
 
 def test_features_are_those_of_a_crop_and_its_mirror_image(teacher, cache):
@@ -109,12 +111,11 @@ def test_to_begin_with_a_network_tells_its_own_features_where_a_teacher_has_as_m
 
 def test_a_network_learns_the_features_of_its_teacher_and_is_exported_without_them(teacher, tiny_records, tmp_path):
     records = [record for record in tiny_records if record.split != "test"]
-    with pytest.raises(ValueError, match="needs `teacher_weight`"):
-        train(TINY.changed(feature_weight=1.0), records, tmp_path / "other", detector=None)
-    recipe = TINY.changed(teacher_weight=0.5, feature_weight=1.0, warmup_epochs=0.0, ema_momentum=0.0)
+    optimizer = replace(RECIPE.optimizer, warmup_epochs=0.0, ema_momentum=0.0)
+    recipe = replace(RECIPE, optimizer=optimizer, distillation=Distillation(weight=0.5, feature_weight=1.0))
     networks = [
         restore_network(train(part, records, tmp_path / str(i), teachers=[teacher.path], detector=None).model)
-        for i, part in enumerate([recipe, recipe.changed(feature_weight=0.0)])
+        for i, part in enumerate([recipe, replace(recipe, distillation=Distillation(weight=0.5))])
     ]
     assert "teacher_features" not in {layer.name for layer in networks[0].layers}
     with_features, without = (network.layers[2].get_weights()[0] for network in networks)

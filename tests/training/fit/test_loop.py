@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import time
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -13,7 +14,6 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import keras
-from asianage.training.recipes.single import TrainingRecipe
 
 from asianage.data.crop_cache import cut_crops
 from asianage.models.ages import AgeAxis, expected_age, softmax
@@ -21,17 +21,18 @@ from asianage.training.augmentation import augment
 from asianage.training.fit import batches as pipeline
 from asianage.training.fit import fitting, normalization
 from asianage.training.fit.validation import predict_logits
-
-RECIPE = TrainingRecipe(
-    name="tiny",
-    network={"widths": (8, 16), "blocks": (0, 1)},
-    image_size=32,
-    margin=4,
-    epochs=3,
-    batch_size=10,
-    learning_rate=1e-2,
-    ema_momentum=0.8,
+from asianage.training.recipes.recipe import (
+    CrossEntropy,
+    Faces,
+    GenderLoss,
+    LabelDistribution,
+    Optimizer,
+    Ordinal,
+    Regression,
 )
+from tests.training.tiny_recipe import TINY
+
+RECIPE = replace(TINY, epochs=3)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def weights(folder):
 
 
 def test_a_run_learns_and_writes_its_history(cache, tmp_path):
-    fitting.fit(RECIPE.changed(epochs=12), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    fitting.fit(replace(RECIPE, epochs=12), cache, np.arange(60), np.arange(60, 90), tmp_path)
     with (tmp_path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
@@ -85,18 +86,16 @@ def test_an_interrupted_run_resumes_to_the_same_weights(cache, whole_run, tmp_pa
 
 
 # A network without normalization, without averaged weights: nothing but Adam, and an end that is not known before.
-PLAIN = RECIPE.changed(
+PLAIN = replace(
+    RECIPE,
     architecture="simple_cnn",
     network={"task": "age", "filters": (4, 4), "units": (8, 4)},
-    objective="regression",
+    age_loss=Regression(),
+    gender_loss=None,
     augmentation=None,
     epochs=9,
     patience=2,
-    learning_rate=1e-2,
-    schedule="constant",
-    warmup_epochs=0.0,
-    weight_decay=0.0,
-    ema_momentum=0.0,
+    optimizer=Optimizer(learning_rate=1e-2, schedule="constant", warmup_epochs=0.0, weight_decay=0.0, ema_momentum=0.0),
 )
 
 
@@ -148,13 +147,14 @@ def arrays(path):
 
 
 @pytest.mark.parametrize(
-    ("objective", "head", "rate"),
+    ("loss", "rate"),
     # A regression begins at 0 years and has to move all the way.
-    [("regression", "regression", 0.1), ("cross_entropy", "logits", 0.03), ("ordinal", "ordinal", 0.03)],
+    [(Regression(), 0.1), (CrossEntropy(), 0.03), (Ordinal(), 0.03)],
 )
-def test_other_objectives_are_learned(objective, head, rate, cache, tmp_path):
-    network = {**RECIPE.network, "head": head}
-    recipe = RECIPE.changed(epochs=8, objective=objective, network=network, augmentation=None, learning_rate=rate)
+def test_other_losses_are_learned(loss, rate, cache, tmp_path):
+    network = {**RECIPE.network, "head": loss.head}
+    optimizer = replace(RECIPE.optimizer, learning_rate=rate)
+    recipe = replace(RECIPE, epochs=8, age_loss=loss, network=network, augmentation=None, optimizer=optimizer)
     fitting.fit(recipe, cache, np.arange(60), np.arange(60, 90), tmp_path)
     history = json.loads((tmp_path / "progress.json").read_text())["history"]
     assert min(row["val_mae_tiny"] for row in history) < 18  # 21 for the best constant
@@ -170,7 +170,9 @@ def test_other_objectives_are_learned(objective, head, rate, cache, tmp_path):
 
 
 def test_a_network_for_the_gender_is_chosen_by_its_errors(cache, tmp_path):
-    recipe = PLAIN.changed(network={**PLAIN.network, "task": "gender"}, epochs=2)
+    recipe = replace(
+        PLAIN, network={**PLAIN.network, "task": "gender"}, age_loss=None, gender_loss=GenderLoss(), epochs=2
+    )
     fitting.fit(recipe, cache, np.arange(60), np.arange(60, 90), tmp_path)
     row = json.loads((tmp_path / "progress.json").read_text())["history"][0]
     assert "val_mae_tiny" not in row
@@ -186,14 +188,18 @@ def test_what_a_face_without_an_age_shows_does_not_change_the_age_network(cache,
     losses = []
     for name, pictures in (("as they are", cache.crops), ("inverted", crops)):
         changed = dataclasses.replace(cache, records=records, crops=pictures)
-        fitting.fit(PLAIN.changed(epochs=1), changed, rows, np.arange(60, 90), tmp_path / name)
+        fitting.fit(replace(PLAIN, epochs=1), changed, rows, np.arange(60, 90), tmp_path / name)
         losses.append(json.loads((tmp_path / name / "progress.json").read_text())["history"][0]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_frozen_layers_stay_as_they_are(cache, tmp_path):
-    recipe = PLAIN.changed(
-        architecture="vggface", network={"units": (16, 16), "frozen_blocks": 3}, epochs=1, learning_rate=1e-3
+    recipe = replace(
+        PLAIN,
+        architecture="vggface",
+        network={"units": (16, 16), "frozen_blocks": 3},
+        epochs=1,
+        optimizer=replace(PLAIN.optimizer, learning_rate=1e-3),
     )
     keras.utils.set_random_seed(5)
     initial = fitting.build_network(recipe)
@@ -207,7 +213,8 @@ def test_frozen_layers_stay_as_they_are(cache, tmp_path):
 
 def test_a_deeper_network_for_larger_crops_gives_its_layers():
     def built(blocks, image_size):
-        recipe = RECIPE.changed(architecture="dlib_resnet", network={"blocks": blocks}, image_size=image_size)
+        faces = Faces(image_size=image_size, margin=4)
+        recipe = replace(RECIPE, architecture="dlib_resnet", network={"blocks": blocks}, faces=faces)
         return fitting.build_network(recipe)
 
     deep, shallow = built((2, 1, 1, 2), 48), built((1, 1, 1, 1), 32)
@@ -219,41 +226,45 @@ def test_a_deeper_network_for_larger_crops_gives_its_layers():
         fitting.take_over(deep, shallow)
 
 
-def test_a_head_that_the_objective_is_not_for_is_refused(cache, tmp_path):
-    with pytest.raises(ValueError, match="'ordinal' needs a network with the head 'ordinal'"):
-        fitting.fit(RECIPE.changed(objective="ordinal"), cache, np.arange(60), np.arange(60, 90), tmp_path)
+@pytest.mark.parametrize(("gpus", "multiple"), [([], 2), (["GPU:0", "GPU:1", "GPU:2"], 6)])
+def test_pairs_of_mirror_images_stay_together_on_every_device(gpus, multiple, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "training_devices", lambda: gpus)
+    recipe = replace(RECIPE, age_loss=LabelDistribution(mirror_weight=0.1), batch_size=9)
+    with pytest.raises(ValueError, match=f"`batch_size` must be a multiple of {multiple}"):
+        fitting.fit(recipe, cache, np.arange(60), np.arange(60, 90), tmp_path)
+
+
+@pytest.mark.parametrize("names", [("backbone",), ("stage1", "stage2")])
+def test_frozen_layers_are_named_by_the_recipe(names):
+    network = fitting.build_network(RECIPE)
+    fitting.freeze_layers(network, names)
+    assert {weight.path.split("/")[0] for weight in network.trainable_weights} == {"age_logits", "gender_logit"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"mirror_weight": -0.1}, "`mirror_weight` must be 0 or more"),
-        ({"mirror_weight": 0.1, "objective": "cross_entropy"}, "of the objective 'label_distribution' only"),
-        ({"mirror_weight": 0.1, "batch_size": 9}, "`batch_size` must be a multiple of 2"),
-    ],
+    ("names", "problem"), [(("stem",), "Received: 'stem'. Layers: stage1_down, "), (("",), "leave")]
 )
-def test_mirror_images_that_cannot_be_compared_are_refused(cache, tmp_path, changes, problem):
+def test_names_of_no_layer_or_of_all_are_refused(names, problem):
     with pytest.raises(ValueError, match=problem):
-        fitting.fit(RECIPE.changed(**changes), cache, np.arange(60), np.arange(60, 90), tmp_path)
-
-
-def test_pairs_stay_together_on_every_device(cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "training_devices", lambda: ["GPU:0", "GPU:1", "GPU:2"])
-    with pytest.raises(ValueError, match="`batch_size` must be a multiple of 6"):
-        fitting.fit(RECIPE.changed(mirror_weight=0.1), cache, np.arange(60), np.arange(60, 90), tmp_path)
+        fitting.freeze_layers(fitting.build_network(RECIPE), names)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(cache, tmp_path):
     with pytest.raises(RuntimeError, match="Lower `learning_rate`"):
-        fitting.fit(PLAIN.changed(learning_rate=1e30), cache, np.arange(60), np.arange(60, 90), tmp_path)
+        fitting.fit(
+            replace(PLAIN, optimizer=replace(PLAIN.optimizer, learning_rate=1e30)),
+            cache,
+            np.arange(60),
+            np.arange(60, 90),
+            tmp_path,
+        )
 
 
 def test_faces_of_other_groups_are_used_less_often_and_those_of_ones_own_are_not(cache):
     groups = ["", "asian", "Asian", "team b", "white", "Black"]
     records = [dataclasses.replace(cache.records[0], group=group) for group in groups]
-    shares = fitting._shares(
-        RECIPE.changed(other_group_share=0.25), dataclasses.replace(cache, records=records), np.arange(6)
-    )
+    recipe = replace(RECIPE, faces=replace(RECIPE.faces, other_group_share=0.25))
+    shares = fitting._shares(recipe, dataclasses.replace(cache, records=records), np.arange(6))
     assert shares.tolist() == [1.0, 1.0, 1.0, 1.0, 0.25, 0.25]
 
 
@@ -263,7 +274,7 @@ def test_time_spent_waiting_for_views_is_recorded(cache, tmp_path, monkeypatch):
         return augment(*arguments)
 
     monkeypatch.setattr(pipeline, "augment", slow)
-    fitting.fit(RECIPE.changed(epochs=1), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    fitting.fit(replace(RECIPE, epochs=1), cache, np.arange(60), np.arange(60, 90), tmp_path)
     [row] = json.loads((tmp_path / "progress.json").read_text())["history"]
     assert 0.3 < row["input_share"] <= 1.0
 
@@ -278,28 +289,28 @@ def test_a_full_disk_leaves_a_run_that_goes_on(cache, tmp_path, monkeypatch):
 
     monkeypatch.setattr(keras.Model, "save_weights", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
-        fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
+        fitting.fit(replace(PLAIN, epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
     assert not list(tmp_path.glob("new-*"))
     assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 1
     monkeypatch.undo()
-    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
+    fitting.fit(replace(PLAIN, epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path)
     assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 3
 
 
 def test_a_run_that_is_stopped_while_it_saves_goes_on_as_if_it_had_not_been(cache, tmp_path, monkeypatch):
-    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "whole")
-    replace = fitting._replace
+    fitting.fit(replace(PLAIN, epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "whole")
+    write_whole = fitting._replace
 
     def stop_before_the_progress(file, write):
         if file.name == fitting.PROGRESS and (file.parent / fitting.checkpoint(2)).exists():
             raise KeyboardInterrupt
-        replace(file, write)
+        write_whole(file, write)
 
     monkeypatch.setattr(fitting, "_replace", stop_before_the_progress)
     with pytest.raises(KeyboardInterrupt):
-        fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
+        fitting.fit(replace(PLAIN, epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
     monkeypatch.undo()
-    fitting.fit(PLAIN.changed(epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
+    fitting.fit(replace(PLAIN, epochs=3), cache, np.arange(60), np.arange(60, 90), tmp_path / "stopped")
     whole, stopped = (arrays(tmp_path / name / fitting.checkpoint(3)) for name in ("whole", "stopped"))
     for name, values in whole.items():
         np.testing.assert_allclose(stopped[name], values, atol=1e-5, err_msg=name)
@@ -313,16 +324,18 @@ def test_a_finished_run_is_not_repeated(cache, whole_run):
 
 def test_a_folder_with_another_run_is_refused(cache, whole_run):
     with pytest.raises(ValueError, match="another recipe"):
-        fitting.fit(RECIPE.changed(seed=1), cache, np.arange(60), np.arange(60, 90), whole_run)
+        fitting.fit(replace(RECIPE, seed=1), cache, np.arange(60), np.arange(60, 90), whole_run)
 
 
 def test_a_network_without_dropout_is_fitted(cache, tmp_path):
-    recipe = RECIPE.changed(epochs=1, network={**RECIPE.network, "dropout": 0.0})
+    recipe = replace(RECIPE, epochs=1, network={**RECIPE.network, "dropout": 0.0})
     assert fitting.fit(recipe, cache, np.arange(20), np.arange(60, 90), tmp_path).is_file()
 
 
 def test_fitting_leaves_the_global_dtype_policy_alone(cache, tmp_path):
-    fitting.fit(RECIPE.changed(epochs=1, precision="mixed_bfloat16"), cache, np.arange(20), np.arange(60, 90), tmp_path)
+    fitting.fit(
+        replace(RECIPE, epochs=1, dtype_policy="mixed_bfloat16"), cache, np.arange(20), np.arange(60, 90), tmp_path
+    )
     assert keras.config.dtype_policy().name == "float32"
 
 

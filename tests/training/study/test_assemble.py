@@ -5,22 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage import AgeGenderEstimator
-from asianage.training import STUDY_RECIPES, assemble_study, train
+from asianage.models.folder import open_model_folder
+from asianage.networks.restore import restore_network
+from asianage.training import train
 from asianage.training.fit import fitting
+from asianage.training.run_folder import Run
+from asianage.training.study.assemble import assemble_study
+from asianage.training.study.recipes import STUDY, STUDY_SIMPLE_CNN
+from tests.training.study.tiny_study import tiny
 
-SIZE = {"filters": (4, 4), "units": (8, 4)}
-
-
-def tiny(recipe):
-    network = {**recipe.network, **SIZE}
-    return recipe.changed(network=network, image_size=24, epochs=2, batch_size=8, learning_rate=1e-2, patience=0)
-
-
-SYSTEM = STUDY_RECIPES["study-simple-cnn"]
-RECIPE = SYSTEM.changed(**{part: tiny(recipe) for part, recipe in SYSTEM.parts.items()})
+RECIPE = tiny(STUDY_SIMPLE_CNN)
 
 
 @pytest.fixture(scope="module")
@@ -31,56 +28,67 @@ def faces(tiny_records):
 
 
 @pytest.fixture(scope="module")
-def parts(faces, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("parts")
-    for part, recipe in RECIPE.parts.items():
-        train(recipe, faces, folder / part, detector=None, precision="float32")
-    return {part: folder / part / "model" for part in RECIPE.parts}
+def system(faces, tmp_path_factory):
+    """The folder of a run of the whole system."""
+    folder = tmp_path_factory.mktemp("system")
+    train(RECIPE, faces, folder, name="mine", detector=None, quantization="float32")
+    return folder
 
 
-def test_trained_models_become_one_that_says_what_they_say(parts, faces, tmp_path):
-    model = assemble_study(
-        *parts.values(), data=faces, output=tmp_path, name="mine", detector=None, precision="float32"
-    )
-    assert model.config.name == "mine"
-    estimator = AgeGenderEstimator(model, detector=None)
+@pytest.fixture
+def parts(system):
+    return {part: open_model_folder(system / part / "model") for part in RECIPE.parts}
+
+
+def test_the_system_predicts_the_gender_of_one_part_and_the_age_of_the_part_of_that_gender(system, parts, faces):
+    estimator = AgeGenderEstimator(open_model_folder(system / "model"), detector=None)
+    assert estimator.model.config.name == "mine"
     paths = [record.path for record in faces[48:64]]
-    said = {part: AgeGenderEstimator.from_pretrained(path).predict_crops(paths) for part, path in parts.items()}
-    genders = [face.gender for face in said["gender"]]
+    alone = {part: AgeGenderEstimator(model, detector=None).predict_crops(paths) for part, model in parts.items()}
+    genders = [face.gender for face in alone["gender"]]
     together = estimator.predict_crops(paths)
     assert [face.gender for face in together] == genders
     most_likely = [face.age_distribution.argmax() for face in together]
-    expected = [said[f"age_{gender}"][i].age_distribution.argmax() for i, gender in enumerate(genders)]
+    expected = [alone[f"age_{gender}"][i].age_distribution.argmax() for i, gender in enumerate(genders)]
     np.testing.assert_allclose(most_likely, expected, atol=1)
 
 
+def test_the_system_is_described_by_its_parts(system, parts):
+    model = open_model_folder(system / "model")
+    assert model.config.provenance["parts"]["age_male"]["recipe"]["faces"]["gender"] == "male"
+    parameters = sum(part.config.provenance["parameters"] for part in parts.values())
+    assert restore_network(model).count_params() == parameters
+
+
+@pytest.mark.slow
+def test_the_system_with_vggface_is_trained_by_one_command(faces, tmp_path):
+    estimator = train(tiny(STUDY), faces, tmp_path, detector=None, quantization="float32")
+    assert estimator.model.config.network["age_architecture"] == "vggface"
+
+
 def test_parts_that_do_not_fit_are_refused(parts, faces, tmp_path):
+    run = Run(tmp_path, detector=None)
     with pytest.raises(ValueError, match="`gender` must be a model of a simple CNN"):
-        assemble_study(parts["age_male"], parts["age_female"], parts["age_male"], faces, tmp_path, detector=None)
+        assemble_study({**parts, "gender": parts["age_male"]}, faces, run)
     with pytest.raises(ValueError, match="of the same form"):
-        assemble_study(parts["gender"], parts["age_female"], "compact", faces, tmp_path, detector=None)
+        assemble_study({**parts, "age_male": parts["gender"]}, faces, run)
 
 
 def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(faces, tmp_path, monkeypatch):
     def stop_in_the_second_part(recipe, *arguments, **options):
-        if recipe.only_gender == "female":
+        if recipe.faces.gender == "female":
             raise KeyboardInterrupt
         return fit(recipe, *arguments, **options)
 
     fit = fitting.fit
     monkeypatch.setattr("asianage.training.train_network.fit", stop_in_the_second_part)
     with pytest.raises(KeyboardInterrupt):
-        train(RECIPE, faces, tmp_path, detector=None, precision="float32")
+        train(RECIPE, faces, tmp_path, detector=None, quantization="float32")
     monkeypatch.undo()
     checkpoint = tmp_path / "gender" / fitting.checkpoint(RECIPE.gender.epochs)
     before = checkpoint.stat().st_mtime_ns
-    estimator = train(RECIPE, faces, tmp_path, detector=None, precision="float32")
+    estimator = train(RECIPE, faces, tmp_path, detector=None, quantization="float32")
     assert checkpoint.stat().st_mtime_ns == before
     assert estimator.model.config.architecture == "gender_routing"
     with pytest.raises(ValueError, match="another recipe"):
-        train(RECIPE.changed(gender=RECIPE.gender.changed(seed=1)), faces, tmp_path, detector=None)
-
-
-def test_only_networks_trained_alone_begin_with_a_model(faces, tmp_path):
-    with pytest.raises(ValueError, match="`initial`"):
-        train(RECIPE, faces, tmp_path, initial="compact", detector=None)
+        train(replace(RECIPE, gender=replace(RECIPE.gender, seed=1)), faces, tmp_path, detector=None)

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="needs the extra train")
+
+from asianage.training import recipes, train
+from asianage.training.fit.fitting import build_network
+from asianage.training.study.recipes import STUDY, STUDY_RECIPES, STUDY_SIMPLE_CNN
+from tests.training.study.tiny_study import tiny
+
+
+def test_names_are_not_those_of_other_recipes():
+    assert not set(STUDY_RECIPES) & set(recipes.RECIPES)
+    assert len(STUDY_RECIPES) == 8
+
+
+def test_every_part_is_a_run_in_a_folder_of_its_own():
+    runs = STUDY.runs(Path("out"))
+    assert [run.part for run in runs] == ["gender", "age_female", "age_male"]
+    assert [run.recipe.faces.gender for run in runs] == ["", "female", "male"]
+    assert runs[1].folder == Path("out/age_female")
+    assert runs[1].crops == Path("out/age_female/crops")
+    assert {part.epochs for part in STUDY.with_epochs(2).parts.values()} == {2}
+
+
+def test_networks_have_the_parameters_of_the_study():
+    simple = {build_network(part).count_params() for part in (STUDY.gender, STUDY_SIMPLE_CNN.age_male)}
+    assert simple == {2_588_705}
+    network = build_network(STUDY.age_male)
+    assert network.count_params() == 15_371_329
+    assert sum(int(np.prod(weight.shape)) for weight in network.non_trainable_weights) == 1_735_488
+
+
+@pytest.mark.parametrize(
+    ("recipe", "measured"), [(STUDY.gender, "gender_accuracy"), (STUDY_SIMPLE_CNN.age_male, "mae")]
+)
+def test_a_network_of_one_task_is_trained_and_only_that_is_measured(recipe, measured, tiny_records, tmp_path):
+    splits = ["train"] * 32 + ["val"] * 60 + ["test"] * 18
+    faces = [replace(r, age=15.0 + r.age % 26, split=split) for r, split in zip(tiny_records, splits, strict=True)]
+    estimator = train(tiny(recipe), faces, tmp_path, detector=None, quantization="float32")
+    used = [face for face in faces if face.split == "train" and recipe.faces.gender in ("", face.gender)]
+    assert estimator.model.config.provenance["faces"]["train"] == {"tiny": len(used)}
+    overall = json.loads((tmp_path / "model" / "metrics.json").read_text())["test"]["all"]["overall"]
+    assert [key for key in ("mae", "gender_accuracy") if overall.get(key) is not None] == [measured]

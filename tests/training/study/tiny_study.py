@@ -1,0 +1,26 @@
+"""The study's recipes with tiny networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asianage.training.study.recipes import StudyRecipe
+
+NETWORKS = {"simple_cnn": {"filters": (4, 4), "units": (8, 4)}, "vggface": {"units": (8, 4)}}
+
+
+def tiny(recipe):
+    """Return a recipe for a tiny network, or of three tiny networks."""
+    if isinstance(recipe, StudyRecipe):
+        return replace(recipe, **{part: tiny(value) for part, value in recipe.parts.items()})
+    return replace(
+        recipe,
+        network={**recipe.network, **NETWORKS[recipe.architecture]},
+        pretrained="",
+        faces=replace(recipe.faces, image_size=32),
+        optimizer=replace(recipe.optimizer, learning_rate=1e-2),
+        epochs=2,
+        batch_size=8,
+        patience=0,
+        dtype_policy="float32",
+    )
