@@ -77,6 +77,7 @@ def train_network(
         size=recipe.faces.image_size,
         margin=recipe.faces.margin,
         detector=run.detector,
+        splits=("train", "val"),
         progress=run.progress,
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
