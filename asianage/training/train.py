@@ -13,7 +13,6 @@ from asianage.data.selection import select_dataset, select_faces
 from asianage.data.sources import read_source
 from asianage.data.split_file import keep_split
 from asianage.data.splits import split_records
-from asianage.models import folder as model_folder
 from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
 from asianage.networks.pretrained import find_pretrained
