@@ -27,7 +27,7 @@ class FaceCrops:
 
     @classmethod
     def none(cls, size: int) -> FaceCrops:
-        """Return what an image without faces has."""
+        """Return the empty crops of an image without faces."""
         return cls(np.empty((0, size, size, 3), dtype=np.uint8), [], None)
 
 
