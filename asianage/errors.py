@@ -53,10 +53,11 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        package = (error.name or "asianage").partition(".")[0]
         # A module of this package that is not there is a fault of this package.
-        if error.name is None or error.name.startswith("asianage"):
+        if package == "asianage":
             raise
-        raise MissingExtraError(error.name, extra, purpose) from error
+        raise MissingExtraError(package, extra, purpose) from error
 
 
 class BatchError(ValueError):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +56,38 @@ def test_errors_with_content_survive_the_way_back_from_a_worker_process():
     assert copy.results == [["a"]]
     missing = errors.MissingExtraError("mtcnn", "mtcnn", "Detection")
     assert str(pickle.loads(pickle.dumps(missing))) == str(missing)
+
+
+def test_a_missing_extra_is_named_alike_in_python_and_on_the_command_line():
+    code = """
+import sys
+sys.modules["keras"] = sys.modules["tensorflow"] = None
+from asianage import MissingExtraError
+from asianage.cli import main
+for module in ("training", "networks"):
+    try:
+        __import__(f"asianage.{module}")
+    except MissingExtraError as error:
+        print(error, file=sys.stderr)
+assert main(["train", "any", "faces.csv", "run"]) == 2
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    of_training, of_networks, of_the_command = done.stderr.splitlines()
+    assert 'needs the package `keras`. Install it with: pip install "asianage[train]"' in of_training
+    assert of_networks == of_training
+    assert of_the_command == f"asianage: {of_training}"
+
+
+def test_the_package_that_a_block_needs_is_named_and_other_errors_pass():
+    with (
+        pytest.raises(errors.MissingExtraError, match="Flying needs the package `no_such_package`"),
+        errors.needs_extra("wings", "Flying"),
+    ):
+        import no_such_package.part  # noqa: F401
+    with (
+        pytest.raises(ModuleNotFoundError, match=r"asianage\.no_such_module"),
+        errors.needs_extra("wings", "Flying"),
+    ):
+        import asianage.no_such_module  # noqa: F401
+    with pytest.raises(ImportError, match="no_such_name"), errors.needs_extra("wings", "Flying"):
+        from json import no_such_name  # noqa: F401

@@ -6,6 +6,8 @@ import argparse
 import re
 from pathlib import Path
 
+from asianage.faces.detection.selection import NAMES
+
 _MODEL = "bundled name, model folder or Hub id"
 
 
@@ -26,8 +28,8 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector",
         default="auto",
-        type=lambda text: None if text == "none" else text,
-        help='auto, yunet, mtcnn, the path of YuNet\'s .onnx file, or "none" when each image is one face already',
+        type=_detector,
+        help=f"{', '.join(NAMES)}, the path of YuNet's .onnx file, or none: each image already is one face",
     )
 
 
@@ -47,6 +49,16 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_faces(parser: argparse.ArgumentParser) -> None:
     """Add the positional argument DATA: labeled faces."""
     parser.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
+
+
+def _detector(text: str) -> str | None:
+    if text == "none":
+        return None
+    if text in NAMES or text.lower().endswith(".onnx"):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"must be {', '.join(NAMES)}, none, or the path of a .onnx file. Received: {text}."
+    )
 
 
 def spoken_of(message: str, usage: str) -> str:

@@ -18,6 +18,9 @@ _REMEDIES = (
 )
 
 
+NAMES = ("auto", "yunet", "mtcnn")
+
+
 def select_detector(
     detector: str | os.PathLike[str] | FaceDetector, *, score_threshold: float | None = None
 ) -> FaceDetector:
@@ -40,10 +43,10 @@ def select_detector(
         return _checked(detector)
     if detector == "mtcnn":
         return MTCNNDetector(score_threshold=score_threshold)
-    has_name = detector in ("auto", "yunet")
+    has_name = detector in NAMES
     if not has_name and isinstance(detector, str) and not detector.lower().endswith(".onnx"):
         raise ValueError(
-            f'`detector` must be "auto", "yunet", "mtcnn", the path of a .onnx file, None or a detector. '
+            f"`detector` must be {', '.join(map(repr, NAMES))}, the path of a .onnx file, None or a detector. "
             f"Received: {detector!r}."
         )
     try:

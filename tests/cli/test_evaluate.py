@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from asianage.cli import main
+from asianage.data.records import write_records
+
+
+@pytest.fixture
+def table(tiny_records, tmp_path):
+    write_records(tiny_records, tmp_path / "faces.csv")
+    return str(tmp_path / "faces.csv")
+
+
+def test_the_tables_of_a_split_are_printed(table, capsys):
+    assert main(["evaluate", table, "--split", "test", "--detector", "none"]) == 0
+    plain = capsys.readouterr().out
+    assert "MAE" in plain
+    assert "| tiny | 20 " in plain
+    assert "mirror image" not in plain
+    assert main(["evaluate", table, "--split", "test", "--detector", "none", "--mirror"]) == 0
+    assert "Each face was averaged with its mirror image." in capsys.readouterr().out
+
+
+def test_a_report_is_written(table, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    saved = []
+    monkeypatch.setattr("asianage.evaluation.report.save_report", lambda result, folder: saved.append((result, folder)))
+    assert main(["evaluate", table, "--split", "test", "--detector", "none", "--output", str(tmp_path / "report")]) == 0
+    ((result, folder),) = saved
+    assert folder == tmp_path / "report"
+    assert len(result.records) == 20
+
+
+def test_a_split_without_rows_is_refused(table, capsys):
+    assert main(["evaluate", table, "--split", "tset"]) == 2
+    assert "has no rows of the split 'tset'" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_drawn_is_refused_before_the_work(tmp_path):
+    code = """
+        import sys
+
+        sys.modules["matplotlib"] = sys.modules["matplotlib.figure"] = None
+        from asianage.cli import main
+
+        sys.exit(main(["evaluate", "there_is_no_such.csv", "--output", "report"]))
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "matplotlib" in done.stderr
+    assert 'pip install "asianage[train]"' in done.stderr

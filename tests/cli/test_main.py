@@ -1,0 +1,60 @@
+"""`asianage/cli/__init__.py` and `asianage/__main__.py`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+
+import pytest
+
+from asianage import __version__, cli
+from asianage.cli import main
+
+COMMANDS = ("predict", "train", "fine-tune", "evaluate", "export", "info", "download")
+
+
+def test_wrong_usage_ends_with_two():
+    with pytest.raises(SystemExit) as caught:
+        main(["predict"])
+    assert caught.value.code == 2
+
+
+def test_the_package_can_be_run():
+    done = subprocess.run([sys.executable, "-m", "asianage", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"asianage {__version__}\n"
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for command in COMMANDS:
+        assert re.search(rf"^    {command}\s", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ValueError("`model` is old."), 2, "asianage: --model is old.\n"),
+        (OSError("no space"), 2, "asianage: no space\n"),
+        (KeyboardInterrupt(), 130, "asianage: interrupted\n"),
+    ],
+)
+def test_an_error_is_a_line_and_an_exit_code(monkeypatch, capsys, error, code, text):
+    def fail(given):
+        raise error
+
+    monkeypatch.setattr(cli.predict, "run", fail)
+    assert main(["predict", "photo.jpg"]) == code
+    assert capsys.readouterr().err == text
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    def fail(given: argparse.Namespace):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(cli.predict, "run", fail)
+    with pytest.raises(KeyError):
+        main(["predict", "photo.jpg"])

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asianage import AgeGenderEstimator
+from asianage.cli import main
+
+
+def test_mirror_averages_with_the_mirror_image(folder, capsys):
+    photo = folder / "half.png"
+    pixels = np.random.default_rng(3).integers(0, 256, (120, 100, 3), dtype=np.uint8)
+    pixels[:, :50] //= 4
+    Image.fromarray(pixels).save(photo)
+    expected = {
+        option: AgeGenderEstimator(detector=None, mirror=bool(option)).predict(photo)[0].age
+        for option in ((), ("--mirror",))
+    }
+    assert abs(expected[()] - expected[("--mirror",)]) > 0.02
+    for option, age in expected.items():
+        assert main(["predict", str(photo), "--json", "--detector", "none", *option]) == 0
+        assert json.loads(capsys.readouterr().out)["faces"][0]["age"] == pytest.approx(age, abs=0.006)
+
+
+def test_failed_files_are_listed_at_the_end_and_the_rest_is_done(folder, capsys):
+    bad = str(folder / "notes.txt")
+    missing = str(folder / "missing.jpg")
+    assert main(["predict", bad, str(folder / "a.png"), missing, "--json", "--detector", "none"]) == 1
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert ["error" in line for line in lines] == [True, False, True]
+    assert "not an image" in captured.err
+    assert missing in captured.err
+    assert "2 of 3 inputs failed" in captured.err
+
+
+def test_patterns_and_folders_without_images_are_explained(folder, capsys):
+    empty = folder / "empty"
+    empty.mkdir()
+    assert main(["predict", str(empty), str(folder / "*.gif"), str(folder / "*.png"), "--detector", "none"]) == 1
+    captured = capsys.readouterr()
+    assert "holds no images" in captured.err
+    assert "No file matches" in captured.err
+    assert str(folder / "a.png") in captured.out
+    assert "2 of 3 inputs failed" in captured.err
+
+
+def test_standard_input_is_a_photo(folder, capsys, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO((folder / "a.png").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert main(["predict", "-", "--detector", "none"]) == 0
+    assert "standard input" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_model_ends_with_two(folder, capsys):
+    assert main(["predict", str(folder), "--model", str(folder)]) == 2
+    assert "config.json" in capsys.readouterr().err
+
+
+def test_a_photo_gives_its_faces_and_nothing_on_standard_error(shared_data, yunet_path):
+    photo = shared_data / "photos" / "00005A02.jpg"
+    command = [sys.executable, "-m", "asianage", "predict", str(photo), "--detector", str(yunet_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 2
