@@ -20,13 +20,13 @@ from asianage.faces.detection import Detection
 def seen_by_the_network(estimator, image):
     """Return the crops that a prediction hands to the network."""
     seen = []
-    run = estimator._network
+    run = estimator._crops._network
 
     def spy(crops):
         seen.append(crops.copy())
         return run(crops)
 
-    estimator._network = spy
+    estimator._crops._network = spy
     estimator.predict(image)
     return seen[0]
 
