@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("sybil", reason="needs the extra test")
+
+from asianage import MissingExtraError
+from tests.conftest import draw_face
+from tests.docs.blocks import PAGES, ROOT, parse
+from tests.docs.command import centered_faces
+
+TEXTS = [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "SECURITY.md"))]
+IMAGES = ROOT / "docs" / "images"
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> None:
+    """Work in a folder with the files that the pages name, made from drawn faces."""
+    monkeypatch.chdir(tmp_path)
+    rows = [["file", "dataset", "split", "age", "gender"]]
+    names = []
+    for number in range(12):
+        age, gender, split = 20 + number, ("female", "male")[number % 2], ("train", "val", "test")[number % 3]
+        rows.append([f"photos/{number}.jpg", "mine", split, age, gender])
+        names.append(f"{age}/{112 - number % 2}/{number}-0.jpg")
+        for file in (Path("photos", f"{number}.jpg"), Path("AFAD-Full", names[-1])):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw_face(age, gender, number)).save(file)
+    for name in ("faces.csv", "my_faces.csv", "other_faces.csv"):
+        Path(name).write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    Path("AFAD-Full.txt").write_text("".join(f"./{name}\n" for name in names))
+    for name in ("photo.jpg", "group.jpg", "face.png", "face1.png", "face2.png"):
+        Image.fromarray(draw_face(30, "female", 0, side=160)).save(name)
+    Path("examples").symlink_to(ROOT / "examples")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.usefixtures("workplace")
+def test_code_blocks_run(page, subtests):
+    with centered_faces():
+        for block in parse(page):
+            with subtests.test(line=block.line):
+                try:
+                    block.evaluate()
+                except MissingExtraError as error:
+                    pytest.skip(str(error))
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").split()) <= 700
+
+
+def test_the_readme_prints_what_it_says(hopper, yunet_path):
+    from asianage import AgeGenderEstimator
+
+    printed = repr(AgeGenderEstimator(detector=yunet_path).predict(hopper))
+    assert f"\n{printed}\n" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_picture_of_the_readme_is_what_the_package_draws(hopper, yunet_path):
+    from asianage import AgeGenderEstimator, draw_faces, load_image
+
+    path = IMAGES / "grace_hopper_labeled.jpg"
+    drawn = draw_faces(hopper, AgeGenderEstimator(detector=yunet_path).predict(hopper))
+    # JPEG changes a pixel a little; a box or a label elsewhere changes many.
+    assert np.abs(np.asarray(drawn, dtype=float) - load_image(path)).mean() < 3
+    assert path.stat().st_size < 100_000
+
+
+def test_every_extra_that_a_text_installs_is_there():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for path in TEXTS:
+        for names in re.findall(r"(?:\.|asianage)\[([a-z,]+)\]", path.read_text("utf-8")):
+            assert set(names.split(",")) <= set(extras), path
+
+
+def test_links_between_texts_lead_to_files():
+    for path in TEXTS:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8")):
+            assert "://" in target or (path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_the_pages_build_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    pytest.importorskip("mkdocstrings", reason="needs the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", ROOT / ".mkdocs.yml"]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run([*command, "-d", tmp_path], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "probability_at_least" in (tmp_path / "reference" / "python" / "index.html").read_text("utf-8")
