@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-
 from asianage.data.afad_counts import AFAD_NATURAL_COUNTS
+
 from asianage.evaluation import metrics
 from asianage.evaluation.metrics import LabelledPredictions, summarize
 
