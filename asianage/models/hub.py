@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -29,9 +28,6 @@ ANSWER_SECONDS = 5.0
 
 STALL_SECONDS = 120.0
 """Limit of a download without one more byte on the disk. The client writes up to 10 MB at once."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
-"""A full commit hash. Its content never changes, so a cached copy needs no network."""
 
 Result = TypeVar("Result")
 
@@ -96,10 +92,6 @@ class HubAccess:
         """Return the folder of a repository in the cache, which need not exist."""
         return self.cache / f"models--{repo_id.replace('/', '--')}"
 
-    def snapshot(self, repo_id: str, commit: str) -> Path:
-        """Return the folder of a commit in the cache, which need not exist."""
-        return self.repository(repo_id) / "snapshots" / commit
-
 
 def fetch(file: HubFile, access: HubAccess | None = None) -> Path:
     """Return the local path of `file`: from the cache, or from the Hub if it is not cached or is damaged there.
@@ -139,21 +131,15 @@ def sha256_of(path: Path) -> str:
 
 def cached_path(file: HubFile, access: HubAccess | None = None) -> Path | None:
     """Return the path of `file` in the cache, unchecked; None if it is not cached."""
-    access = access or HubAccess()
-    commit = cached_commit(file.repo_id, file.revision, access)
-    path = None if commit is None else access.snapshot(file.repo_id, commit) / file.filename
-    return path if path is not None and path.is_file() else None
+    return find_cached(file.repo_id, file.filename, file.revision, access or HubAccess())
 
 
-def cached_commit(repo_id: str, revision: str, access: HubAccess) -> str | None:
-    """Return the commit of a revision when it was last fetched, None if it never was."""
-    if COMMIT.fullmatch(revision):
-        return revision
-    try:
-        text = (access.repository(repo_id) / "refs" / revision).read_text("ascii").strip()
-    except (OSError, ValueError):
-        return None
-    return text if COMMIT.fullmatch(text) else None
+def find_cached(repo_id: str, filename: str, revision: str, access: HubAccess) -> Path | None:
+    """Return the path of a file in the cache at the commit that its revision had when it was last fetched."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repo_id, filename, cache_dir=access.cache, revision=revision)
+    return Path(path) if isinstance(path, str) else None
 
 
 def remember(repo_id: str, revision: str, commit: str, access: HubAccess) -> None:
@@ -162,9 +148,9 @@ def remember(repo_id: str, revision: str, commit: str, access: HubAccess) -> Non
     Call it after the files have arrived: what is noted can then be loaded offline. A cache that cannot be written is
     left as it is.
     """
-    if cached_commit(repo_id, revision, access) != commit:
-        target = access.repository(repo_id) / "refs" / revision
-        with contextlib.suppress(OSError):
+    target = access.repository(repo_id) / "refs" / revision
+    with contextlib.suppress(OSError):
+        if revision != commit and not (target.is_file() and target.read_text("ascii") == commit):
             target.parent.mkdir(parents=True, exist_ok=True)
             write_text(target, commit)
 
@@ -214,10 +200,10 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
     """
     from huggingface_hub import snapshot_download
 
-    blobs = access.repository(repo_id) / "blobs"
+    repository = access.repository(repo_id)
 
     def get() -> str:
-        for path in (access.snapshot(repo_id, commit) / name for name in names if force):
+        for path in (repository / "snapshots" / commit / name for name in names if force):
             # In a cache without links, as on many Windows machines, the client leaves the old copy in place.
             if path.is_file() and not path.is_symlink():
                 path.unlink()
@@ -234,7 +220,7 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
         )
 
     try:
-        return Path(watched(get, STALL_SECONDS, lambda: _size_of_files(blobs)))
+        return Path(watched(get, STALL_SECONDS, lambda: _size_of_files(repository / "blobs")))
     # As above; an interrupted body is an error of the HTTP library that is not an OSError.
     except Exception as error:
         raise explained(error, repo_id, commit, access.address, access.cache) from error

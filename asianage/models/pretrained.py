@@ -176,21 +176,20 @@ def _split_hub_id(name: str, revision: str | None) -> tuple[str, str]:
 
 
 def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess) -> ModelFolder:
-    known = hub.cached_commit(repo_id, revision, access)
-    cached = None if known is None else _cached_model(access.snapshot(repo_id, known), access)
-    if cached is not None and not force and (revision == known or access.why_offline):
+    cached = None if force else _cached_model(repo_id, revision, access)
+    if cached is not None and (revision == cached.path.name or access.why_offline):
         return cached
     try:
         commit = hub.resolve(repo_id, revision, model_folder.CONFIG, access)
-        if cached is not None and commit == known and not force:
+        if cached is not None and commit == cached.path.name:
             return cached
         model = _fetched_model(repo_id, commit, access, force)
     except HubUnreachableError as error:
-        if cached is None or force:
+        if cached is None:
             raise
         warnings.warn(
-            f"{error} The copy of {repo_id} in the cache is used, commit {known}; {revision!r} may have moved on. "
-            "With local_files_only=True or a full commit hash the Hub is not asked.",
+            f"{error} The copy of {repo_id} in the cache is used, commit {cached.path.name}; {revision!r} may have "
+            "moved on. local_files_only=True or a full commit hash needs no network.",
             UserWarning,
             stacklevel=4,
         )
@@ -199,13 +198,14 @@ def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess)
     return model
 
 
-def _cached_model(snapshot: Path, access: HubAccess) -> ModelFolder | None:
-    """Return a model of the cache; None if it is incomplete or damaged and can be fetched again."""
-    try:
-        model = model_folder.open_model_folder(snapshot)
-        model.verify()
-    except FileNotFoundError:
+def _cached_model(repo_id: str, revision: str, access: HubAccess) -> ModelFolder | None:
+    """Return a model of the cache; None if it is not there, or is incomplete or damaged and can be fetched again."""
+    config = hub.find_cached(repo_id, model_folder.CONFIG, revision, access)
+    if config is None:
         return None
+    try:
+        model = model_folder.open_model_folder(config.parent)
+        model.verify()
     except ModelFormatError as error:
         if access.why_offline:
             raise ModelFormatError(f"{error} It can be fetched without {access.why_offline}.") from error

@@ -145,7 +145,7 @@ def test_a_model_is_fetched_as_a_whole_and_nothing_else(
 ) -> None:
     commit = server.add(REPO, {**files, "huge.safetensors": b"x" * 10_000})
     model = load()
-    assert model.path == access.snapshot(REPO, commit)
+    assert model.path == access.repository(REPO) / "snapshots" / commit
     assert contents(model.path) == files
     assert model.read(NETWORK) == files[NETWORK]
     assert not any("huge" in path for path in server.asked())
