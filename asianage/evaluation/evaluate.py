@@ -25,7 +25,7 @@ from asianage.evaluation.metrics import (
 )
 from asianage.models.ages import AgeAxis, age_interval
 from asianage.models.config import GENDERS
-from asianage.models.metrics_tables import metrics_markdown, unreadable_markdown
+from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import FacePrediction
 from asianage.progress import shown

@@ -20,7 +20,7 @@ from asianage.evaluation.evaluate import Evaluation
 from asianage.evaluation.figure_style import MAX_DATASETS, report_style
 from asianage.evaluation.metrics import LabelledPredictions
 from asianage.models.config import GENDERS
-from asianage.models.metrics_tables import metrics_markdown, unreadable_markdown
+from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
 
 IMAGES = "images_by_age_and_gender.png"
 CURVES = "training_curves.png"

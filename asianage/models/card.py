@@ -1,19 +1,20 @@
-"""The README.md of a model folder: a model card whose first lines are metadata that the Hugging Face Hub reads."""
+"""The README.md of a model folder: a model card that begins with the metadata of the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from asianage.models.config import ModelConfig
 from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, full_name
-from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, table, yaml_text
-from asianage.models.metrics_markdown import figures_section, known_failures, measured_parts
+from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, plain_text, table
+from asianage.models.metrics_markdown import card_figures, known_failures, measured_parts
 
-CODE_LICENSE = "Apache-2.0"
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 _SEAL = re.compile(r"\n<!-- Written by asianage; sha256 of the text above: ([0-9a-f]{64}) -->\s*\Z")
 
@@ -23,33 +24,29 @@ def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str 
 
     Args:
         config: The model.
-        metrics: Content of metrics.json: split -> what `asianage.training.evaluate` measured; empty before that.
-        repo_id: Repository on the Hub where the card will lie, for its example.
+        metrics: Content of metrics.json: split -> its figures; empty before anything is measured.
+        repo_id: Repository of the card on the Hub, for the example.
     """
     sections = (
         _metadata(config, metrics),
         _introduction(config),
         _usage(config, repo_id),
-        figures_section(metrics),
+        card_figures(metrics),
         _training_data(config),
         _licenses(config),
-        _intended_use(),
+        _INTENDED_USE,
         _limits(config, metrics),
         _details(config),
     )
-    return _sealed("\n".join(sections))
+    text = "\n".join(sections).rstrip() + "\n"
+    return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
 
 
 def is_generated(text: str) -> bool:
-    """Tell whether a card is exactly as `model_card` wrote it, that is, nobody has edited it; or is empty."""
+    """Tell whether a card is empty, or still is exactly what `model_card` returned."""
     text = text.replace("\r\n", "\n")
     seal = _SEAL.search(text)
     return not text.strip() or (seal is not None and seal[1] == _digest(text[: seal.start()]))
-
-
-def _sealed(text: str) -> str:
-    text = text.rstrip() + "\n"
-    return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
 
 
 def _digest(text: str) -> str:
@@ -57,66 +54,61 @@ def _digest(text: str) -> str:
 
 
 def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
-    lines = [
-        "---",
-        "library_name: asianage",
-        "pipeline_tag: image-classification",
-        "license: other",
-        f"license_name: {'research-data' if KNOWN_DATA.keys() & set(_datasets(config)) else 'see-model-card'}",
-        "license_link: README.md",
-        "language:",
-        "- en",
-        "tags:",
-        *(f"- {tag}" for tag in ("asianage", "age-estimation", "gender", "face-analysis", "litert", "keras")),
+    from huggingface_hub import ModelCardData
+
+    datasets = _datasets(config)
+    results = _results(metrics)
+    data = ModelCardData(
+        language=["en"],
+        library_name="asianage",
+        pipeline_tag="image-classification",
+        license="other",
+        license_name="research-data" if KNOWN_DATA.keys() & set(datasets) else "see-model-card",
+        license_link="README.md",
+        tags=["asianage", "age-estimation", "gender", "face-analysis", "litert", "keras"],
+        datasets=[plain_text(name) for name in datasets] or None,
+        metrics=["mae", "accuracy"],
+        model_name=plain_text(config.name) if results else None,
+        eval_results=results or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _results(metrics: Mapping[str, Any]) -> list[EvalResult]:
+    from huggingface_hub import EvalResult
+
+    figures = (("mae", "mae", "MAE of age, years"), ("gender_accuracy", "accuracy", "Accuracy of gender"))
+    return [
+        EvalResult(
+            task_type="image-classification",
+            task_name="Age and gender of faces",
+            dataset_type=plain_text(name),
+            dataset_name=full_name(name),
+            dataset_split=plain_text(split),
+            metric_type=kind,
+            metric_name=title,
+            metric_value=value,
+        )
+        for split, name, node in measured_parts(metrics)
+        for key, kind, title in figures
+        if (value := number(mapping(node.get("overall")), key)) is not None
     ]
-    if datasets := _datasets(config):
-        lines += ["datasets:", *(f"- {yaml_text(name)}" for name in datasets)]
-    lines += ["metrics:", "- mae", "- accuracy"]
-    if results := list(_results(metrics)):
-        lines += ["model-index:", f"- name: {yaml_text(config.name)}", "  results:", *results]
-    return "\n".join([*lines, "---", ""])
-
-
-def _results(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of ``results`` of a model index, one data set after the other."""
-    for split, name, node in measured_parts(metrics):
-        leaf = mapping(node.get("overall"))
-        figures = [
-            ("mae", "MAE of age, years", number(leaf, "mae")),
-            ("accuracy", "Accuracy of gender", number(leaf, "gender_accuracy")),
-        ]
-        figures = [figure for figure in figures if figure[2] is not None]
-        if not figures:
-            continue
-        yield "  - task:"
-        yield "      type: image-classification"
-        yield "      name: Age and gender of faces"
-        yield "    dataset:"
-        yield f"      type: {yaml_text(name)}"
-        yield f"      name: {yaml_text(full_name(name))}"
-        yield f"      split: {yaml_text(split)}"
-        yield "    metrics:"
-        for kind, title, value in figures:
-            yield f"    - type: {kind}"
-            yield f"      name: {title}"
-            yield f"      value: {value}"
 
 
 def _introduction(config: ModelConfig) -> str:
     return f"""# {cell_text(config.name)}
 
-Estimates the age (a distribution over {config.min_age} to {config.max_age} years, its mean and an interval) and the
-gender of each face in a photo, for Asian faces first. A model of the Python package `asianage`; it runs through LiteRT,
-without TensorFlow.
+Estimates the age and the gender of each face in a photo, for Asian faces first. The age comes as a distribution over
+{config.min_age} to {config.max_age} years, its mean and an interval. The model belongs to the Python package
+`asianage` and runs through LiteRT, without TensorFlow.
 """
 
 
 def _usage(config: ModelConfig, repo_id: str | None) -> str:
     name = repo_id or f"path/of/this/folder/{config.name}"
     pin = (
-        "\nA model on the Hub can change. `revision=` with a full commit hash keeps it as it is, and needs no network"
-        " once it\nis cached; `sha256=` with the hash of config.json, which holds the hashes of all other files, makes"
-        " sure of it.\n"
+        "\nA model on the Hub can change. `revision=` with a full commit hash pins it; once cached, it loads offline.\n"
+        "`sha256=` with the hash of config.json pins the content, because config.json lists the hashes of all files.\n"
     )
     return f"""## Usage
 
@@ -132,7 +124,7 @@ for face in estimator.predict("photo.jpg"):
     print(face.age, face.age_interval, face.gender, face.gender_probability)
 ```
 {pin if repo_id else ""}
-The folder holds a flatbuffer, HDF5 weights and JSON; nothing in it is executed when it is loaded.
+The folder holds a flatbuffer, HDF5 weights and JSON. Loading it executes none of them.
 """
 
 
@@ -143,70 +135,69 @@ def _training_data(config: ModelConfig) -> str:
     rows = []
     for name in _datasets(config):
         known = KNOWN_DATA.get(name)
-        faces = [number(counts[split], name) for split in counts]
+        faces = (number(by_dataset, name) for by_dataset in counts.values())
         rows.append(
             (
                 full_name(name),
                 *(ABSENT if count is None else f"{count:,.0f}" for count in faces),
-                known.terms if known else "ask whoever published the model",
+                known.terms if known else "ask the publisher of the model",
                 known.source if known else ABSENT,
             )
         )
     header = ("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source")
-    data = table(header, rows, numbers=False)
-    note = (
-        "Ages and genders are what the data sets say, and some of it is wrong. The faces are no sample of any "
-        "population: figures\nof ages, groups and cameras that are rare among them say little. The pictures are not "
-        "part of the model. Hashes of the\nsplits are in config.json."
-    )
-    return f"## Training data\n\n{data}\n{note}\n{_beginnings(config)}"
+    return f"""## Training data
+
+{table(header, rows, numbers=False)}
+Ages and genders are the labels of the data sets, and some of them are wrong. The faces are no sample of a population.
+Figures for ages, groups and cameras that are rare among them are weak evidence. The model does not contain the
+pictures. config.json has the hashes of the splits.
+{_beginnings(config)}"""
 
 
 def _beginnings(config: ModelConfig) -> str:
-    """Say which published weights and which models the weights come from."""
+    """Return a list of the published weights and the models that the weights come from, "" if there are none."""
     ancestors = mapping(config.provenance.get("ancestors"))
     recipes = [mapping(mapping(run).get("recipe")) for run in (config.provenance, *ancestors.values())]
     published = {str(recipe["pretrained"]) for recipe in recipes if recipe.get("pretrained")}
     lines = [f"- {KNOWN_WEIGHTS.get(name, cell_text(name))}" for name in sorted(published)]
     for title, keys in (
-        ("a model of the recipe", [config.provenance.get("initial")]),
-        ("the estimates of a model of the recipe", config.provenance.get("teachers") or []),
+        ("initial weights: a model of the recipe", [config.provenance.get("initial")]),
+        ("teacher in distillation: a model of the recipe", config.provenance.get("teachers") or []),
     ):
         names = [mapping(mapping(ancestors.get(str(key))).get("recipe")).get("name") for key in keys]
         lines += [f"- {title} `{cell_text(name)}`" for name in names if name]
-    return "\nThe weights also come from\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return "\nThe weights also come from:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _licenses(config: ModelConfig) -> str:
     restricted = [KNOWN_DATA[name].name for name in _datasets(config) if name in KNOWN_DATA]
     weights = (
-        f"made from pictures that may be used for research only ({', '.join(restricted)}).\n"
-        "  We claim no rights in the weights beyond the license of the code, and can give none that the owners of the\n"
-        "  pictures have not given: find out whether your use is covered before you use them for anything but research."
+        f"trained on pictures for research only: {', '.join(restricted)}.\n"
+        "  We claim no rights in the weights beyond the license of the code, and cannot grant rights that the owners\n"
+        "  of the pictures have not granted. Before any use but research, find out whether that use is covered."
         if restricted
-        else "whoever publishes the model says here under which terms. Nothing is granted by silence."
+        else "the publisher of the model states the terms here. Silence grants nothing."
     )
     return f"""## Licenses
 
-- **Code** (`asianage`): {CODE_LICENSE}.
+- **Code** (`asianage`): Apache-2.0.
 - **Weights** (this model): {weights}
-- **Data**: the terms in the table above; the pictures have to be asked for at their sources.
+- **Data**: the terms in the table above. Request the pictures from their sources.
 """
 
 
-def _intended_use() -> str:
-    return """## Intended use
+_INTENDED_USE = """## Intended use
 
 Research on age and gender estimation; statistics over many faces of people who agreed; sorting one's own photos; a
 starting point for fine-tuning on faces that one may use.
 
 ## Unacceptable use
 
-- Deciding about a person: access, insurance, employment, police, borders. No decision may rest on an estimate.
-- Age checks without a human way out: whoever is taken for too young or too old must be able to prove the age otherwise.
-- Watching or profiling people without their knowledge and consent.
-- Telling anyone's gender identity: the labels say how somebody else labeled a picture.
-- Anything that the laws on biometric data at your place forbid.
+- Decisions about a person: access, insurance, employment, police, borders. No decision may rest on an estimate.
+- Age checks without human review. A person who is taken for too young or too old needs another way to prove the age.
+- Surveillance or profiling of people without their knowledge and consent.
+- Statements about anyone's gender identity. The labels only show how somebody else labeled a picture.
+- Anything that local laws on biometric data forbid.
 """
 
 
@@ -215,13 +206,14 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
     female, male = config.genders
     return f"""## Limits
 
-- An estimate is of apparent age: light, make-up, pose, glasses, masks and filters move it. Use the interval.
-{failures}- Gender has two values, `{female}` and `{male}`, as the data sets label it. Faces of small
-  children hardly show it.
-- Made for Asian faces; errors on other faces have not been measured here.
-- Labels of the data sets are partly wrong, and so are the figures, a little.
-- Faces that are small, dark or blurred give poor estimates; `face.warnings` says so. Faces in profile, cut off, made up
-  or covered by glasses and masks have not been measured; expect poor estimates that do not say so.
+- The estimate is of apparent age. Light, make-up, pose, glasses, masks and filters change it. Use the interval.
+{failures}- Gender has two values, `{female}` and `{male}`, as in the labels of the data sets. Faces of
+  small children hardly show it.
+- The model is made for Asian faces. Its errors on other faces have not been measured here.
+- Some labels of the data sets are wrong, so the figures are slightly off.
+- Estimates of small, dark or blurred faces are poor; `face.warnings` reports such faces.
+- Faces in profile, cut off, or covered by glasses, masks or make-up have not been measured. Expect poor estimates
+  without a warning.
 """
 
 
@@ -235,12 +227,11 @@ def _details(config: ModelConfig) -> str:
         ("recipe", recipe.get("name")),
         ("epochs", recipe.get("epochs")),
         ("seed", recipe.get("seed")),
-        ("made by asianage", config.asianage_version),
-        ("from commit", config.provenance.get("commit")),
+        ("version of asianage", config.asianage_version),
+        ("commit", config.provenance.get("commit")),
     ]
-    rows = [row for row in rows if row[1] not in (None, "")]
-    kept = [(name, f"{value:,}" if is_number(value) else str(value)) for name, value in rows]
-    return f"## Details\n\n{table(('what', 'value'), kept, numbers=False)}"
+    kept = [(name, f"{value:,}" if is_number(value) else str(value)) for name, value in rows if value not in (None, "")]
+    return f"## Details\n\n{table(('property', 'value'), kept, numbers=False)}"
 
 
 def _datasets(config: ModelConfig) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asianage.models.markdown import cell_text
+from asianage.models.markdown import plain_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ KNOWN_WEIGHTS = {
 
 
 def full_name(name: str) -> str:
-    """Return how a card calls a data set."""
+    """Return the name of a data set in a card."""
     if name == "all":
         return "all together"
-    return KNOWN_DATA[name].name if name in KNOWN_DATA else cell_text(name)
+    return KNOWN_DATA[name].name if name in KNOWN_DATA else plain_text(name)

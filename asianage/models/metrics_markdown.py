@@ -1,141 +1,245 @@
-"""The figures of metrics.json as the tables of a card, and where they are clearly worse than elsewhere."""
+"""The figures of metrics.json as Markdown, for the card of a model and for the report of an evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from asianage.models.config import GENDERS
 from asianage.models.known_sources import full_name
 from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, percent, table
 
-_LARGE_ERROR = 6.0
+MAX_UNREADABLE_LINES = 50
+"""Longest list of unreadable files in the text; ``unreadable.csv`` has them all."""
+
 _FEW_FACES = 50
+_LARGE_ERROR, _LOW_COVERAGE, _LOW_GENDER_ACCURACY = 6.0, 0.85, 0.9
+"""Figures of an age band that a card lists as limits, if the band has enough faces."""
 
-_COLUMNS = ("faces", "MAE", "within 5 years", "bias", "gender right", "interval holds", "its width")
+
+class _Column(NamedTuple):
+    """A column of figures: its title, the key in metrics.json with dots between levels, and the form of a value."""
+
+    title: str
+    key: str
+    form: str
 
 
-def figures_section(metrics: Mapping[str, Any]) -> str:
-    """Return the section with every figure that was measured."""
-    parts = ["## Figures\n"]
-    splits = [split for split, evaluation in metrics.items() if mapping(mapping(evaluation).get("datasets"))]
-    if not splits:
+_SUMMARY = (
+    _Column("faces", "faces", "count"),
+    _Column("MAE", "mae", "years"),
+    _Column("CS@5", "cs_at_5", "share"),
+    _Column("bias", "bias", "signed"),
+    _Column("gender accuracy", "gender_accuracy", "share"),
+    _Column("coverage", "interval_coverage", "share"),
+    _Column("interval width", "interval_mean_width", "years"),
+)
+_AGE = (
+    _Column("faces", "faces_with_age", "count"),
+    _Column("MAE", "mae", "years"),
+    _Column("RMSE", "rmse", "years"),
+    _Column("bias", "bias", "signed"),
+    *(_Column(f"CS@{years}", f"cs_at_{years}", "share") for years in (1, 3, 5, 7)),
+    _Column("macro MAE", "macro_mae", "years"),
+    _Column("coverage", "interval_coverage", "share"),
+    _Column("interval width", "interval_mean_width", "years"),
+    _Column("no face found", "detection_failures", "count"),
+    _Column("unreadable", "unreadable", "count"),
+)
+_GENDER = (
+    _Column("faces", "faces_with_gender", "count"),
+    _Column("gender accuracy", "gender_accuracy", "share"),
+    _Column("balanced accuracy", "gender_balanced_accuracy", "share"),
+    *(_Column(f"precision {gender}", f"gender_precision.{gender}", "share") for gender in GENDERS),
+    *(_Column(f"recall {gender}", f"gender_recall.{gender}", "share") for gender in GENDERS),
+    _Column("calibration error", "gender_calibration_error", "share"),
+)
+_CONFUSION = tuple(_Column(f"predicted {gender}", gender, "count") for gender in GENDERS)
+
+_FORMATS = {"count": "{:,.0f}", "years": "{:.2f}", "signed": "{:+.2f}", "share": "{:.1f}"}
+
+
+def card_figures(metrics: Mapping[str, Any]) -> str:
+    """Return the section of a card with the figures of every split; `metrics` is the content of metrics.json."""
+    measured = {split: mapping(node) for split, node in metrics.items() if mapping(mapping(node).get("datasets"))}
+    if not measured:
         return "## Figures\n\nNothing has been measured yet.\n"
-    parts.append(
-        "Measured as a user sees them: whole pipeline, face detection included. MAE: mean absolute error in years; "
-        "bias: estimate\nminus truth, in years; within 5 years: share of faces whose error is at most that. In "
-        "brackets 95 % intervals, by\nbootstrap over faces for the MAE, by Wilson's formula for gender and interval. "
-        "Only figures of the same data compare.\n"
-    )
-    for split in splits:
-        evaluation = mapping(metrics[split])
-        target = number(evaluation, "interval_target")
-        detector = evaluation.get("detector") or "none, each picture is one face"
-        parts.append(
-            f"Part: **{cell_text(split)}**. Detector: {cell_text(detector)}."
-            + (f" The intervals promise to hold {percent(target)} of the ages." if target is not None else "")
-            + "\n"
-        )
-        nodes = {name: mapping(node) for name, node in mapping(evaluation["datasets"]).items()}
-        if len(nodes) > 1 and mapping(evaluation.get("all")):
-            nodes["all"] = mapping(evaluation["all"])
-        rows = [(full_name(name), mapping(node.get("overall"))) for name, node in nodes.items()]
-        parts.append(_figure_table("data", rows))
-        parts.extend(_coverages(nodes, target))
-        for name, node in nodes.items():
-            parts.extend(_breakdowns(full_name(name), node))
-    return "\n".join(parts)
+    blocks = ["## Figures\n"]
+    for split, evaluation in measured.items():
+        blocks += [f"Split: **{cell_text(split)}**. {_introduction(evaluation)}\n", _legend(evaluation)]
+        blocks += _blocks(evaluation, "###", {"": _SUMMARY})
+    return "\n".join(blocks)
 
 
-def _coverages(nodes: Mapping[str, Mapping[str, Any]], target: float | None) -> Iterator[str]:
-    """Yield how many ages the other intervals hold that the model can give, where that was measured."""
-    measured = {name: mapping(node.get("coverage_by_promise")) for name, node in nodes.items()}
-    promises = list(dict.fromkeys(promise for held in measured.values() for promise in held))
-    promises = [promise for promise in promises if promise != f"{target:g}"] if target is not None else promises
-    if promises:
-        yield "### Ages in intervals of other promises\n"
-        header = ("data", *(f"promise {cell_text(promise)}" for promise in promises))
-        rows = [(full_name(name), *(percent(number(held, p)) for p in promises)) for name, held in measured.items()]
-        yield table(header, rows)
+def metrics_markdown(metrics: Mapping[str, Any], figures: Sequence[tuple[str, str, str]] = ()) -> str:
+    """Return the report of an evaluation.
+
+    Args:
+        metrics: The figures, as `Evaluation.to_dict` returns them.
+        figures: File name, title and caption of each picture that lies beside the text.
+    """
+    blocks = ["# Evaluation\n", f"{_introduction(metrics)}\n", _legend(metrics)]
+    blocks += _blocks(metrics, "##", {"Age": _AGE, "Gender": _GENDER})
+    blocks += ["## Figures\n"] if figures else []
+    blocks += [f"### {title}\n\n![{title}]({file})\n\n{caption}\n" for file, title, caption in figures]
+    return "\n".join(blocks)
 
 
-def _breakdowns(name: str, node: Mapping[str, Any]) -> Iterator[str]:
-    for key, title in (("by_age_band", "age"), ("by_gender", "gender"), ("by_group", "group")):
-        rows = [(label, mapping(leaf)) for label, leaf in mapping(node.get(key)).items()]
-        # A part that is alone has the figures of the whole.
-        if len(rows) > 1:
-            yield f"### {name} by {title}\n"
-            yield _figure_table(title, rows)
-    special = mapping(node.get("special"))
-    figures = [
-        ("MAE to 40 years", _years(special, "mae_to_40")),
-        ("MAE from 20 to 40 years, weighted by the ages of the full data set", _years(special, "mae_natural_20_40")),
-        ("gender right from 15 years", percent(number(special, "gender_accuracy_from_15"))),
-        (f"MAE under 5 years{_faces(special, 'faces_under_5')}", _years(special, "mae_under_5")),
-        ("gender right under 5 years", percent(number(special, "gender_accuracy_under_5"))),
-        (f"MAE from 70 years{_faces(special, 'faces_from_70')}", _years(special, "mae_from_70")),
-    ]
-    figures = [figure for figure in figures if figure[1] != ABSENT]
-    if figures:
-        yield f"### {name}, figures of its own\n"
-        yield table(("figure", "value"), figures)
-
-
-def _figure_table(first: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    return table((first, *_COLUMNS), [(label, *_figure_cells(leaf)) for label, leaf in rows])
-
-
-def _figure_cells(leaf: Mapping[str, Any]) -> Iterator[str]:
-    faces = number(leaf, "faces")
-    yield ABSENT if faces is None else f"{faces:,.0f}"
-    yield _years(leaf, "mae") + _range(leaf, "mae_interval")
-    yield percent(number(leaf, "cs_at_5"))
-    bias = number(leaf, "bias")
-    yield ABSENT if bias is None else f"{bias:+.2f}"
-    yield percent(number(leaf, "gender_accuracy")) + _range(leaf, "gender_accuracy_interval", 100.0, 1)
-    yield percent(number(leaf, "interval_coverage")) + _range(leaf, "interval_coverage_interval", 100.0, 1)
-    width = number(leaf, "interval_mean_width")
-    yield ABSENT if width is None else f"{width:.1f}"
+def unreadable_markdown(rows: Sequence[tuple[str, str]]) -> str:
+    """Return the list of unreadable files, each a name and a reason; "" if there are none."""
+    if not rows:
+        return ""
+    lines = ["", "## Unreadable files", "", "They are not part of the figures.", ""]
+    lines += [f"- `{name}`: {' '.join(reason.split())}" for name, reason in rows[:MAX_UNREADABLE_LINES]]
+    if len(rows) > MAX_UNREADABLE_LINES:
+        lines.append(f"- and {len(rows) - MAX_UNREADABLE_LINES} more")
+    return "\n".join(lines) + "\n"
 
 
 def known_failures(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where the figures are clearly worse than elsewhere, for age bands with enough faces."""
+    """Yield the age bands with clearly worse figures than elsewhere, of those with enough faces."""
     for _, name, node in measured_parts(metrics):
         for band, leaf in mapping(node.get("by_age_band")).items():
-            faces, mae, coverage = (number(mapping(leaf), key) for key in ("faces", "mae", "interval_coverage"))
+            faces, mae, bias, coverage, accuracy = (
+                number(mapping(leaf), key) for key in ("faces", "mae", "bias", "interval_coverage", "gender_accuracy")
+            )
             if faces is None or faces < _FEW_FACES:
                 continue
-            where = f"at {cell_text(band)} years in {full_name(name)} ({faces:,.0f} faces)"
+            where = f"at {cell_text(band)} years in {cell_text(full_name(name))} ({faces:,.0f} faces)"
             if mae is not None and mae > _LARGE_ERROR:
-                bias = number(mapping(leaf), "bias") or 0.0
-                side = "high" if bias > 0 else "low"
-                yield f"The age is {mae:.1f} years off on average {where}, and {abs(bias):.1f} too {side} in the mean."
-            if coverage is not None and coverage < 0.85:
-                yield f"The interval holds only {percent(coverage)} of the ages {where}."
-            right = number(mapping(leaf), "gender_accuracy")
-            if right is not None and right < 0.9:
-                yield f"Gender is right for {percent(right)} {where}."
+                yield f"The MAE is {mae:.1f} years {where}, with a bias of {bias or 0.0:+.1f} years."
+            if coverage is not None and coverage < _LOW_COVERAGE:
+                yield f"The coverage is only {percent(coverage)} {where}."
+            if accuracy is not None and accuracy < _LOW_GENDER_ACCURACY:
+                yield f"The gender accuracy is {percent(accuracy)} {where}."
 
 
 def measured_parts(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield split, data set and node of all that was measured."""
+    """Yield split, data set and figures of everything that was measured."""
     for split, evaluation in metrics.items():
         for name, node in mapping(mapping(evaluation).get("datasets")).items():
             yield split, name, mapping(node)
 
 
-def _years(leaf: Mapping[str, Any], key: str) -> str:
-    value = number(leaf, key)
-    return ABSENT if value is None else f"{value:.2f}"
+def _introduction(evaluation: Mapping[str, Any]) -> str:
+    overall = mapping(mapping(evaluation.get("all")).get("overall"))
+    faces, missed, lost = (number(overall, key) or 0 for key in ("faces", "detection_failures", "unreadable"))
+    detector = evaluation.get("detector")
+    if detector is None:
+        found = "Every picture was taken as one face, without a face detector."
+    elif not missed:
+        found = f"A face was found in every picture, by `{cell_text(detector)}`."
+    else:
+        found = (
+            f"Faces were found by `{cell_text(detector)}`. Pictures without a face: {missed:,.0f}; the whole picture "
+            "was taken as the face."
+        )
+    mirrored = " Each face was averaged with its mirror image." if evaluation.get("mirror") else ""
+    return f"Pictures evaluated: {faces:,.0f}, unreadable: {lost:,.0f}. {found}{mirrored}"
 
 
-def _faces(leaf: Mapping[str, Any], key: str) -> str:
-    count = number(leaf, key)
-    return "" if count is None else f" ({count:,.0f} faces)"
+def _legend(evaluation: Mapping[str, Any]) -> str:
+    target = number(evaluation, "interval_target")
+    aim = "" if target is None else f", with a target of {100 * target:g} %"
+    return f"""\
+MAE is the mean absolute error and bias the mean of estimated minus true age, both in years. CS@k is the share of faces
+with an error of at most k years. Macro MAE gives every age the same weight. Coverage is the share of true ages inside
+their interval{aim}. Brackets show 95 % intervals: bootstrap over faces for the MAE, Wilson's
+formula for gender accuracy and coverage. Compare figures of the same data only. The page
+`docs/explanation/metrics.md` of asianage defines them.
+"""
 
 
-def _range(leaf: Mapping[str, Any], key: str, factor: float = 1.0, digits: int = 2) -> str:
-    """Return the interval of a figure in brackets, after a space; nothing if it is not known."""
-    ends = leaf.get(key)
-    if not isinstance(ends, Sequence) or len(ends) != 2 or not all(is_number(end) for end in ends):
-        return ""
-    return f" ({factor * ends[0]:.{digits}f}-{factor * ends[1]:.{digits}f})"
+def _blocks(evaluation: Mapping[str, Any], level: str, tables: Mapping[str, Sequence[_Column]]) -> Iterator[str]:
+    """Yield headings and tables: all data sets, coverage, and each data set by age band, gender and group.
+
+    Args:
+        evaluation: The figures of one split.
+        level: Marks of a heading.
+        tables: Title -> columns of the tables. A single table without a title makes a short text.
+    """
+    nodes = {full_name(name): mapping(node) for name, node in mapping(evaluation.get("datasets")).items()}
+    together = {full_name("all"): mapping(evaluation.get("all"))} if len(nodes) > 1 and evaluation.get("all") else {}
+    overall = {name: node.get("overall") for name, node in (nodes | together).items()}
+    for title, columns in tables.items():
+        yield from [f"{level} {title}\n"] if title else []
+        yield _table("data set", overall, columns)
+    coverages = {name: mapping(node.get("coverage_by_promise")) for name, node in (nodes | together).items()}
+    targets = list(dict.fromkeys(target for coverage in coverages.values() for target in coverage))
+    if targets:
+        yield f"{level} Coverage\n"
+        yield _table("data set", coverages, [_Column(_target_title(target), target, "share") for target in targets])
+    for name, node in nodes.items():
+        yield from _dataset_blocks(name, node, level, tables)
+
+
+def _dataset_blocks(
+    name: str, node: Mapping[str, Any], level: str, tables: Mapping[str, Sequence[_Column]]
+) -> Iterator[str]:
+    title_name = cell_text(name)
+    special = {key: value for key, value in mapping(node.get("special")).items() if is_number(value)}
+    if special:
+        yield f"{level} {title_name}, figures of its own\n"
+        rows = [(_special_title(key), _value(value, _special_form(key))) for key, value in special.items()]
+        yield table(("figure", "value"), rows)
+    for key, by in (("by_age_band", "age band"), ("by_gender", "gender"), ("by_group", "group")):
+        rows = mapping(node.get(key))
+        # A part that is alone has the figures of the whole.
+        if len(rows) > 1:
+            yield f"{level} {title_name} by {by}\n"
+            yield from (_table(by, rows, columns) for title, columns in tables.items() if title.lower() != by)
+    confusion = mapping(mapping(node.get("overall")).get("gender_confusion"))
+    if len(tables) > 1 and any(any(mapping(row).values()) for row in confusion.values()):
+        yield f"{level} {title_name}, confusion of genders\n"
+        yield _table("labeled", confusion, _CONFUSION)
+
+
+def _table(first: str, rows: Mapping[str, Any], columns: Sequence[_Column]) -> str:
+    header = (first, *(column.title for column in columns))
+    return table(header, [(name, *(_cell(mapping(leaf), column) for column in columns)) for name, leaf in rows.items()])
+
+
+def _cell(leaf: Mapping[str, Any], column: _Column) -> str:
+    """Return a figure, with its interval in brackets if it has one."""
+    value: Any = leaf.get(column.key)
+    if value is None and "." in column.key:
+        outer, inner = column.key.split(".")
+        value = mapping(leaf.get(outer)).get(inner)
+    if not is_number(value):
+        return ABSENT
+    ends = leaf.get(f"{column.key}_interval")
+    if (
+        not isinstance(ends, Sequence)
+        or len(ends) != 2
+        or not all(is_number(end) for end in ends)
+        or ends[0] == ends[1]
+    ):
+        return _value(value, column.form)
+    low, high = (_value(end, column.form).removesuffix(" %") for end in ends)
+    return f"{_value(value, column.form)} ({low}-{high})"
+
+
+def _value(value: float, form: str) -> str:
+    return percent(value) if form == "share" else _FORMATS[form].format(value)
+
+
+def _target_title(target: str) -> str:
+    try:
+        return f"{100 * float(target):g} % interval"
+    except ValueError:
+        return cell_text(target)
+
+
+def _special_title(key: str) -> str:
+    """Return the title of a figure that not every data set has, for instance of ``mae_to_40``."""
+    names = {"faces": "faces", "mae": "MAE", "gender_accuracy": "gender accuracy"}
+    if found := re.fullmatch(r"(faces|mae|gender_accuracy)_(to|under|from)_(\d+)", key):
+        return f"{names[found[1]]} {'up to' if found[2] == 'to' else found[2]} {found[3]} years"
+    if found := re.fullmatch(r"mae_natural_(\d+)_(\d+)", key):
+        return f"MAE from {found[1]} to {found[2]} years, weighted to the ages of the full data set"
+    return "share of the full data set whose ages occur here" if key == "natural_share_covered" else key
+
+
+def _special_form(key: str) -> str:
+    return "count" if key.startswith("faces") else "years" if key.startswith("mae") else "share"

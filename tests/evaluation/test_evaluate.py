@@ -102,7 +102,7 @@ def test_the_text_says_how_many_faces_were_not_found():
     found, missed = {"a": [face(30, 0.9)]}, {"a": [face(30, 0.9)], "b": []}
     assert "in every picture, by `yunet`" in evaluate(FakeEstimator(found), [record("a")]).to_markdown()
     estimator = FakeEstimator(missed, {"b": face(30, 0.9, detector=None)})
-    assert "in 1 pictures there was none" in evaluate(estimator, [record("a"), record("b")]).to_markdown()
+    assert "Pictures without a face: 1;" in evaluate(estimator, [record("a"), record("b")]).to_markdown()
 
 
 def test_the_text_says_when_mirror_images_were_used():
@@ -231,7 +231,7 @@ def test_every_promise_of_the_model_is_measured():
     records = [record(name, age) for name, age in {"a": 31.0, "b": 28.0, "c": 33.0, "d": 34.0}.items()]
     metrics = evaluate(FakeEstimator(found), [*records, record("a", None)]).to_dict()
     assert metrics["all"]["coverage_by_promise"] == {"0.5": 0.25, "0.9": 0.75}
-    assert "in the 50 % interval" in evaluate(FakeEstimator(found), records).to_markdown()
+    assert "50 % interval" in evaluate(FakeEstimator(found), records).to_markdown()
     unknown = evaluate(FakeEstimator(found), [record("a", None)])
     assert unknown.to_dict()["all"]["coverage_by_promise"] == {}
 
@@ -374,7 +374,7 @@ def test_the_tables_show_every_data_set_and_what_is_missing():
     text = evaluate(estimator, records, bootstrap_samples=10).to_markdown()
     assert "| x\\|y | 1 | 1.50 | 1.50 | +1.50 | 0.0 % | 100.0 % |" in text
     assert "| z | 0 | - | - |" in text
-    assert "| all | 1 | 1.50 |" in text
+    assert "| all together | 1 | 1.50 |" in text
     widths = {len(block.split("\n")[0].split(" | ")) for block in text.split("\n\n") if block.startswith("| ")}
     assert widths <= {3, 9, 14}
 
