@@ -1,10 +1,9 @@
-"""Fine-tune the bundled model on labeled pictures of one's own, one face each, and say what it gained.
+"""Fine-tune a bundled model on your own face crops, and print the gain. Needs the extra `train`.
 
-python examples/fine_tune_own_faces.py FACES.csv OUTPUT [EPOCHS]
+    python examples/fine_tune_own_faces.py FACES.csv OUTPUT [EPOCHS]
 
-The table has a column `file` and `age`, `gender` or both; cells of these two may be empty. A column `split`, if there
-is one, is filled in every row or in none. Every picture is taken as one tight, upright face (`detector=None`): leave
-that argument out to have the faces found. Needs the extra `train`.
+The table has the column `file`, and `age`, `gender` or both. Every picture is one tight, upright face. Leave out
+`detector=None` for photos in which the faces must be found.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from asianage.training import fine_tune
 
 
 def main() -> None:
-    """Fine-tune on the table named on the command line."""
+    """Fine-tune on the table that the command line names."""
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     table, output = sys.argv[1:3]

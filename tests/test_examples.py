@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-import subprocess
+import csv
+import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -8,16 +10,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import AgeGenderEstimator
+from asianage import AgeGenderEstimator, load_image
 from asianage.models import folder as model_folder
+from tests.conftest import draw_face
+from tests.docs.command import centered_faces
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 COMPACT = model_folder.BUNDLED / "compact"
 
 
-def run(name: str, *arguments: object) -> str:
-    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a function that runs an example in this process and returns what it prints."""
+
+    def run_example(name: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        with centered_faces():
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_example
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    Image.fromarray(draw_face(30, "female", 0, side=160)).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
 
 
 @pytest.fixture
@@ -28,60 +46,59 @@ def crop(tmp_path) -> Path:
     return tmp_path / "face.png"
 
 
-def expected(crop: Path) -> str:
+def test_each_example_is_short_and_explains_itself_without_arguments(monkeypatch):
+    for path in EXAMPLES.iterdir():
+        assert len(path.read_text("utf-8").splitlines()) < 60
+        if path.name != "fine_tune_own_faces.py":  # It imports TensorFlow first.
+            monkeypatch.setattr(sys, "argv", [path.name])
+            with pytest.raises(SystemExit, match=f"python examples/{path.name} [A-Z]"):
+                runpy.run_path(str(path), run_name="__main__")
+
+
+def test_the_photo_example_prints_and_draws_a_face(run, photo, tmp_path):
+    output = run("predict_photo.py", photo, tmp_path / "labeled.jpg")
+    assert re.match(r"face 1: (fe)?male \(\d+%\), \d+ years \(\d+-\d+\)\n  probability of 18 or more: \d+%\n", output)
+    assert load_image(tmp_path / "labeled.jpg").shape == load_image(photo).shape
+
+
+def test_the_folder_example_writes_a_line_per_face(run, photo, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    run("predict_folder.py", tmp_path, tmp_path / "faces.csv")
+    (row,) = csv.DictReader((tmp_path / "faces.csv").open(encoding="utf-8"))
+    assert row["file"] == str(photo)
+    assert 0 <= float(row["age"]) <= 100
+
+
+def test_litert_alone_predicts_what_the_estimator_predicts(run, crop):
     face = AgeGenderEstimator(detector=None).predict(crop)[0]
     low, high = face.age_interval
-    return f"{face.age:.1f} years ({low:.1f}-{high:.1f}), {face.gender} ({face.gender_probability:.1%})\n"
-
-
-def test_litert_alone_says_what_the_estimator_says(crop):
-    output = run("run_without_asianage.py", COMPACT / model_folder.NETWORK, COMPACT / model_folder.CONFIG, crop)
-    assert output == expected(crop)
+    expected = f"{face.age:.1f} years ({low:.1f}-{high:.1f}), {face.gender} ({face.gender_probability:.1%})\n"
+    network, config = COMPACT / model_folder.NETWORK, COMPACT / model_folder.CONFIG
+    assert run("run_without_asianage.py", network, config, crop) == expected
 
 
 @pytest.mark.slow
-def test_onnxruntime_alone_says_what_the_estimator_says(crop, tmp_path):
-    pytest.importorskip("tf2onnx")
-    pytest.importorskip("onnxruntime")
+def test_onnxruntime_alone_predicts_what_the_estimator_predicts(run, crop, tmp_path):
+    pytest.importorskip("tf2onnx", reason="needs the extra onnx")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     from asianage.cli import main
 
     assert main(["export", "compact", "--to", "onnx", "--output", str(tmp_path / "compact.onnx")]) == 0
     output = run("run_without_asianage.py", tmp_path / "compact.onnx", COMPACT / model_folder.CONFIG, crop)
-    age = float(output.split()[0])
+    age = float(re.search(r"([\d.]+) years \(", output)[1])
     # The bundled network is quantized, the exported one is not.
     assert age == pytest.approx(AgeGenderEstimator(detector=None).predict(crop)[0].age, abs=3)
 
 
-def test_the_photo_example_finds_and_labels_a_face(hopper, yunet_path, tmp_path, monkeypatch):
-    import asianage
-
-    # The example takes the default detector, whose weights come from the Hub.
-    monkeypatch.setattr("asianage.faces.detection.selection.YuNetDetector", _with_weights(yunet_path))
-    photo = tmp_path / "photo.png"
-    Image.fromarray(hopper).save(photo)
-    monkeypatch.setattr(sys, "argv", ["predict_photo.py", str(photo), str(tmp_path / "out.jpg")])
-    namespace: dict = {"__name__": "example"}
-    exec(compile((EXAMPLES / "predict_photo.py").read_text("utf-8"), "predict_photo.py", "exec"), namespace)
-    namespace["main"]()
-    assert asianage.load_image(tmp_path / "out.jpg").shape == hopper.shape
-
-
 @pytest.mark.slow
-def test_the_fine_tuning_example_says_what_was_gained(tmp_path):
-    pytest.importorskip("tensorflow")
-    random = np.random.default_rng(0)
+def test_the_fine_tuning_example_prints_the_gain(run, tmp_path):
+    pytest.importorskip("tensorflow", reason="needs the extra train")
     lines = ["file,age,gender"]
     for number in range(12):
-        pixels = random.integers(0, 256, (96, 96, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-        lines.append(f"{number}.png,{20 + number},{('female', 'male')[number % 2]}")
+        gender = ("female", "male")[number % 2]
+        Image.fromarray(draw_face(20 + number, gender, number, side=96)).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{20 + number},{gender}")
     (tmp_path / "faces.csv").write_text("\n".join(lines))
     output = run("fine_tune_own_faces.py", tmp_path / "faces.csv", tmp_path / "tuned", 1)
     assert "val_score: " in output
-    assert AgeGenderEstimator.from_pretrained(tmp_path / "tuned" / "model", detector=None).predict(tmp_path / "0.png")
-
-
-def _with_weights(path):
-    from asianage.faces.detection.yunet import YuNetDetector
-
-    return lambda model_path=None: YuNetDetector(path if model_path is None else model_path)
+    assert AgeGenderEstimator(tmp_path / "tuned" / "model", detector=None).predict(tmp_path / "0.png")

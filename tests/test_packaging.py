@@ -42,8 +42,12 @@ def test_bundled_models_are_whole_and_small():
         assert all(len(model.read(file)) < 8e6 for file in model.config.files)
 
 
+def test_the_citation_names_this_version():
+    assert f"\nversion: {asianage.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
 def test_no_text_of_the_project_names_a_home_folder():
-    for path in [*ROOT.glob("asianage/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
+    for path in [*ROOT.glob("asianage/**/*.py"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/*.py")]:
         text = path.read_text("utf-8")
         assert f"{Path.home()}/" not in text
         assert "/home/" not in text
@@ -56,9 +60,9 @@ def test_the_wheel_holds_the_package_and_its_model_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"asianage", f"asianage-{asianage.__version__}.dist-info"}
-    bundled = [f"weights/{name}/" for name in model_folder.bundled_names()]
-    models = [folder + file for folder in bundled for file in (model_folder.NETWORK, model_folder.CONFIG)]
-    for file in ("py.typed", "training/run.py", *models):
+    needed = (model_folder.NETWORK, model_folder.CONFIG, model_folder.CARD)
+    models = [f"models/bundled/{name}/{file}" for name in model_folder.bundled_names() for file in needed]
+    for file in ("py.typed", "training/train.py", *models):
         assert f"asianage/{file}" in names
     assert not any(name.endswith((".jpg", ".jpeg", ".png")) for name in names)
     models_size = sum(file.stat().st_size for file in model_folder.BUNDLED.glob("*/*"))
