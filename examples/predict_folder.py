@@ -1,6 +1,6 @@
 """Write one line per face of all photos in a folder to a CSV file, and list the photos that cannot be read.
 
-    python examples/predict_folder.py FOLDER FACES.csv
+python examples/predict_folder.py FOLDER FACES.csv
 """
 
 from __future__ import annotations

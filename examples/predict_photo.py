@@ -1,6 +1,6 @@
 """Print the age and the gender of every face in a photo, and save the photo with boxes and labels.
 
-    python examples/predict_photo.py PHOTO [OUTPUT.jpg]
+python examples/predict_photo.py PHOTO [OUTPUT.jpg]
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ def main() -> None:
     faces = AgeGenderEstimator().predict(sys.argv[1])
     for number, face in enumerate(faces, start=1):
         low, high = face.age_interval
-        print(f"face {number}: {face.gender} ({face.gender_probability:.0%}), {face.age:.0f} years ({low:.0f}-{high:.0f})")
+        print(
+            f"face {number}: {face.gender} ({face.gender_probability:.0%}), {face.age:.0f} years ({low:.0f}-{high:.0f})"
+        )
         print(f"  probability of 18 or more: {face.probability_at_least(18):.0%}")
     if len(sys.argv) == 3:
         draw_faces(sys.argv[1], faces).save(sys.argv[2])

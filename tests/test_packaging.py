@@ -47,7 +47,12 @@ def test_the_citation_names_this_version():
 
 
 def test_no_text_of_the_project_names_a_home_folder():
-    for path in [*ROOT.glob("asianage/**/*.py"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/*.py")]:
+    for path in [
+        *ROOT.glob("asianage/**/*.py"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("examples/*.py"),
+    ]:
         text = path.read_text("utf-8")
         assert f"{Path.home()}/" not in text
         assert "/home/" not in text
