@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from asianage.evaluation.figure_style import MIDDLE, UNKNOWN_COLOR
+from asianage.evaluation.result import Evaluation
 from asianage.faces.images import load_image
+from asianage.models.config import GENDERS
 
 COLUMNS = 6
 MAX_PICTURES = 12
@@ -35,6 +37,36 @@ class SheetEntry:
 
     path: Path
     lines: tuple[str, ...]
+
+
+def worst_ages(evaluation: Evaluation) -> Figure | None:
+    """Draw the faces with the largest errors of age; None if no face has an age."""
+    faces = evaluation.faces
+    error = np.nan_to_num(np.abs(faces.age - faces.true_age), nan=-1.0)
+    worst = [row for row in np.argsort(-error, kind="stable")[:MAX_PICTURES] if error[row] >= 0]
+    entries = []
+    for row in worst:
+        record, (low, high) = evaluation.records[row], evaluation.age_interval[row]
+        first = f"label {record.age:.0f}, estimate {evaluation.age[row]:.0f}"
+        lines = first, f"interval {low:.0f}\N{EN DASH}{high:.0f}{_remark(evaluation, row)}"
+        entries.append(SheetEntry(record.path, lines))
+    return contact_sheet("Largest errors of age", entries) if entries else None
+
+
+def worst_genders(evaluation: Evaluation) -> Figure | None:
+    """Draw the faces whose wrong gender has the highest probability; None if no gender is wrong."""
+    faces = evaluation.faces
+    wrong = np.isfinite(faces.is_male) & ((faces.male_probability > 0.5) != (faces.is_male > 0.5))
+    confidence = np.maximum(faces.male_probability, 1.0 - faces.male_probability)
+    worst = np.argsort(np.where(wrong, -confidence, 0.0), kind="stable")[: min(MAX_PICTURES, int(wrong.sum()))]
+    entries = []
+    for row in worst:
+        record, percent = evaluation.records[row], 100 * confidence[row]
+        share = f"{percent:.1f} %" if percent < 99.95 else "> 99.9 %"
+        first = f"{GENDERS[int(faces.male_probability[row] > 0.5)]} {share}"
+        age = "age unknown" if record.age is None else f"age {record.age:.0f}"
+        entries.append(SheetEntry(record.path, (first, f"labeled {record.gender}, {age}{_remark(evaluation, row)}")))
+    return contact_sheet("Surest wrong genders", entries) if entries else None
 
 
 def contact_sheet(title: str, entries: Sequence[SheetEntry]) -> Figure:
@@ -63,7 +95,7 @@ def contact_sheet(title: str, entries: Sequence[SheetEntry]) -> Figure:
 
 
 def _square(path: Path) -> np.ndarray:
-    """Return the picture uint8 (PICTURE_SIDE, PICTURE_SIDE, 3), RGB, padded with grey to a square."""
+    """Return the picture uint8 (PICTURE_SIDE, PICTURE_SIDE, 3), RGB, padded with gray to a square."""
     picture = Image.fromarray(load_image(path))
     picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     scale = PICTURE_SIDE / max(picture.size)
@@ -78,3 +110,7 @@ def _short(name: str) -> str:
     if len(name) <= _MAX_NAME:
         return name
     return f"{name[: _MAX_NAME - 11]}\N{HORIZONTAL ELLIPSIS}{name[-10:]}"
+
+
+def _remark(evaluation: Evaluation, row: int) -> str:
+    return "" if evaluation.detected[row] else "\nno face found"

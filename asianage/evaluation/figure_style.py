@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
+from asianage.evaluation.metrics import wilson_interval
 from asianage.prediction.face_prediction import COLORS as GENDER_COLORS
 
 DATASET_COLORS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -106,3 +108,11 @@ def note(panel: Axes, text: str) -> None:
     """Write into an empty panel why there is nothing to see."""
     panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", color=MIDDLE)
     panel.grid(False)
+
+
+def draw_shares(panel: Axes, place: np.ndarray, hits: np.ndarray, faces: np.ndarray | int, **look: Any) -> None:
+    """Draw the shares `hits` of `faces`, int (n,), at `place`, float (n,), with their 95 % intervals as bars."""
+    hits, faces = np.broadcast_arrays(hits, faces)
+    share = hits / faces
+    ends = [wilson_interval(int(hit), int(count)) for hit, count in zip(hits, faces, strict=True)]
+    panel.errorbar(place, share, np.abs(np.array(ends).reshape(-1, 2).T - share), **look)

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from asianage.data.special_figures import AgeRange
 from asianage.models.config import GENDERS
 
 CUMULATIVE_YEARS = (1, 3, 5, 7)
 """Years k of the cumulative scores CS@k."""
 
 CONFIDENCE_LEVEL = 0.95
-"""Level of the intervals of figures: bootstrap of the MAE, Wilson's of shares."""
+"""Level of the intervals of figures: the bootstrap's of the MAE, Wilson's of shares."""
 
 CALIBRATION_BINS = 10
 """Bins of the confidence in a gender, between 0.5 and 1."""
@@ -27,7 +28,7 @@ _RESAMPLED_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class LabelledPredictions:
+class LabeledPredictions:
     """Labels and estimates of n faces, side by side.
 
     Attributes:
@@ -49,12 +50,12 @@ class LabelledPredictions:
     def __len__(self) -> int:
         return len(self.age)
 
-    def take(self, rows: np.ndarray) -> LabelledPredictions:
+    def take(self, rows: np.ndarray) -> LabeledPredictions:
         """Return the faces at `rows`, positions int (m,) or a mask bool (n,)."""
-        return LabelledPredictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return LabeledPredictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def summarize(faces: LabelledPredictions, *, bootstrap_samples: int = 1000, seed: int = 0) -> dict[str, Any]:
+def summarize(faces: LabeledPredictions, *, bootstrap_samples: int = 1000, seed: int = 0) -> dict[str, Any]:
     """Return every figure of a set of faces by name; each face counts only where it has a label."""
     aged = faces.take(np.isfinite(faces.true_age))
     gendered = faces.take(np.isfinite(faces.is_male))
@@ -66,16 +67,6 @@ def summarize(faces: LabelledPredictions, *, bootstrap_samples: int = 1000, seed
         **_age_figures(aged, bootstrap_samples, seed),
         **_gender_figures(gendered),
     }
-
-
-def root_mean_square(error: np.ndarray) -> float:
-    """Return the square root of the mean squared error, float (n,)."""
-    return float(np.sqrt(np.mean(np.square(error))))
-
-
-def cumulative_score(error: np.ndarray, years: float) -> float:
-    """Return the share of errors, float (n,), of at most `years` either way."""
-    return float(np.mean(np.abs(error) <= years))
 
 
 def errors_by_age(true_age: np.ndarray, error: np.ndarray) -> dict[int, float]:
@@ -109,34 +100,45 @@ def wilson_interval(hits: int, faces: int) -> tuple[float, float]:
     return float(max(center - reach, 0.0)), float(min(center + reach, 1.0))
 
 
-def weighted_error(mae_by_age: Mapping[int, float], counts: Mapping[int, int]) -> tuple[float | None, float]:
-    """Weight the errors of single ages by how often the ages occur elsewhere.
+def age_range_figures(faces: LabeledPredictions, ages: AgeRange) -> dict[str, Any]:
+    """Return the number of faces in an age range, and the figures that it is measured by, each with its name."""
+    inside = faces.take((ages.first <= faces.true_age) & (faces.true_age < ages.end))
+    if ages.figures[0] == "gender_accuracy":
+        inside = inside.take(np.isfinite(inside.is_male))
+    figures = {"mae": _mae, "gender_accuracy": _gender_accuracy}
+    measured = {f"{name}_{ages.name}": figures[name](inside) for name in ages.figures}
+    return {f"faces_{ages.name}": len(inside), **measured}
+
+
+def naturally_weighted(faces: LabeledPredictions, counts: Mapping[int, int]) -> dict[str, Any]:
+    """Return the MAE as it would be if the ages occurred as often as elsewhere.
 
     Args:
-        mae_by_age: Age -> MAE.
+        faces: Faces with and without an age.
         counts: Age -> number of faces in the population that the figure stands for.
 
     Returns:
         The weighted MAE over the ages that are in both, None if there are none; and the share of the population that
         these ages make up.
     """
-    common = [age for age in counts if age in mae_by_age]
-    weight = sum(counts[age] for age in common)
-    if weight == 0:
-        return None, 0.0
-    return sum(counts[age] * mae_by_age[age] for age in common) / weight, weight / sum(counts.values())
+    aged = faces.take(np.isfinite(faces.true_age))
+    measured = errors_by_age(aged.true_age, aged.age - aged.true_age)
+    weights = {age: count for age, count in counts.items() if age in measured}
+    weight = sum(weights.values())
+    error = sum(count * measured[age] for age, count in weights.items()) / weight if weight else None
+    return {
+        f"mae_natural_{min(counts)}_{max(counts)}": error,
+        "natural_share_covered": weight / sum(counts.values()),
+    }
 
 
-def bootstrap_interval(
-    values: np.ndarray, *, samples: int = 1000, seed: int = 0, level: float = CONFIDENCE_LEVEL
-) -> tuple[float, float]:
+def bootstrap_interval(values: np.ndarray, *, samples: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Return the percentile bootstrap interval (Efron and Tibshirani 1993) of the mean of `values`, float (n,).
 
     Args:
         values: One value per face, for instance its absolute error.
         samples: How often n faces are drawn with replacement.
         seed: Seed of the draws.
-        level: Share of the resampled means inside.
     """
     random = np.random.default_rng(seed)
     means = np.empty(samples)
@@ -144,7 +146,7 @@ def bootstrap_interval(
     for start in range(0, samples, step):
         count = min(step, samples - start)
         means[start : start + count] = values[random.integers(0, len(values), (count, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    low, high = np.quantile(means, [(1.0 - CONFIDENCE_LEVEL) / 2.0, (1.0 + CONFIDENCE_LEVEL) / 2.0])
     return float(low), float(high)
 
 
@@ -183,7 +185,7 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: 
     return float(np.sum(gaps * counts[filled]) / np.sum(counts))
 
 
-def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) -> dict[str, Any]:
+def _age_figures(faces: LabeledPredictions, bootstrap_samples: int, seed: int) -> dict[str, Any]:
     names = ["mae", "mae_interval", "rmse", "bias", *(f"cs_at_{years}" for years in CUMULATIVE_YEARS)]
     if not len(faces):
         names += ["macro_mae", "interval_coverage", "interval_coverage_interval", "interval_mean_width"]
@@ -194,9 +196,9 @@ def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) 
     return {
         "mae": float(np.mean(np.abs(error))),
         "mae_interval": list(bootstrap_interval(np.abs(error), samples=bootstrap_samples, seed=seed)),
-        "rmse": root_mean_square(error),
+        "rmse": float(np.sqrt(np.mean(np.square(error)))),
         "bias": float(np.mean(error)),
-        **{f"cs_at_{years}": cumulative_score(error, years) for years in CUMULATIVE_YEARS},
+        **{f"cs_at_{years}": float(np.mean(np.abs(error) <= years)) for years in CUMULATIVE_YEARS},
         "macro_mae": float(np.mean(list(errors_by_age(faces.true_age, error).values()))),
         "interval_coverage": float(np.mean(inside)),
         "interval_coverage_interval": list(wilson_interval(int(inside.sum()), len(faces))),
@@ -204,7 +206,7 @@ def _age_figures(faces: LabelledPredictions, bootstrap_samples: int, seed: int) 
     }
 
 
-def _gender_figures(faces: LabelledPredictions) -> dict[str, Any]:
+def _gender_figures(faces: LabeledPredictions) -> dict[str, Any]:
     predicted_male = faces.male_probability > 0.5
     right = predicted_male == (faces.is_male > 0.5)
     matrix = confusion_matrix(faces.is_male, predicted_male)
@@ -227,3 +229,12 @@ def _gender_figures(faces: LabelledPredictions) -> dict[str, Any]:
 
 def _share(part: int, whole: int) -> float | None:
     return float(part / whole) if whole else None
+
+
+def _mae(faces: LabeledPredictions) -> float | None:
+    return float(np.mean(np.abs(faces.age - faces.true_age))) if len(faces) else None
+
+
+def _gender_accuracy(faces: LabeledPredictions) -> float | None:
+    faces = faces.take(np.isfinite(faces.is_male))
+    return float(np.mean((faces.male_probability > 0.5) == (faces.is_male > 0.5))) if len(faces) else None

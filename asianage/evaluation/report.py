@@ -1,56 +1,78 @@
-"""The figures of an evaluation: which there are, what they say, and their files."""
+"""The report of an evaluation: its figures, tables and their files."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from asianage.data.records import FaceRecord
-from asianage.evaluation import figures
-from asianage.evaluation.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
-from asianage.evaluation.evaluate import Evaluation
-from asianage.evaluation.figure_style import MAX_DATASETS, report_style
-from asianage.evaluation.metrics import LabelledPredictions
+from asianage.errors import needs_extra
+from asianage.evaluation.result import Evaluation, dataset_of
+from asianage.files import write_csv
 from asianage.models.config import GENDERS
 from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
 
-IMAGES = "images_by_age_and_gender.png"
-CURVES = "training_curves.png"
-CONFUSION = "gender_confusion.png"
-ERROR_BY_AGE = "error_by_age.png"
-ERROR_BY_GENDER = "error_by_age_and_gender.png"
-TRUE_PREDICTED = "true_against_predicted.png"
-RELIABILITY = "gender_reliability.png"
-INTERVALS = "interval_coverage.png"
-PROMISES = "coverage_by_promise.png"
-WORST_AGES = "worst_ages.png"
-WORST_GENDERS = "worst_genders.png"
+with needs_extra("train", "A report"):
+    from matplotlib.figure import Figure
 
-FIGURES = (
-    IMAGES,
-    CURVES,
-    CONFUSION,
-    ERROR_BY_AGE,
-    ERROR_BY_GENDER,
-    TRUE_PREDICTED,
-    RELIABILITY,
-    INTERVALS,
-    PROMISES,
-    WORST_AGES,
-    WORST_GENDERS,
-)
-"""Every file that `write_figures` may write."""
-
+    from asianage.evaluation import age_figures, gender_figures
+    from asianage.evaluation.contact_sheet import worst_ages, worst_genders
+    from asianage.evaluation.figure_style import MAX_DATASETS, report_style
+    from asianage.evaluation.training_curves import read_history, training_curves
 
 UNREADABLE = "unreadable.csv"
+
+_AROUND = (
+    f"over faces of up to {age_figures.REACH} years younger or older, where there are {age_figures.FEWEST} or more of "
+    "them; the band is its 95 % interval"
+)
+
+FIGURES = {
+    "images_by_age_and_gender.png": (
+        "Number of {images} by age and gender",
+        "Female and male stacked; one bar per year of age.",
+    ),
+    "training_curves.png": (
+        "Training curves",
+        "The dotted line marks the epoch whose weights were kept: that of the best validation score.",
+    ),
+    "gender_confusion.png": ("Confusion of genders", "Counts, and shares of the labeled gender."),
+    "error_by_age.png": (
+        "Error by age",
+        f"The line is the mean absolute error {_AROUND}; a dot is the error of a single age, the dotted line that of "
+        "all. Behind it, in gray and on the right axis, the number of {images}.",
+    ),
+    "error_by_age_and_gender.png": ("Error by age and gender", f"Mean absolute error {_AROUND}."),
+    "true_against_predicted.png": (
+        "Estimated against true age",
+        f"One dot per face, scattered a little sideways; of more than {age_figures.MAX_DOTS:,} faces a random choice. "
+        "Above the dotted line the estimate is too old, below too young.",
+    ),
+    "gender_reliability.png": (
+        "Reliability of the gender probability",
+        "On the dotted line, predictions are right as often as their probability says; bars are 95 % intervals. "
+        "Below, the number of faces, on a logarithmic axis.",
+    ),
+    "interval_coverage.png": (
+        "Coverage and width of the age intervals",
+        "The dotted line is the nominal coverage. Bars are 95 % intervals of the measured coverage.",
+    ),
+    "nominal_coverage.png": (
+        "Nominal and measured coverage",
+        "Every nominal coverage that the model was calibrated for. Bars are 95 % intervals.",
+    ),
+    "worst_ages.png": ("Largest errors of age", "The labels may be at fault as well as the model."),
+    "worst_genders.png": (
+        "Surest wrong genders",
+        "Wrong genders with the highest probability. The labels may be at fault as well as the model.",
+    ),
+}
+"""File -> title and caption of every figure of a report, in its order."""
 
 
 def save_report(
@@ -90,9 +112,9 @@ def save_report(
             evaluation, complete, history=history, training_records=training_records, contact_sheets=contact_sheets
         )
         (complete / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-        _write_rows(complete / "predictions.csv", evaluation.prediction_rows())
+        write_csv(complete / "predictions.csv", _prediction_columns(evaluation), _prediction_rows(evaluation))
         if evaluation.unreadable:
-            _write_rows(complete / UNREADABLE, [("file", "reason"), *evaluation.unreadable_rows()])
+            write_csv(complete / UNREADABLE, ("file", "reason"), evaluation.unreadable_rows())
         text = metrics_markdown(metrics, figures) + unreadable_markdown(evaluation.unreadable_rows())
         (complete / "report.md").write_text(text, "utf-8")
         _replace_report(complete, folder, [*FIGURES, UNREADABLE])
@@ -106,14 +128,7 @@ def write_figures(
     training_records: Sequence[FaceRecord] | None = None,
     contact_sheets: bool = True,
 ) -> list[tuple[str, str, str]]:
-    """Draw every figure that the data allow into `folder`.
-
-    Args:
-        evaluation: What to show.
-        folder: An existing folder.
-        history: The run's ``history.csv``; without it there are no training curves.
-        training_records: What the model was trained on; without them the evaluated pictures are counted.
-        contact_sheets: Whether to show the pictures with the worst predictions.
+    """Draw every figure that the data allow into `folder`, which must exist; the arguments are those of `save_report`.
 
     Returns:
         File name, title and caption of each figure, in the order of the report.
@@ -123,193 +138,84 @@ def write_figures(
         ValueError: `history` lacks a column or holds something other than numbers.
     """
     curves = None if history is None else read_history(history)
+    counted = evaluation.records if training_records is None else training_records
+    images = "evaluated images" if training_records is None else "training images"
     written = []
     with report_style():
-        for name, title, caption, figure in _drawn(evaluation, curves, training_records, contact_sheets):
-            figure.savefig(folder / name)
-            written.append((name, title, caption))
+        for name, figure in _drawn(evaluation, curves, counted, images, contact_sheets):
+            if figure is not None:
+                figure.savefig(folder / name)
+                title, caption = (words.format(images=images) for words in FIGURES[name])
+                written.append((name, title, caption))
     return written
-
-
-def read_history(file: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read the columns of a ``history.csv`` with ``epoch`` and ``loss``: float64 (epochs,) each, NaN where empty.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A column is missing, there is no epoch, or a value is not a number.
-    """
-    with Path(file).open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        names = list(reader.fieldnames or ())
-        rows = list(reader)
-    if not rows or not {"epoch", "loss"} <= set(names):
-        raise ValueError(
-            f"{file} must have the columns `epoch` and `loss` and at least one line of values. "
-            f"Received: columns {names}, {len(rows)} lines. Give the `history.csv` of a training run."
-        )
-    try:
-        if any(None in row for row in rows):
-            raise ValueError("a line has more values than there are columns")
-        return {name: np.array([float(row[name] if row[name] != "" else "nan") for row in rows]) for name in names}
-    except (TypeError, ValueError) as error:
-        message = f"{file} must hold numbers only: {error}. Give the `history.csv` of a training run."
-        raise ValueError(message) from error
 
 
 def _drawn(
     evaluation: Evaluation,
     history: Mapping[str, np.ndarray] | None,
-    training_records: Sequence[FaceRecord] | None,
+    counted: Sequence[FaceRecord],
+    images: str,
     contact_sheets: bool,
-) -> Iterator[tuple[str, str, str, Figure]]:
-    """Yield file name, title, caption and figure."""
-    counted = evaluation.records if training_records is None else training_records
-    kind = "evaluated" if training_records is None else "training"
-    shown = _by_dataset(counted)
+) -> Iterator[tuple[str, Figure | None]]:
+    """Yield the names of `FIGURES` that there is data for, each with its figure; None if there is nothing to show."""
+    everyone, rows = evaluation.faces, _by_dataset(evaluation.records)
+    has_age, has_gender = np.isfinite(everyone.true_age).any(), np.isfinite(everyone.is_male).any()
+    faces = {name: everyone.take(rows[name]) for name in _largest(rows)}
+    parts = {name: [counted[row] for row in mine] for name, mine in _by_dataset(counted).items()}
     yield (
-        IMAGES,
-        f"{kind.capitalize()} images by age and gender",
-        "Female and male stacked; one bar per year of age.",
-        figures.images_by_age_and_gender(shown),
+        "images_by_age_and_gender.png",
+        gender_figures.images_by_age_and_gender({name: parts[name] for name in _largest(parts)}),
     )
     if history is not None:
-        caption = "The dotted line marks the epoch whose weights were kept: that of the best validation score."
-        yield CURVES, "Training curves", caption, figures.training_curves(history)
-    yield from _error_figures(evaluation, _by_dataset(counted, limit=None), kind)
-    yield from _probability_figures(evaluation)
+        yield "training_curves.png", training_curves(history)
+    if has_gender:
+        yield "gender_confusion.png", gender_figures.gender_confusion(faces)
+    if has_age:
+        yield "error_by_age.png", age_figures.error_by_age(faces, parts, counted_name=images)
+        if has_gender:
+            yield "error_by_age_and_gender.png", age_figures.error_by_age_and_gender(faces)
+        yield "true_against_predicted.png", age_figures.true_against_predicted(faces)
+    if has_gender:
+        yield "gender_reliability.png", gender_figures.gender_reliability(everyone)
+    if has_age:
+        yield "interval_coverage.png", age_figures.interval_coverage(faces, evaluation.interval_target)
+        aged = {name: int(np.isfinite(part.true_age).sum()) for name, part in faces.items()}
+        measured = {name: (evaluation.measured_coverage(rows[name]), count) for name, count in aged.items() if count}
+        yield "nominal_coverage.png", age_figures.nominal_coverage(measured)
     if contact_sheets:
-        yield from _sheets(evaluation)
+        yield "worst_ages.png", worst_ages(evaluation)
+        yield "worst_genders.png", worst_genders(evaluation)
 
 
-def _error_figures(
-    evaluation: Evaluation, counted: Mapping[str, Sequence[FaceRecord]], kind: str
-) -> Iterator[tuple[str, str, str, Figure]]:
-    everyone = evaluation.faces
-    faces = _faces_by_dataset(evaluation)
-    if np.isfinite(everyone.is_male).any():
-        caption = "Counts, and shares of the labeled gender."
-        yield CONFUSION, "Confusion of genders", caption, figures.gender_confusion(faces)
-    if not np.isfinite(everyone.true_age).any():
-        return
-    around = (
-        f"over faces of up to {figures.REACH} years younger or older, where there are {figures.FEWEST} or more of "
-        "them; the band is its 95 % interval"
-    )
-    yield (
-        ERROR_BY_AGE,
-        "Error by age",
-        f"The line is the mean absolute error {around}; a dot is the error of a single age, "
-        f"the dotted line that of all. Behind it, in gray and on the right axis, the number of {kind} images.",
-        figures.error_by_age(faces, counted, counted_name=f"{kind} images"),
-    )
-    if np.isfinite(everyone.is_male).any():
-        caption = f"Mean absolute error {around}."
-        yield ERROR_BY_GENDER, "Error by age and gender", caption, figures.error_by_age_and_gender(faces)
-    yield (
-        TRUE_PREDICTED,
-        "Estimated against true age",
-        f"One dot per face, scattered a little sideways; of more than {figures.MAX_DOTS:,} faces a random choice. "
-        "Above the dotted line the estimate is too old, below too young.",
-        figures.true_against_predicted(faces),
-    )
+def _by_dataset(records: Sequence[FaceRecord]) -> dict[str, np.ndarray]:
+    """Return the positions of each data set's records, int (n,)."""
+    names = np.array([dataset_of(record) for record in records])
+    return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
 
 
-def _probability_figures(evaluation: Evaluation) -> Iterator[tuple[str, str, str, Figure]]:
-    faces = evaluation.faces
-    if np.isfinite(faces.is_male).any():
-        caption = (
-            "On the dotted line, predictions are right as often as their probability says; bars are 95 % intervals. "
-            "Below, the number of faces, on a logarithmic axis."
+def _largest(parts: Mapping[str, Sequence[object] | np.ndarray]) -> list[str]:
+    """Return the names of the largest parts, as many as a figure shows, in alphabetical order."""
+    return sorted(sorted(parts, key=lambda name: (-len(parts[name]), name))[:MAX_DATASETS])
+
+
+def _prediction_columns(evaluation: Evaluation) -> list[str]:
+    ages = range(evaluation.age_axis.min_age, evaluation.age_axis.max_age + 1)
+    return [
+        *("file", "dataset", "split", "group", "true_age", "true_gender", "age", "age_low", "age_high"),
+        *("male_probability", "gender", "detected", *(f"p_{age}" for age in ages)),
+    ]
+
+
+def _prediction_rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
+    names = evaluation.picture_names(evaluation.records)
+    for i, (name, record) in enumerate(zip(names, evaluation.records, strict=True)):
+        male = evaluation.male_probability[i]
+        yield (
+            *(name, record.dataset, record.split, record.group, record.age, record.gender),
+            *(f"{value:.3f}" for value in (evaluation.age[i], *evaluation.age_interval[i])),
+            *(f"{male:.6f}", GENDERS[int(male > 0.5)], int(evaluation.detected[i])),
+            *(f"{value:.5f}" for value in evaluation.age_distribution[i]),
         )
-        yield RELIABILITY, "Reliability of the gender probability", caption, figures.gender_reliability(faces)
-    if np.isfinite(faces.true_age).any():
-        caption = "The dotted line is the share that the intervals promise. Bars are 95 % intervals of the measured."
-        drawn = figures.interval_coverage(_faces_by_dataset(evaluation), evaluation.interval_target)
-        yield INTERVALS, "Coverage and width of the age intervals", caption, drawn
-        caption = "Intervals of every promise that the model was calibrated for. Bars are 95 % intervals."
-        yield PROMISES, "Promised and measured coverage", caption, figures.coverage_by_promise(_held(evaluation))
-
-
-def _held(evaluation: Evaluation) -> dict[str, tuple[dict[str, float], int]]:
-    """Return by data set which share of ages the intervals of each promise hold, and of how many."""
-    aged = np.isfinite(evaluation.faces.true_age)
-    names = np.array([_name(record) for record in evaluation.records])
-    rows = {name: np.flatnonzero((names == name) & aged) for name in _faces_by_dataset(evaluation)}
-    return {name: (evaluation.coverage_by_promise(mine), len(mine)) for name, mine in rows.items() if len(mine)}
-
-
-def _sheets(evaluation: Evaluation) -> Iterator[tuple[str, str, str, Figure]]:
-    faces = evaluation.faces
-    error = np.nan_to_num(np.abs(faces.age - faces.true_age), nan=-1.0)
-    worst = [int(row) for row in np.argsort(-error, kind="stable")[:MAX_PICTURES] if error[row] >= 0]
-    if worst:
-        entries = [_age_entry(evaluation, row) for row in worst]
-        caption = "The labels may be at fault as well as the model."
-        yield WORST_AGES, "Largest errors of age", caption, contact_sheet("Largest errors of age", entries)
-    given_to_label = np.where(faces.is_male > 0.5, faces.male_probability, 1.0 - faces.male_probability)
-    given_to_label = np.where(np.isfinite(faces.is_male), given_to_label, np.inf)
-    wrong = (faces.male_probability > 0.5) != (faces.is_male > 0.5)
-    ranked = [int(row) for row in np.argsort(given_to_label, kind="stable")]
-    worst = [row for row in ranked if wrong[row] and np.isfinite(given_to_label[row])][:MAX_PICTURES]
-    if worst:
-        entries = [_gender_entry(evaluation, row) for row in worst]
-        caption = "Wrong genders with the highest probability. The labels may be at fault as well as the model."
-        yield WORST_GENDERS, "Surest wrong genders", caption, contact_sheet("Surest wrong genders", entries)
-
-
-def _age_entry(evaluation: Evaluation, row: int) -> SheetEntry:
-    low, high = evaluation.age_interval[row]
-    record = evaluation.records[row]
-    return SheetEntry(
-        record.path,
-        (
-            f"label {record.age:.0f}, estimate {evaluation.age[row]:.0f}",
-            f"interval {low:.0f}\N{EN DASH}{high:.0f}{_remark(evaluation, row)}",
-        ),
-    )
-
-
-def _gender_entry(evaluation: Evaluation, row: int) -> SheetEntry:
-    record, male = evaluation.records[row], evaluation.male_probability[row]
-    predicted = GENDERS[int(male > 0.5)]
-    age = "age unknown" if record.age is None else f"age {record.age:.0f}"
-    sureness = 100 * max(male, 1 - male)
-    share = f"{sureness:.1f} %" if sureness < 99.95 else "> 99.9 %"
-    return SheetEntry(
-        record.path, (f"{predicted} {share}", f"labeled {record.gender}, {age}{_remark(evaluation, row)}")
-    )
-
-
-def _remark(evaluation: Evaluation, row: int) -> str:
-    return "" if evaluation.detected[row] else "\nno face found"
-
-
-def _faces_by_dataset(evaluation: Evaluation) -> dict[str, LabelledPredictions]:
-    rows: dict[str, list[int]] = {}
-    for row, record in enumerate(evaluation.records):
-        rows.setdefault(_name(record), []).append(row)
-    return {name: evaluation.faces.take(np.array(rows[name])) for name in _largest(rows, MAX_DATASETS)}
-
-
-def _by_dataset(records: Sequence[FaceRecord], limit: int | None = MAX_DATASETS) -> dict[str, list[FaceRecord]]:
-    parts: dict[str, list[FaceRecord]] = {}
-    for record in records:
-        parts.setdefault(_name(record), []).append(record)
-    return {name: parts[name] for name in _largest(parts, limit)}
-
-
-def _largest(parts: Mapping[str, Sequence[object]], limit: int | None) -> list[str]:
-    """Return the names of the largest parts, in alphabetical order."""
-    return sorted(sorted(parts, key=lambda name: (-len(parts[name]), name))[:limit])
-
-
-def _name(record: FaceRecord) -> str:
-    return record.dataset or "unnamed"
-
-
-def _write_rows(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _replace_report(source: Path, folder: Path, optional: Sequence[str]) -> None:

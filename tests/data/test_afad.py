@@ -88,3 +88,8 @@ def test_published_list_has_the_known_counts(shared_data):
     }
     by_age = {age: sum(counts[gender].get(age, 0) for gender in counts) for age in NATURAL_COUNTS}
     assert by_age == dict(NATURAL_COUNTS)
+
+
+def test_the_natural_counts_sum_to_the_published_number_of_pictures():
+    assert sum(NATURAL_COUNTS.values()) == ARCHIVES["full"].pictures
+    assert sum(count for age, count in NATURAL_COUNTS.items() if age < 41) == 164_418

@@ -4,15 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from asianage.data.afad_counts import AFAD_NATURAL_COUNTS
 
+from asianage.data.special_figures import AgeRange
 from asianage.evaluation import metrics
-from asianage.evaluation.metrics import LabelledPredictions, summarize
+from asianage.evaluation.metrics import LabeledPredictions, summarize
 
 
 def predictions(true_age, age, is_male, male_probability, reach=2.0, detected=None):
     age = np.array(age, dtype=float)
-    return LabelledPredictions(
+    return LabeledPredictions(
         true_age=np.array(true_age, dtype=float),
         age=age,
         age_interval=np.stack([age - reach, age + reach], axis=1),
@@ -95,7 +95,8 @@ def test_an_even_probability_counts_as_female_as_in_the_estimator():
 
 
 def test_an_error_of_exactly_k_years_is_inside_the_cumulative_score():
-    assert metrics.cumulative_score(np.array([5.0, -5.0, 5.01]), 5) == pytest.approx(2 / 3)
+    faces = predictions([30.0, 30.0, 30.0], [35.0, 25.0, 35.01], [1, 1, 1], [0.9] * 3)
+    assert summarize(faces)["cs_at_5"] == pytest.approx(2 / 3)
 
 
 def test_the_ends_belong_to_the_interval():
@@ -126,10 +127,23 @@ def test_errors_by_age_drop_the_fraction_of_an_age():
 
 
 def test_the_weighted_error_counts_only_ages_that_both_have():
-    mae, share = metrics.weighted_error({20: 2.0, 21: 6.0, 50: 100.0}, {20: 300, 21: 100, 22: 400})
-    assert mae == pytest.approx((300 * 2 + 100 * 6) / 400)
-    assert share == pytest.approx(0.5)
-    assert metrics.weighted_error({50: 1.0}, {20: 300}) == (None, 0.0)
+    faces = predictions([20, 21, 50, np.nan], [22, 27, 150, 30], [1] * 4, [0.9] * 4)
+    figures = metrics.naturally_weighted(faces, {20: 300, 21: 100, 22: 400})
+    assert figures["mae_natural_20_22"] == pytest.approx((300 * 2 + 100 * 6) / 400)
+    assert figures["natural_share_covered"] == pytest.approx(0.5)
+    others = metrics.naturally_weighted(faces, {30: 300})
+    assert others == {"mae_natural_30_30": None, "natural_share_covered": 0.0}
+
+
+def test_an_age_range_counts_the_faces_with_the_label_of_its_first_figure():
+    faces = predictions([14, 15, 40, np.nan, 20], [14, 17, 40, 20, 20], [1, 1, np.nan, 0, 0], [0.9, 0.9, 0.9, 0.1, 0.9])
+    genders = AgeRange(name="from_15", first=15, figures=("gender_accuracy",))
+    assert metrics.age_range_figures(faces, genders) == {"faces_from_15": 2, "gender_accuracy_from_15": 0.5}
+    both = AgeRange(name="to_20", first=15, end=21, figures=("mae", "gender_accuracy"))
+    expected = {"faces_to_20": 2, "mae_to_20": 1.0, "gender_accuracy_to_20": 0.5}
+    assert metrics.age_range_figures(faces, both) == expected
+    nobody = AgeRange(name="from_90", first=90, figures=("mae",))
+    assert metrics.age_range_figures(faces, nobody) == {"faces_from_90": 0, "mae_from_90": None}
 
 
 def test_confidences_of_a_half_and_of_one_have_a_bin():
@@ -164,17 +178,3 @@ def test_the_wilson_interval_is_that_of_the_literature():
     assert metrics.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert metrics.wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert metrics.wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-
-
-def test_the_counts_of_afad_are_those_of_its_list(shared_data):
-    counts: dict[int, int] = {}
-    for line in (shared_data / "AFAD-Full.txt").read_text().splitlines():
-        _, age, _, name = line.split("/")
-        if name.endswith(".jpg"):
-            counts[int(age)] = counts.get(int(age), 0) + 1
-    assert counts == dict(AFAD_NATURAL_COUNTS)
-
-
-def test_the_counts_of_afad_sum_to_the_published_number_of_pictures():
-    assert sum(AFAD_NATURAL_COUNTS.values()) == 165_501
-    assert sum(count for age, count in AFAD_NATURAL_COUNTS.items() if age < 41) == 164_418

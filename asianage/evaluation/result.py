@@ -1,0 +1,206 @@
+"""What a model estimated for every labeled picture, and the figures that follow from it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asianage.data.records import FaceRecord
+from asianage.data.sources import special_figures
+from asianage.data.special_figures import AgeRange
+from asianage.evaluation.metrics import (
+    CONFIDENCE_LEVEL,
+    LabeledPredictions,
+    age_range_figures,
+    naturally_weighted,
+    summarize,
+)
+from asianage.models.ages import AgeAxis, age_interval
+from asianage.models.config import GENDERS
+from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
+
+FORMAT_VERSION = 1
+"""Version of the shape of metrics.json."""
+
+UNNAMED = "unnamed"
+"""Stands for the data set of records that name none."""
+
+ENDS_OF_LIFE = (
+    AgeRange(name="under_5", end=5, figures=("mae", "gender_accuracy")),
+    AgeRange(name="from_70", first=70, figures=("mae",)),
+)
+"""Ages that are measured on their own in every data set that has them."""
+
+DECIMALS = 4
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """The estimates of a model for labeled pictures, with its figures.
+
+    Attributes:
+        records: The n pictures that could be read.
+        age: float64 (n,): estimated age, in years.
+        age_interval: float64 (n, 2): lower and upper end, in years.
+        interval_target: Nominal coverage of the intervals.
+        interval_mass: Nominal coverage, as text -> mass of its intervals, as `Calibration.interval_mass`.
+        male_probability: float64 (n,): probability of "male".
+        age_distribution: float32 (n, num_ages), rows sum to 1.
+        age_axis: The ages that the distributions stand for.
+        detected: bool (n,): False where no face was found and the whole picture was taken as the face.
+        detector: Name of the detector; None if every picture was taken as one face.
+        mirror: Whether each face was averaged with its mirror image.
+        unreadable: Pictures that could not be read, with the reason.
+        bootstrap_samples: Samples of the bootstrap intervals.
+        seed: Seed of the bootstrap.
+    """
+
+    records: list[FaceRecord]
+    age: np.ndarray
+    age_interval: np.ndarray
+    interval_target: float
+    interval_mass: Mapping[str, float | Sequence[float]]
+    male_probability: np.ndarray
+    age_distribution: np.ndarray
+    age_axis: AgeAxis
+    detected: np.ndarray
+    detector: str | None
+    mirror: bool
+    unreadable: list[tuple[FaceRecord, str]]
+    bootstrap_samples: int = 1000
+    seed: int = 0
+
+    @cached_property
+    def faces(self) -> LabeledPredictions:
+        """Labels and estimates as arrays, in the order of `records`."""
+        return LabeledPredictions(
+            true_age=np.array([np.nan if record.age is None else record.age for record in self.records]),
+            age=self.age,
+            age_interval=self.age_interval,
+            is_male=np.array([_is_male(record) for record in self.records]),
+            male_probability=self.male_probability,
+            detected=self.detected,
+        )
+
+    def measured_coverage(self, rows: np.ndarray) -> dict[str, float]:
+        """Return nominal coverage -> share of the true ages at `rows`, int (m,), that lie in their intervals."""
+        rows = rows[np.isfinite(self.faces.true_age[rows])]
+        if not len(rows):
+            return {}
+        age, measured = self.faces.true_age[rows], {}
+        for coverage, mass in self.interval_mass.items():
+            low, high = age_interval(self.age_axis, self.age_distribution[rows], mass).T
+            measured[coverage] = float(np.mean((low <= age) & (age <= high)))
+        return measured
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures per data set, age band, gender and group: plain values that `json.dumps` takes."""
+        datasets = sorted({dataset_of(record) for record in self._all_records()})
+        return {
+            "format_version": FORMAT_VERSION,
+            "detector": self.detector,
+            "mirror": self.mirror,
+            "interval_target": self.interval_target,
+            "bootstrap": {"samples": self.bootstrap_samples, "seed": self.seed, "level": CONFIDENCE_LEVEL},
+            "datasets": {name: self._breakdown(name) for name in datasets},
+            "all": self._breakdown(None),
+        }
+
+    def to_markdown(self) -> str:
+        """Return the figures as tables, and the list of unreadable files."""
+        return metrics_markdown(self.to_dict()) + unreadable_markdown(self.unreadable_rows())
+
+    def _all_records(self) -> list[FaceRecord]:
+        return [*self.records, *(record for record, _ in self.unreadable)]
+
+    def _breakdown(self, dataset: str | None) -> dict[str, Any]:
+        """Return the figures of one data set, or of all with None, as a whole and part by part."""
+        rows = [i for i, record in enumerate(self.records) if dataset in (None, dataset_of(record))]
+        unreadable = [record for record, _ in self.unreadable if dataset in (None, dataset_of(record))]
+        by_decade = self._parts(rows, unreadable, _decade)
+        return {
+            "overall": self._leaf(rows, len(unreadable)),
+            "coverage_by_promise": _rounded(self.measured_coverage(_positions(rows))),
+            "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
+            "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
+            "by_group": self._parts(rows, unreadable, lambda record: record.group or None),
+            "special": {} if dataset is None else _rounded(_special(dataset, self.faces.take(_positions(rows)))),
+        }
+
+    def _parts(
+        self, rows: list[int], unreadable: list[FaceRecord], part: Callable[[FaceRecord], Any]
+    ) -> dict[Any, dict[str, Any]]:
+        """Return the figures of each part that the pictures fall into; those that `part` maps to None are in none."""
+        members: dict[Any, list[int]] = {}
+        for row in rows:
+            members.setdefault(part(self.records[row]), []).append(row)
+        lost = Counter(part(record) for record in unreadable)
+        names = sorted((members.keys() | lost.keys()) - {None})
+        return {name: self._leaf(members.get(name, []), lost[name]) for name in names}
+
+    def _leaf(self, rows: list[int], unreadable: int) -> dict[str, Any]:
+        faces = self.faces.take(_positions(rows))
+        figures = summarize(faces, bootstrap_samples=self.bootstrap_samples, seed=self.seed)
+        return _rounded({**figures, "unreadable": unreadable})
+
+    def unreadable_rows(self) -> list[tuple[str, str]]:
+        """Return name and reason of every picture that could not be read."""
+        names = self.picture_names([record for record, _ in self.unreadable])
+        # Messages of libraries quote whole paths, which say much about a machine and nothing about the picture.
+        return [
+            (name, reason.replace(str(record.path), name))
+            for name, (record, reason) in zip(names, self.unreadable, strict=True)
+        ]
+
+    def picture_names(self, records: Sequence[FaceRecord]) -> list[str]:
+        """Return the file names of `records`; they start at the folder that all pictures share."""
+        folders = {os.path.abspath(record.path.parent) for record in self._all_records()}
+        try:
+            common = Path(os.path.commonpath(folders))
+        except ValueError:  # Windows: pictures on several drives
+            return [record.path.as_posix() for record in records]
+        return [Path(os.path.abspath(record.path)).relative_to(common).as_posix() for record in records]
+
+
+def dataset_of(record: FaceRecord) -> str:
+    """Return the name that a record's data set has in reports."""
+    return record.dataset or UNNAMED
+
+
+def _special(dataset: str, faces: LabeledPredictions) -> dict[str, Any]:
+    """Return the figures of the youngest and the oldest, and those that the data set's reader declares."""
+    figures: dict[str, Any] = {}
+    for ages in ENDS_OF_LIFE:
+        measured = age_range_figures(faces, ages)
+        figures |= measured if measured[f"faces_{ages.name}"] else {}
+    declared = special_figures(dataset)
+    for ages in declared.age_ranges:
+        figures |= age_range_figures(faces, ages)
+    return figures | (naturally_weighted(faces, declared.natural_counts) if declared.natural_counts else {})
+
+
+def _is_male(record: FaceRecord) -> float:
+    return np.nan if record.gender is None else float(record.gender == GENDERS[1])
+
+
+def _decade(record: FaceRecord) -> int | None:
+    return None if record.age is None else int(record.age // 10) * 10
+
+
+def _positions(rows: list[int]) -> np.ndarray:
+    return np.array(rows, dtype=int)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, DECIMALS) if isinstance(value, float) else value
