@@ -1,4 +1,4 @@
-"""From logits on validation data to probabilities that mean what they say, and intervals that hold."""
+"""From logits on validation data to temperatures, and to intervals of a stated coverage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from asianage.models.ages import AgeAxis, cumulative_at, softmax
 from asianage.models.config import Calibration
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
+"""Coverages that have an interval mass in config.json."""
 
 MIN_FACES = 20
 """Faces with an age that a calibration needs."""
@@ -18,7 +19,7 @@ FACES_BY_AGE = 300
 """Faces with an age from which on intervals are calibrated age by age."""
 
 YEARS_BETWEEN = 5
-"""Distance of the ages that have an interval mass of their own."""
+"""Distance between ages that have an interval mass of their own."""
 
 _BANDWIDTH = 3.0
 _FACES_NEAR = 40
@@ -36,11 +37,11 @@ def calibrate(
     coverages: Sequence[float] = COVERAGES,
     gender_temperature: float = 1.0,
 ) -> Calibration:
-    """Fit temperatures (Guo et al., ICML 2017) and conformal interval masses on held-out faces.
+    """Fit temperatures (Guo et al., ICML 2017) and conformal interval masses on validation faces.
 
     With enough faces the masses are label-conditional (Vovk, 'Conditional validity of inductive conformal predictors',
-    ACML 2012): every age has the mass that holds the coverage among people of about that age. One mass for all holds
-    it on average only, too rarely for those whom the model knows less.
+    ACML 2012): every age has the mass that reaches the coverage among people of about that age. One mass for all ages
+    reaches it on average only, and covers too few of those whom the model estimates worse.
 
     Args:
         axis: The age axis.
@@ -48,8 +49,8 @@ def calibrate(
         gender_logits: float (n,), positive for male.
         age: float (n,), in years; NaN if unknown.
         is_male: float (n,), 1 or 0; NaN if unknown.
-        coverages: Shares of ages that the intervals are to hold.
-        gender_temperature: That of the gender where fewer than `MIN_FACES` genders are known.
+        coverages: Coverages of the intervals, in (0, 1).
+        gender_temperature: Temperature of the gender where fewer than `MIN_FACES` genders are known.
 
     Raises:
         ValueError: Fewer than `MIN_FACES` faces with an age.
@@ -62,16 +63,14 @@ def calibrate(
     clipped = np.clip(age[known], axis.min_age, axis.max_age)
     # An age lies inside the central interval of mass m exactly if this score is at most m.
     scores = np.abs(2.0 * cumulative_at(axis, distribution, clipped) - 1.0)
-    by_age = len(scores) >= FACES_BY_AGE
-    masses = {
-        f"{coverage:g}": _masses_by_age(axis, clipped, scores, coverage)
-        if by_age
-        else _conformal_quantile(scores, coverage)
-        for coverage in coverages
-    }
-    labelled = np.isfinite(is_male)
-    if labelled.sum() >= MIN_FACES:
-        gender_temperature = _gender_temperature(gender_logits[labelled], is_male[labelled])
+    masses: dict[str, float | list[float]] = {}
+    for coverage in coverages:
+        by_age = len(scores) >= FACES_BY_AGE
+        mass = _masses_by_age(axis, clipped, scores, coverage) if by_age else _conformal_quantile(scores, coverage)
+        masses[f"{coverage:g}"] = mass
+    labeled = np.isfinite(is_male)
+    if labeled.sum() >= MIN_FACES:
+        gender_temperature = _gender_temperature(gender_logits[labeled], is_male[labeled])
     return Calibration(
         age_temperature=round(temperature, 4),
         gender_temperature=round(gender_temperature, 4),
@@ -99,9 +98,9 @@ def _conformal_quantile(scores: np.ndarray, coverage: float) -> float:
 
 
 def _masses_by_age(axis: AgeAxis, age: np.ndarray, scores: np.ndarray, coverage: float) -> list[float]:
-    """Return the conformal quantile around ages from one end of the axis to the other, each of faces near that age.
+    """Return conformal quantiles at ages from one end of the axis to the other, each from faces near that age.
 
-    Faces count less the further their age is away, as a normal distribution does; where few are near it is wider.
+    A face weighs less the further its age is away, by a normal distribution, which is wider where few faces are near.
     """
     order = np.argsort(scores)
     masses = []
@@ -109,7 +108,7 @@ def _masses_by_age(axis: AgeAxis, age: np.ndarray, scores: np.ndarray, coverage:
         distance = np.abs(age - knot)
         bandwidth = max(_BANDWIDTH, float(np.sort(distance)[min(_FACES_NEAR, len(age)) - 1]))
         weights = np.exp(-0.5 * (distance / bandwidth) ** 2)[order]
-        # The face that is to be predicted counts too, as one of exactly that age.
+        # The face to be predicted counts too, as one of exactly that age.
         reached = np.searchsorted(np.cumsum(weights), coverage * (weights.sum() + 1.0))
         masses.append(_inside(scores[order[min(int(reached), len(scores) - 1)]]))
     return masses

@@ -1,28 +1,66 @@
-"""Which trained models the weights of a new one come from, for its provenance."""
+"""Where the weights of a model come from: recipe, data, code, and the models before it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+
+from asianage.data.crop_cache import CropCache
+from asianage.data.records import records_sha256
 from asianage.models.folder import ModelFolder
+from asianage.training.recipes.recipe import TrainingRecipe
 
 _KEY_LENGTH = 12
 
 
+def training_provenance(
+    recipe: TrainingRecipe,
+    network: keras.Model,
+    cache: CropCache,
+    splits: Mapping[str, np.ndarray],
+    quantization: str,
+) -> dict[str, Any]:
+    """Return the provenance of a model as plain JSON, apart from its `ancestry`.
+
+    Args:
+        recipe: What the network was trained by.
+        network: The trained network.
+        cache: The crops, whose records are counted by data set.
+        splits: Name of a split -> int (n,): its positions in the cache.
+        quantization: Of the network for prediction.
+    """
+    used = {name: [cache.records[i] for i in positions] for name, positions in splits.items()}
+    return {
+        "recipe": recipe.to_dict(),
+        "quantization": quantization,
+        "parameters": network.count_params(),
+        "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},
+        "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "commit": _commit(),
+    }
+
+
 def ancestry(initial: ModelFolder | None, teachers: Sequence[ModelFolder] = ()) -> dict[str, Any]:
-    """Return what the provenance of a model says of the models before it.
+    """Return the part of a provenance that names the models before a model.
 
     Args:
         initial: The model whose weights it begins with.
         teachers: Models that it learns from.
 
     Returns:
-        ``initial`` (None if there is none) and ``teachers`` as keys of ``ancestors``, which holds the provenance of
-        every model before it, each once, with keys in place of its own ancestors. A key is the beginning of the
-        SHA-256 of what it stands for, so that the same model has the same key everywhere.
+        ``initial`` (None if there is none) and ``teachers`` as keys of ``ancestors``. ``ancestors`` holds the
+        provenance of every model before it, each once, with keys in place of its own ancestors. A key is the beginning
+        of the SHA-256 of that provenance, so that the same model has the same key everywhere.
     """
     ancestors: dict[str, Any] = {}
 
@@ -38,3 +76,12 @@ def ancestry(initial: ModelFolder | None, teachers: Sequence[ModelFolder] = ()) 
         "teachers": [key(teacher) for teacher in teachers],
         "ancestors": ancestors,
     }
+
+
+def _commit() -> str:
+    """Return the commit of the checkout that this package runs from, "" outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

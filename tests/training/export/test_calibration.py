@@ -10,7 +10,7 @@ AXIS = AgeAxis()
 
 
 def overconfident(count: int, seed: int, sharpness: float = 4.0):
-    """Return logits that claim a spread of 4 / sqrt(sharpness) years around errors of 4 years, and the true ages."""
+    """Return logits with a spread of 4 / sqrt(sharpness) years around errors of 4 years, and the true ages."""
     random = np.random.default_rng(seed)
     age = random.integers(20, 80, count).astype(float)
     center = age + random.normal(0, 4, count)
@@ -29,7 +29,7 @@ def test_the_temperature_undoes_overconfidence():
     assert calibration.gender_temperature == 1.0
 
 
-def test_intervals_hold_their_coverage_on_other_faces():
+def test_intervals_reach_their_coverage_on_other_faces():
     logits, age = overconfident(2000, 1)
     calibration = calibrate(AXIS, logits, np.zeros(2000), age, unknown(2000))
     logits, age = overconfident(4000, 2)
@@ -39,7 +39,7 @@ def test_intervals_hold_their_coverage_on_other_faces():
         assert np.mean((low <= age) & (age <= high)) == pytest.approx(float(coverage), abs=0.025)
 
 
-def test_intervals_hold_even_when_the_distribution_has_the_wrong_shape():
+def test_intervals_reach_their_coverage_even_when_the_distribution_has_the_wrong_shape():
     random = np.random.default_rng(3)
     age = random.integers(30, 60, 4000).astype(float)
     center = age + random.standard_t(2, 4000) * 3
@@ -58,20 +58,20 @@ def regressing(count: int, seed: int):
     return -0.5 * ((AXIS.ages[None, :] - center[:, None]) / 4.0) ** 2, age.astype(float)
 
 
-def test_intervals_hold_among_those_whom_the_model_knows_less():
+def test_intervals_cover_those_too_whom_the_model_estimates_worse():
     logits, age = regressing(3000, 8)
     calibration = calibrate(AXIS, logits, np.zeros(3000), age, unknown(3000))
     logits, age = regressing(6000, 9)
     distribution = softmax(logits, calibration.age_temperature)
-    held = {}
+    covered = {}
     for name, mass in (("by age", calibration.interval_mass["0.9"]), ("one", 0.9)):
         low, high = central_interval(AXIS, distribution, mass).T
-        held[name] = np.mean(((low <= age) & (age <= high))[age >= 55])
-    assert held["by age"] == pytest.approx(0.9, abs=0.05)
-    assert held["one"] < 0.75
+        covered[name] = np.mean(((low <= age) & (age <= high))[age >= 55])
+    assert covered["by age"] == pytest.approx(0.9, abs=0.05)
+    assert covered["one"] < 0.75
 
 
-def test_intervals_of_more_coverage_hold_those_of_less():
+def test_intervals_of_more_coverage_contain_those_of_less():
     logits, age = regressing(600, 10)
     masses = calibrate(AXIS, logits, np.zeros(600), age, unknown(600)).interval_mass
     assert (np.diff([masses[name] for name in ("0.5", "0.8", "0.9", "0.95")], axis=0) >= 0).all()
@@ -88,6 +88,7 @@ def test_the_gender_temperature_undoes_overconfidence():
     logits = random.normal(0, 2, 5000)
     is_male = (random.random(5000) < 1 / (1 + np.exp(-logits))).astype(float)
     ages, age = overconfident(5000, 5)
+    age[20:] = np.nan
     calibration = calibrate(AXIS, ages, 3 * logits, age, is_male)
     assert calibration.gender_temperature == pytest.approx(3.0, rel=0.1)
 
