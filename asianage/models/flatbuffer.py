@@ -1,9 +1,8 @@
-"""Read a ``model.tflite``, and check its structure before LiteRT gets it.
+"""Check the structure of a ``model.tflite`` before LiteRT loads it.
 
-LiteRT trusts its file: an offset or an index that points outside ends the process instead of raising an error. A hash
-in config.json does not help against someone who wrote both files, so the file is walked here first, in plain Python,
-by the same schema. What passes holds one graph of common operators whose tables, vectors, indices, shapes and constant
-data all lie where they should.
+LiteRT trusts its file: a wrong offset or index ends the process instead of raising an error. A hash in config.json does
+not help if the same person wrote both files. So this module walks the flatbuffer first, in plain Python, by the same
+schema. It accepts one graph of common operators. All tables, vectors, indices, shapes and constants must lie inside.
 """
 
 from __future__ import annotations
@@ -30,46 +29,17 @@ _ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
 _TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
 """Tensor type in the schema -> bytes per value: float32, float16, int32, uint8, int64, bool, int16, int8."""
 
+# fmt: off
 _OPERATORS = {
-    "ADD": 0,
-    "AVERAGE_POOL_2D": 1,
-    "CONCATENATION": 2,
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 4,
-    "DEQUANTIZE": 6,
-    "FULLY_CONNECTED": 9,
-    "L2_NORMALIZATION": 11,
-    "LOGISTIC": 14,
-    "MAX_POOL_2D": 17,
-    "MUL": 18,
-    "RELU": 19,
-    "RELU6": 21,
-    "RESHAPE": 22,
-    "SOFTMAX": 25,
-    "TANH": 28,
-    "PAD": 34,
-    "TRANSPOSE": 39,
-    "MEAN": 40,
-    "SUB": 41,
-    "DIV": 42,
-    "SQUEEZE": 43,
-    "STRIDED_SLICE": 45,
-    "CAST": 53,
-    "MAXIMUM": 55,
-    "MINIMUM": 57,
-    "PADV2": 60,
-    "LOG": 73,
-    "RSQRT": 76,
-    "SHAPE": 77,
-    "PACK": 83,
-    "SQUARED_DIFFERENCE": 99,
-    "LEAKY_RELU": 98,
-    "QUANTIZE": 114,
-    "HARD_SWISH": 117,
-    "BROADCAST_TO": 130,
-    "GELU": 150,
+    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
+    9: "FULLY_CONNECTED", 11: "L2_NORMALIZATION", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU",
+    21: "RELU6", 22: "RESHAPE", 25: "SOFTMAX", 28: "TANH", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB",
+    42: "DIV", 43: "SQUEEZE", 45: "STRIDED_SLICE", 53: "CAST", 55: "MAXIMUM", 57: "MINIMUM", 60: "PADV2", 73: "LOG",
+    76: "RSQRT", 77: "SHAPE", 83: "PACK", 98: "LEAKY_RELU", 99: "SQUARED_DIFFERENCE", 114: "QUANTIZE",
+    117: "HARD_SWISH", 130: "BROADCAST_TO", 150: "GELU",
 }
-"""Operators of convolutional networks, by their number in the schema: no control flow, no state, no custom code."""
+# fmt: on
+"""Number in the schema -> operator of convolutional networks. None has control flow, state or custom code."""
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 """Operators of input, weights and, if there is one, bias."""
@@ -139,26 +109,19 @@ class _Table:
         self._position = position
         vtable = position - buffer.number("<i", position)
         length, size = buffer.number("<H", vtable), buffer.number("<H", vtable + 2)
-        if length < 4 or length % 2 or size < 4:
-            raise _StructureError("a table is malformed")
+        _require(length >= 4 and length % 2 == 0 and size >= 4, "a table is malformed")
         buffer.number("<B", vtable + length - 1)
         buffer.number("<B", position + size - 1)
         self._fields = [buffer.number("<H", place) for place in range(vtable + 4, vtable + length, 2)]
         self._size = size
-        for offset in self._fields:
-            if offset >= size or 0 < offset < 4:
-                raise _StructureError("a field lies outside its table")
+        _require(all(not offset or 4 <= offset < size for offset in self._fields), "a field lies outside its table")
 
     def place(self, field: int, size: int = 1) -> int | None:
         """Return where a field of `size` bytes is, None if it has its default."""
         if field >= len(self._fields) or self._fields[field] == 0:
             return None
-        if self._fields[field] + size > self._size:
-            raise _StructureError("a field lies outside its table")
+        _require(self._fields[field] + size <= self._size, "a field lies outside its table")
         return self._position + self._fields[field]
-
-    def fields(self) -> range:
-        return range(len(self._fields))
 
     def number(self, field: int, kind: str, default: int = 0) -> int:
         place = self.place(field, struct.calcsize(kind))
@@ -171,8 +134,7 @@ class _Table:
             return 0, 0
         start = self._buffer.follow(place)
         count = self._buffer.number("<I", start)
-        if count and start + 4 + count * width > len(self._buffer.data):
-            raise _StructureError("a vector reaches out of the file")
+        _require(not count or start + 4 + count * width <= len(self._buffer.data), "a vector reaches out of the file")
         return start + 4, count
 
     def numbers(self, field: int, kind: str = "i") -> tuple[Any, ...]:
@@ -181,8 +143,7 @@ class _Table:
 
     def tables(self, field: int) -> Iterator[_Table]:
         start, count = self.vector(field, 4)
-        if count > MAX_TENSORS:
-            raise _StructureError("it has too many parts")
+        _require(count <= MAX_TENSORS, "it has too many parts")
         for index in range(count):
             yield self._buffer.table(self._buffer.follow(start + 4 * index))
 
@@ -192,8 +153,7 @@ class _Table:
 
     def check_text(self, field: int) -> None:
         start, count = self.vector(field, 1)
-        if start and self._buffer.number("<B", start + count) != 0:
-            raise _StructureError("a text has no end")
+        _require(not start or self._buffer.number("<B", start + count) == 0, "a text has no end")
 
 
 def _check_model(buffer: _Flatbuffer) -> None:
@@ -221,10 +181,8 @@ def _check_model(buffer: _Flatbuffer) -> None:
 def _operator_name(code: _Table) -> str:
     # The first field is the number in old files; new ones write the larger of both.
     number = max(code.number(0, "<b"), code.number(3, "<i"))
-    for name, known in _OPERATORS.items():
-        if number == known:
-            return name
-    raise _StructureError(f"it uses operator number {number}, which no network of this package needs")
+    _require(number in _OPERATORS, f"it uses operator number {number}, which no network of this package needs")
+    return _OPERATORS[number]
 
 
 def _buffer_data(item: _Table) -> tuple[int, int]:
@@ -312,8 +270,7 @@ def _check_operator(operator: _Table, name: str, tensors: list[_Tensor], ready: 
     options = operator.table(4)
     if options is not None:
         _check_options(options, name)
-    elif name in _WINDOWS:
-        raise _StructureError(f"{name} has no options")
+    _require(options is not None or name not in _WINDOWS, f"{name} has no options")
     ready.add(outputs[0])
 
 
