@@ -208,23 +208,3 @@ def test_nobody_is_in_both_parts_and_both_have_all_ages(tiny_records):
     assert len(held_out) == len(tiny_records) // 4 + (len(tiny_records) % 4 > 1)
     assert abs(np.mean(held_out) - np.mean([record.age for record in tiny_records])) < 3
     assert hold_out_split(list(reversed(singles))) == list(reversed(singles))
-
-
-def test_the_command_line_fine_tunes_and_measures_folders(start, own_faces, tmp_path, capsys):
-    from asianage.cli import main
-    from asianage.training import write_records
-
-    table = tmp_path / "faces.csv"
-    write_records(own_faces, table)
-    output = tmp_path / "run"
-    options = ["--epochs", "1", "--detector", "none", "--quantization", "float32"]
-    assert main(["fine-tune", str(start.path), str(table), str(output), *options]) == 0
-    assert f"model: {output / 'model'}" in capsys.readouterr().out
-    assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none"]) == 0
-    plain = capsys.readouterr().out
-    assert "MAE" in plain
-    assert "mirror image" not in plain
-    assert main(["evaluate", str(table), "--model", str(output / "model"), "--detector", "none", "--mirror"]) == 0
-    assert "Each face was averaged with its mirror image." in capsys.readouterr().out
-    metadata = json.loads((output / "model" / "config.json").read_text())
-    assert metadata["name"] == "tiny-fine-tuned"

@@ -9,11 +9,10 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from asianage import AgeGenderEstimator
-from asianage.cli import main
 from asianage.data.records import write_records
 from asianage.data.split_file import read_split
 from asianage.data.splits import identity_split
-from asianage.training import recipes, train
+from asianage.training import train
 from tests.training.tiny_recipe import TINY
 
 
@@ -188,22 +187,3 @@ def test_folders_that_are_not_there_or_hold_no_faces_are_refused(tmp_path):
 def test_baselines_are_not_trained(tiny_records, tmp_path):
     with pytest.raises(ValueError, match="run_baseline"):
         train("age-baseline", tiny_records, tmp_path)
-
-
-def test_the_command_measures_a_baseline_on_a_list_alone(tmp_path, capsys):
-    table = tmp_path / "AFAD-Full.txt"
-    table.write_text("./20/111/1-0.jpg\n./30/111/2-0.jpg\n./25/112/3-0.jpg\n")
-    assert main(["train", "age-baseline", str(table), str(tmp_path / "run")]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["metrics"]["male"] == {"faces": 2, "mean_age": 25.0, "mae": 5.0}
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == printed
-
-
-def test_the_command_trains_on_a_split_that_is_asked_for(tiny_records, tmp_path, capsys, monkeypatch):
-    table = tmp_path / "faces.csv"
-    write_records([dataclasses.replace(record, split="") for record in tiny_records], table)
-    monkeypatch.setitem(recipes.RECIPES, "tiny", dataclasses.replace(TINY, epochs=1))
-    command = ["train", "tiny", str(table), str(tmp_path / "run"), "--detector", "none", "--dataset", "tiny"]
-    assert main([*command, "--split", "identity", "--fold", "3"]) == 0
-    assert capsys.readouterr().out == f"model: {tmp_path / 'run' / 'model'}\n"
-    assert read_split(tmp_path / "run" / "split.csv", tiny_records[0].path.parent)[0].split in ("train", "val", "test")
