@@ -1,4 +1,4 @@
-"""The exceptions that a caller may want to catch. Each also is a built-in exception of the matching kind."""
+"""Exceptions that a caller may want to catch. Each inherits from the matching built-in exception."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 
 class ImageError(ValueError):
-    """An input that cannot be read as an image."""
+    """An input cannot be read as an image."""
 
 
 class DetectorUnavailableError(RuntimeError):
-    """No face detector can be used on this machine; the message names the remedies."""
+    """No face detector can be used on this machine. The message names the remedies."""
 
 
 class DownloadError(OSError):
-    """A file could not be fetched, or what arrived is not what was asked for."""
+    """A file could not be fetched, or its content is not the expected one."""
 
 
 class UploadError(OSError):
-    """A model could not be put on the Hub; the repository there is as it was."""
+    """A model could not be uploaded to the Hub. The repository is unchanged."""
 
 
 class ModelFormatError(ValueError):
-    """A model folder that is incomplete, altered, newer than this package, or not a model folder."""
+    """A folder is not a model folder, or it is incomplete, altered, or newer than this package."""
 
 
 class MissingExtraError(ImportError):
-    """An optional dependency is not installed; the message holds the command that installs it."""
+    """An optional dependency is not installed. The message contains the command that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f'{purpose} needs the package `{package}`. Install it with: pip install "asianage[{extra}]"')
@@ -41,7 +41,7 @@ class MissingExtraError(ImportError):
 
 @contextlib.contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Turn the absence of a package, where it is imported, into the error that names the extra.
+    """Turn a failed import of an optional package into an error that names the extra.
 
     Args:
         extra: Name of the extra of this package.
@@ -54,25 +54,26 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "asianage").partition(".")[0]
-        # A module of this package that is not there is a fault of this package.
+        # A missing module of this package is a bug, not a missing extra.
         if package == "asianage":
             raise
         raise MissingExtraError(package, extra, purpose) from error
 
 
 class BatchError(ValueError):
-    """Some images of a batch could not be read. The other images were predicted; nothing is lost.
+    """Some images of a batch could not be read. All other images were predicted.
 
     Attributes:
-        results: One entry per image, in order, as `predict` would have returned it; ``[]`` for those that failed.
-        errors: Position of each failed image -> what went wrong with it.
+        results: What the call would have returned, in order; ``[]`` for a failed image, or None for a failed crop.
+        errors: The error of each failed image, by its position.
     """
 
     def __init__(self, errors: Mapping[int, Exception], results: list[Any] | None = None) -> None:
         first, error = next(iter(errors.items()))
+        images = f"{len(errors)} image{'' if len(errors) == 1 else 's'}"
         super().__init__(
-            f"{len(errors)} image(s) could not be read; the first is number {first}: {error} "
-            "The others are in `error.results`; pass `on_error=` to handle failures one by one."
+            f"{images} could not be read. At position {first}: {error} "
+            "`error.results` holds the results of the others. Pass `on_error=` to handle each failure as it happens."
         )
         self.errors = dict(errors)
         self.results = results if results is not None else []

@@ -35,7 +35,7 @@ def test_a_missing_extra_names_the_command_that_installs_it():
 def test_a_batch_error_tells_the_first_failure_and_keeps_everything():
     failures = {3: errors.ImageError("too dark"), 7: FileNotFoundError("gone")}
     error = errors.BatchError(failures, [["a"], [], []])
-    assert str(error).startswith("2 image(s) could not be read; the first is number 3: too dark")
+    assert str(error).startswith("2 images could not be read. At position 3: too dark")
     assert error.errors == failures
     assert error.results == [["a"], [], []]
     failures.clear()

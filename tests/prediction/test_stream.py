@@ -130,7 +130,7 @@ def test_what_was_read_before_the_source_broke_is_finished(estimator):
     with pytest.raises(ConnectionError, match="camera") as caught:
         results.extend(estimator.predict_stream(images()))
     assert [len(faces) for faces in results] == [1, 1, 1, 1, 1, 0]
-    assert "the first is number 5" in caught.value.__notes__[0]
+    assert "At position 5" in caught.value.__notes__[0]
 
 
 def test_a_detector_that_fails_on_one_image_leaves_the_others_done():
