@@ -29,10 +29,11 @@ print(json.dumps(sorted(set({HEAVY!r}) & set(sys.modules))))
 """
 
 
-def loaded_by(code: str) -> list[str]:
+def loaded_by(code: str, *, said: str = "", times: int = 0) -> list[str]:
     """Return the heavy packages that are loaded after `code` has run in a fresh interpreter."""
     done = subprocess.run([sys.executable, "-c", code + REPORT], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert not said or done.stderr.count(said) == times
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -92,6 +93,29 @@ for name in {HEAVY!r}:
 assert "asianage.cli" in sys.modules and "asianage.faces.detection.mtcnn" in sys.modules
 """
     assert loaded_by(code) == []
+
+
+def test_what_training_needs_is_told_and_baselines_need_nothing():
+    code = f"""
+import sys
+for name in {HEAVY!r}:
+    sys.modules[name] = None
+from asianage import MissingExtraError, cli
+from asianage.training import read_records, run_baseline
+for name in ("train", "fine_tune", "save_report", "recipes"):
+    try:
+        exec("from asianage.training import " + name)
+    except MissingExtraError as error:
+        assert "asianage[train]" in str(error), error
+    else:
+        raise AssertionError(name)
+assert not hasattr(sys.modules["asianage.training"], "trian")
+for command in ("train residual x y", "fine-tune compact x y", "export compact --to keras"):
+    assert cli.main(command.split()) == 2
+for name in {HEAVY!r}:
+    del sys.modules[name]
+"""
+    assert loaded_by(code, said="asianage[train]", times=3) == []
 
 
 def test_importing_changes_nothing_in_the_process():

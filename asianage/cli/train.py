@@ -39,10 +39,11 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Train a recipe, or measure a baseline."""
     from asianage.training.study.baselines import BASELINES
-    from asianage.training.train import find_recipe, train
 
     if given.recipe in BASELINES:
         return _run_baseline(given)
+    from asianage.training.train import find_recipe, train
+
     recipe = find_recipe(given.recipe)
     if given.epochs is not None:
         recipe = recipe.with_epochs(given.epochs)

@@ -1,17 +1,28 @@
-"""Recipe and data to a model folder. Needs the extra `train`."""
+"""Recipe and data to a model folder. Needs the extra `train`, apart from the baselines."""
 
 from __future__ import annotations
 
-from asianage.errors import needs_extra
+from typing import Any
 
-with needs_extra("train", "Training"):
-    from asianage.data.records import FaceRecord, read_records, write_records
-    from asianage.evaluation.evaluate import Evaluation, evaluate
-    from asianage.evaluation.report import save_report
-    from asianage.training import recipes
-    from asianage.training.fine_tune import fine_tune
-    from asianage.training.study.baselines import run_baseline
-    from asianage.training.train import train
+from asianage.data.records import FaceRecord, read_records, write_records
+from asianage.errors import MissingExtraError, needs_extra
+from asianage.evaluation.evaluate import Evaluation, evaluate
+from asianage.training.study.baselines import run_baseline
+
+try:
+    with needs_extra("train", "Training"):
+        from asianage.evaluation.report import save_report
+        from asianage.training import recipes
+        from asianage.training.fine_tune import fine_tune
+        from asianage.training.train import train
+except MissingExtraError as error:
+    _missing = error
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            raise _missing
+        raise AttributeError(f"module 'asianage.training' has no attribute {name!r}")
+
 
 __all__ = [
     "Evaluation",
