@@ -19,7 +19,7 @@ HEAVY = ["tensorflow", "keras", "torch", "jax", "matplotlib", "mtcnn"]
 NEED_EXTRAS = (
     "asianage.training",
     "asianage.networks",
-    *(f"asianage.evaluation.{name}" for name in ("report", "figure", "contact_sheet")),
+    *(f"asianage.evaluation.{name}" for name in ("report", "age_figures", "contact_sheet", "figure_style", "gender_figures", "training_curves")),
 )
 """What may import Keras or Matplotlib."""
 
