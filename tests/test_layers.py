@@ -19,7 +19,10 @@ HEAVY = ["tensorflow", "keras", "torch", "jax", "matplotlib", "mtcnn"]
 NEED_EXTRAS = (
     "asianage.training",
     "asianage.networks",
-    *(f"asianage.evaluation.{name}" for name in ("report", "age_figures", "contact_sheet", "figure_style", "gender_figures", "training_curves")),
+    *(
+        f"asianage.evaluation.{name}"
+        for name in ("report", "age_figures", "contact_sheet", "figure_style", "gender_figures", "training_curves")
+    ),
 )
 """What may import Keras or Matplotlib."""
 
