@@ -1,15 +1,17 @@
-"""A model is a folder: read it, check it, write it. Nothing in it is executed."""
+"""A model is a folder: open it, read its verified files, write it. Nothing in it is executed."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asianage.errors import ModelFormatError
 from asianage.models.config import ModelConfig
@@ -32,18 +34,14 @@ class ModelFolder:
 
     Attributes:
         path: The folder, absolute.
-        config: What config.json says.
+        config: Content of config.json.
     """
 
     path: Path
     config: ModelConfig
 
     def sha256(self, name: str) -> str:
-        """Return the hash of a file as config.json lists it.
-
-        Raises:
-            ModelFormatError: config.json does not list the file.
-        """
+        """Return the hash of a file in config.json; raises a `ModelFormatError` if the file is not listed."""
         if name not in self.config.files:
             raise ModelFormatError(f"The model in {self.path} has no {name}: {CONFIG} does not list it.")
         return self.config.files[name]
@@ -66,24 +64,28 @@ class ModelFolder:
         return content
 
     def verify(self) -> None:
-        """Read every file that config.json lists.
-
-        Raises:
-            ModelFormatError: A file is missing or altered.
-        """
+        """Read every file that config.json lists; raises a `ModelFormatError` if one is missing or altered."""
         for name in self.config.files:
             self.read(name)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the content of metrics.json, `{}` if there is none; raises a `ModelFormatError` if it is altered."""
+        if METRICS not in self.config.files:
+            return {}
+        try:
+            metrics = json.loads(self.read(METRICS))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise ModelFormatError(f"{self.path / METRICS} is not valid JSON: {error}.") from error
+        return metrics if isinstance(metrics, dict) else {}
 
 
 def bundled_names() -> list[str]:
     """Return the names of the models that come with the package."""
-    # A checkout has no bundled models until they have been trained.
-    folders = BUNDLED.iterdir() if BUNDLED.is_dir() else ()
-    return sorted(folder.name for folder in folders if (folder / CONFIG).is_file())
+    return sorted(config.parent.name for config in BUNDLED.glob(f"*/{CONFIG}"))
 
 
 def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
-    """Read config.json of a model folder. The other files are checked when they are used.
+    """Read config.json of a model folder. The other files are verified when they are read.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -91,18 +93,15 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     """
     path = Path(path).absolute()
     if not path.is_dir():
-        raise FileNotFoundError(
-            f"There is no model folder {path}. Bundled models: {', '.join(bundled_names()) or 'none'}."
-        )
+        raise FileNotFoundError(f"There is no model folder {path}. Bundled models: {', '.join(bundled_names())}.")
     file = path / CONFIG
     if not file.exists():
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
+    content = _content(file, MAX_CONFIG_BYTES)
     try:
-        text = _content(file, MAX_CONFIG_BYTES).decode("utf-8")
+        return ModelFolder(path, ModelConfig.from_json(content.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
-    try:
-        return ModelFolder(path, ModelConfig.from_json(text))
     except ModelFormatError as error:
         raise ModelFormatError(f"{file}: {error}") from error
 
@@ -115,18 +114,18 @@ def write_model_folder(
     card: str,
     overwrite: bool = False,
 ) -> ModelFolder:
-    """Write a model folder in one step: it is there as a whole or not at all.
+    """Write a model folder in one step: as a whole or not at all.
 
     Args:
         target: The folder to make.
-        config: What config.json will say; `files` in it is computed here.
-        files: File name -> content. Each is listed in config.json with its hash.
-        card: Text of README.md; people may edit it, so it has no hash.
+        config: Content of config.json; its `files` are computed here.
+        files: File name -> content. config.json lists each with its hash.
+        card: Text of README.md. It has no hash, because people may edit it.
         overwrite: Replace the model at `target`. Anything but a model folder is left alone.
 
     Raises:
-        FileExistsError: `target` is there, is not empty, and `overwrite` is off or it is not a model folder.
-        ValueError: A name in `files` is a path, or one of the two files that are made here.
+        FileExistsError: `target` is not empty, and `overwrite` is off or it is not a model folder.
+        ValueError: A name in `files` is a path, config.json or README.md.
     """
     target = Path(target)
     for name in files:
@@ -150,26 +149,6 @@ def write_model_folder(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return ModelFolder(place, config)
-
-
-def copy_model_folder(
-    model: ModelFolder, target: str | os.PathLike[str], *, overwrite: bool = False, names: Iterable[str] | None = None
-) -> ModelFolder:
-    """Copy a model folder, every file checked on the way.
-
-    Raises:
-        FileExistsError: `target` holds something else and `overwrite` is off. A folder with the same model is left.
-        ModelFormatError: A file is missing or altered, here or in the same model at `target`.
-    """
-    files = {name: model.read(name) for name in (names or model.config.files)}
-    target = Path(target)
-    if not overwrite and (target / CONFIG).is_file() and _digest(target / CONFIG) == _digest(model.path / CONFIG):
-        same = open_model_folder(target)
-        same.verify()
-        return same
-    card = model.path / CARD
-    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
-    return write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -217,7 +196,3 @@ def _content(path: Path, max_bytes: int) -> bytes:
         return path.read_bytes()
     except (OSError, RuntimeError) as error:  # Links in a circle.
         raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the folder again.") from error
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

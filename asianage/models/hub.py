@@ -1,11 +1,12 @@
 """Files of Hugging Face Hub repositories -> local paths, through huggingface_hub's client and its cache.
 
-The client has no time limit for some requests, accepts a damaged file of the right size, and reports a refusal as a
-missing file. This module limits every wait, lets callers compare hashes, and explains each failure.
+The client has no time limit for some requests, accepts a damaged file of the right size, and answers a refusal from the
+cache. This module limits every wait, compares hashes, and explains each failure.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -59,11 +60,12 @@ class HubAccess:
     local_files_only: bool = False
 
     @property
-    def address(self) -> str:
-        """The Hub's address without a slash at its end."""
-        from huggingface_hub import constants
+    def api(self) -> HfApi:
+        """The client. Its `endpoint` is the Hub's address without a slash at its end."""
+        from huggingface_hub import HfApi, constants
 
-        return (self.endpoint or constants.ENDPOINT).rstrip("/")
+        address = (self.endpoint or constants.ENDPOINT).rstrip("/")
+        return HfApi(endpoint=address, token=self.token, library_name="asianage")
 
     @property
     def cache(self) -> Path:
@@ -81,13 +83,6 @@ class HubAccess:
             return "local_files_only=True"
         return "HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else None
 
-    @property
-    def api(self) -> HfApi:
-        """The client."""
-        from huggingface_hub import HfApi
-
-        return HfApi(endpoint=self.address, token=self.token, library_name="asianage")
-
     def repository(self, repo_id: str) -> Path:
         """Return the folder of a repository in the cache, which need not exist."""
         return self.cache / f"models--{repo_id.replace('/', '--')}"
@@ -100,27 +95,26 @@ def fetch(file: HubFile, access: HubAccess | None = None) -> Path:
         DownloadError: The file cannot be fetched, or its content has another hash.
     """
     access = access or HubAccess()
-    path = cached_path(file, access)
-    received = None if path is None else sha256_of(path)
-    if path is not None and received == file.sha256:
-        return path
+    cached = cached_path(file, access)
+    damage = "" if cached is None else _difference(file, cached)
+    if cached is not None and not damage:
+        return cached
     try:
         commit = resolve(file.repo_id, file.revision, file.filename, access)
-        path = download(file.repo_id, commit, [file.filename], access, force=path is not None) / file.filename
+        path = download(file.repo_id, commit, [file.filename], access, force=bool(damage)) / file.filename
     except DownloadError as error:
-        if path is None:
-            raise
-        raise DownloadError(
-            f"{path} must have the sha256 {file.sha256}. Received: {received}. It cannot be fetched again: {error}"
-        ) from error
-    received = sha256_of(path)
-    if received != file.sha256:
-        raise DownloadError(
-            f"{file.filename} of {file.repo_id} must have the sha256 {file.sha256}. Received from {access.address}: "
-            f"{received}. Check HF_ENDPOINT and the proxy."
-        )
+        if damage:
+            raise DownloadError(f"{damage} It cannot be fetched again: {error}") from error
+        raise
+    if damage := _difference(file, path):
+        raise DownloadError(f"{damage} It comes from {access.api.endpoint}. Check HF_ENDPOINT and the proxy.")
     remember(file.repo_id, file.revision, commit, access)
     return path
+
+
+def _difference(file: HubFile, path: Path) -> str:
+    received = sha256_of(path)
+    return "" if received == file.sha256 else f"{path} must have the sha256 {file.sha256}. Received: {received}."
 
 
 def sha256_of(path: Path) -> str:
@@ -155,8 +149,8 @@ def remember(repo_id: str, revision: str, commit: str, access: HubAccess) -> Non
             write_text(target, commit)
 
 
-def resolve(repo_id: str, revision: str, filename: str, access: HubAccess) -> str:
-    """Return the commit of a revision that has a file, with one request.
+def resolve(repo_id: str, revision: str, filename: str | None, access: HubAccess) -> str:
+    """Return the commit of a revision, which must have a file unless that is None, with one request.
 
     Raises:
         HubUnreachableError: There is no network, or no answer in time.
@@ -164,21 +158,19 @@ def resolve(repo_id: str, revision: str, filename: str, access: HubAccess) -> st
     """
     if access.why_offline:
         raise DownloadError(
-            f"{filename} of {repo_id} ({revision}) is not in the cache {access.cache}, and {access.why_offline} is set."
+            f"{filename} of {repo_id}, {revision}, is not in the cache {access.cache}, and {access.why_offline} is set."
         )
     api, limit = access.api, answer_limit()
     try:
         # If the first address is dead (often IPv6), there is time for the next one.
         info = watched(lambda: api.model_info(repo_id, revision=revision, timeout=limit), 1.5 * limit)
-        names = [item.rfilename for item in info.siblings or []]
+        commit, names = str(info.sha), [item.rfilename for item in info.siblings or []]
     # The client's errors and those of its HTTP library share no base class.
     except Exception as error:
-        raise explained(error, repo_id, revision, access.address, access.cache) from error
-    if info.sha is None:
-        raise explained(KeyError("sha"), repo_id, revision, access.address, access.cache)
-    if filename not in names:
-        raise DownloadError(f"{access.address}/{repo_id} has no file {filename} at revision {revision}.")
-    return info.sha
+        raise explained(error, repo_id, revision, api.endpoint, access.cache) from error
+    if filename is not None and filename not in names:
+        raise DownloadError(f"{api.endpoint}/{repo_id} has no file {filename} at revision {revision}.")
+    return commit
 
 
 def download(repo_id: str, commit: str, names: Collection[str], access: HubAccess, *, force: bool = False) -> Path:
@@ -187,7 +179,7 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
     Args:
         repo_id: The repository, ``owner/name``.
         commit: Full commit hash.
-        names: Files to fetch; those that the commit does not have are skipped.
+        names: Files to fetch. Those that the commit does not have are skipped.
         access: How the Hub is reached.
         force: Fetch them even if they are cached.
 
@@ -200,7 +192,7 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
     """
     from huggingface_hub import snapshot_download
 
-    repository = access.repository(repo_id)
+    repository, address = access.repository(repo_id), access.api.endpoint
 
     def get() -> str:
         for path in (repository / "snapshots" / commit / name for name in names if force):
@@ -213,7 +205,7 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
             allow_patterns=list(names),
             cache_dir=access.cache,
             token=access.token,
-            endpoint=access.address,
+            endpoint=address,
             force_download=force,
             etag_timeout=answer_limit(),
             library_name="asianage",
@@ -223,42 +215,34 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
         return Path(watched(get, STALL_SECONDS, lambda: _size_of_files(repository / "blobs")))
     # As above; an interrupted body is an error of the HTTP library that is not an OSError.
     except Exception as error:
-        raise explained(error, repo_id, commit, access.address, access.cache) from error
+        raise explained(error, repo_id, commit, address, access.cache) from error
 
 
-def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], int] | None = None) -> Result:
-    """Return what `call` returns, and stop waiting after `seconds`, or `seconds` without progress.
+def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], int] = lambda: 0) -> Result:
+    """Return what `call` returns, and stop waiting after `seconds` without progress.
 
     A call that hangs is left behind in its thread: neither name resolution nor the client can be interrupted.
 
     Raises:
         TimeoutError: The call did not return in time.
     """
-    results: list[Result] = []
-    errors: list[Exception] = []
-    finished = threading.Event()
+    future: concurrent.futures.Future[Result] = concurrent.futures.Future()
 
     def run() -> None:
         try:
-            results.append(call())
-        except Exception as error:  # Whatever it is, it is raised again by the thread that waits.
-            errors.append(error)
-        finally:
-            finished.set()
+            future.set_result(call())
+        except Exception as error:
+            future.set_exception(error)
 
     threading.Thread(target=run, name="asianage-hub", daemon=True).start()
-    seen = progress() if progress else 0
-    deadline = time.monotonic() + seconds
-    while not finished.wait(min(max(0.0, deadline - time.monotonic()), 1.0)):
-        now = progress() if progress else 0
+    seen, deadline = progress(), time.monotonic() + seconds
+    while not concurrent.futures.wait([future], min(max(0.0, deadline - time.monotonic()), 1.0)).done:
         # Only more than ever before counts: a server that breaks off again and again lets the client start over.
-        if now > seen:
+        if (now := progress()) > seen:
             seen, deadline = now, time.monotonic() + seconds
         if time.monotonic() >= deadline:
             raise TimeoutError(f"nothing arrived within {seconds:g} s.")
-    if errors:
-        raise errors[0]
-    return results[0]
+    return future.result()
 
 
 def answer_limit() -> float:

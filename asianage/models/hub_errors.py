@@ -56,6 +56,8 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACC
 
 def explained(error: Exception, repo_id: str, revision: str, address: str, cache: Path) -> DownloadError:
     """Return what an error of huggingface_hub's client means to the user, and what to do."""
+    if isinstance(error, DownloadError):
+        return error
     root = _root_error(error)
     response = getattr(root, "response", None)
     status: int | None = getattr(response, "status_code", None)

@@ -11,7 +11,6 @@ A path object, and text that begins with ``.``, ``/`` or ``~``, is a folder and 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
@@ -86,34 +85,22 @@ def open_model(
 
 
 def save_model(model: ModelFolder, target: str | os.PathLike[str], *, overwrite: bool = False) -> ModelFolder:
-    """Write a whole model to a folder. A model without a card gets one.
+    """Write a whole model to a folder. A folder with the same model is left, and a model without a card gets one.
 
     Raises:
-        FileExistsError: `target` holds something else.
-        ModelFormatError: A file is missing or altered.
+        FileExistsError: `target` holds something else and `overwrite` is off.
+        ModelFormatError: A file is missing or altered, here or in the same model at `target`.
     """
-    saved = model_folder.copy_model_folder(model, target, overwrite=overwrite)
-    card = saved.path / model_folder.CARD
-    if not card.is_file() or not card.read_text("utf-8", errors="replace").strip():
-        card.write_text(model_card(saved.config, metrics_of(saved)), "utf-8")
-    return saved
-
-
-def metrics_of(model: ModelFolder) -> dict:
-    """Return the content of metrics.json of a model, `{}` without one.
-
-    Raises:
-        ModelFormatError: metrics.json is missing, altered or not valid JSON.
-    """
-    if model_folder.METRICS not in model.config.files:
-        return {}
-    try:
-        metrics = json.loads(model.read(model_folder.METRICS))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ModelFormatError):
-            raise
-        raise ModelFormatError(f"{model.path / model_folder.METRICS} is not valid JSON: {error}.") from error
-    return metrics if isinstance(metrics, dict) else {}
+    files = {name: model.read(name) for name in model.config.files}
+    config, present = model.path / model_folder.CONFIG, Path(target, model_folder.CONFIG)
+    if not overwrite and present.is_file() and present.read_bytes() == config.read_bytes():
+        same = model_folder.open_model_folder(target)
+        same.verify()
+        return same
+    card = model.path / model_folder.CARD
+    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    text = text if text.strip() else model_card(model.config, model.metrics())
+    return model_folder.write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
 
 
 def check_revision(revision: str) -> None:
@@ -222,7 +209,7 @@ def _fetched_model(repo_id: str, commit: str, access: HubAccess, force: bool) ->
         model.verify()
     except ModelFormatError as error:
         if force:
-            raise ModelFormatError(f"{error} The files come from {access.address}/{repo_id}, {commit}.") from error
+            raise ModelFormatError(f"{error} The files come from {access.api.endpoint}/{repo_id}, {commit}.") from error
         # The cache may hold a damaged file, which the client does not notice.
         return _fetched_model(repo_id, commit, access, force=True)
     return model

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from asianage.errors import UploadError
 from asianage.models import folder as model_folder
@@ -14,10 +14,7 @@ from asianage.models.card import is_generated, model_card
 from asianage.models.folder import ModelFolder
 from asianage.models.hub import HubAccess
 from asianage.models.hub_errors import explained
-from asianage.models.pretrained import HUB_ID, check_revision, metrics_of, save_model
-
-if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd
+from asianage.models.pretrained import HUB_ID, check_revision
 
 UPLOAD_SECONDS = 900.0
 """Limit of an upload."""
@@ -77,35 +74,37 @@ def push_model(
         ModelFormatError: A file of the model is missing or altered.
         ValueError: `repo_id` is not one, or `revision` and `create_pr` are both given.
     """
-    access = HubAccess(token=token, endpoint=endpoint)
+    from huggingface_hub import CommitOperationAdd
+
     match = HUB_ID.fullmatch(repo_id)
     if match is None or match["revision"]:
         raise ValueError(f"`repo_id` must have the form 'owner/name'. Received: {repo_id!r}.")
     if create_pr and revision is not None:
         raise ValueError(f"A pull request goes to `main`: leave out `revision`. Received: {revision!r}.")
-    check_revision(revision or "main")
-    if access.why_offline:
-        raise UploadError(f"{repo_id} cannot be uploaded to: {access.why_offline} is set.")
-    with tempfile.TemporaryDirectory(prefix="asianage-push-", ignore_cleanup_errors=True) as temporary:
-        saved = save_model(model, Path(temporary, "model"))
+    branch = revision or "main"
+    check_revision(branch)
+    config = (model.path / model_folder.CONFIG).read_bytes()
+    files = {**{name: model.read(name) for name in model.config.files}, model_folder.CONFIG: config}
+    with tempfile.TemporaryDirectory(prefix="asianage-push-", ignore_cleanup_errors=True) as cache:
+        access = HubAccess(token=token, endpoint=endpoint, cache_dir=cache)
+        if access.why_offline:
+            raise UploadError(f"{repo_id} cannot be uploaded to: {access.why_offline} is set.")
         api = access.api
-
-        def prepare() -> str:
-            if not create_pr:
-                api.create_repo(repo_id, private=private, exist_ok=True)
-                if revision not in (None, "main"):
-                    api.create_branch(repo_id, branch=revision, exist_ok=True)
-            return _card_of(repo_id, revision, access, Path(temporary, "cache"))
-
         try:
-            edited = not is_generated(hub.watched(prepare, 4 * hub.answer_limit()))
-            _write_card(saved, repo_id)
-            operations = _operations(saved, keep_card=edited and not overwrite_card)
+            limit = 2 * hub.answer_limit()
+            if not create_pr:
+                hub.watched(lambda: api.create_repo(repo_id, private=private, exist_ok=True), limit)
+            if revision is not None:
+                hub.watched(lambda: api.create_branch(repo_id, branch=branch, exist_ok=True), limit)
+            present = hub.download(repo_id, hub.resolve(repo_id, branch, None, access), [model_folder.CARD], access)
+            if overwrite_card or is_generated(_card_in(present)):
+                files[model_folder.CARD] = _card_of(model, repo_id).encode()
+            # Not `upload_folder`, which may make several commits of one folder.
             commit = hub.watched(
                 lambda: api.create_commit(
                     repo_id,
-                    operations,
-                    commit_message=commit_message or f"Upload the asianage model {saved.config.name}",
+                    [CommitOperationAdd(name, content) for name, content in sorted(files.items())],
+                    commit_message=commit_message or f"Upload the asianage model {model.config.name}",
                     revision=revision,
                     create_pr=create_pr,
                 ),
@@ -113,46 +112,20 @@ def push_model(
             )
         # The client's errors and those of its HTTP library share no base class.
         except Exception as error:
-            reason = explained(error, repo_id, revision or "main", access.address, access.cache)
+            reason = explained(error, repo_id, branch, api.endpoint, access.cache)
             raise UploadError(
                 f"{reason} The upload to {repo_id} is one commit, which was not made: the files there are as they were."
             ) from error
-        digest = hub.sha256_of(saved.path / model_folder.CONFIG)
+    digest = hashlib.sha256(config).hexdigest()
     return PushedModel(repo_id, commit.oid, digest, commit.commit_url, commit.pr_url)
 
 
-def _card_of(repo_id: str, revision: str | None, access: HubAccess, cache: Path) -> str:
-    """Return the card that the repository has, "" without one."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    try:
-        path = hf_hub_download(
-            repo_id,
-            model_folder.CARD,
-            revision=revision,
-            cache_dir=cache,
-            token=access.token,
-            endpoint=access.address,
-            library_name="asianage",
-        )
-    except LocalEntryNotFoundError:
-        raise
-    except EntryNotFoundError:
-        return ""
-    return Path(path).read_text("utf-8", errors="replace")
+def _card_in(folder: Path) -> str:
+    card = folder / model_folder.CARD
+    return card.read_text("utf-8", errors="replace") if card.is_file() else ""
 
 
-def _write_card(model: ModelFolder, repo_id: str) -> None:
-    """Write the name of the repository into the card, unless somebody has edited it."""
-    card = model.path / model_folder.CARD
-    if is_generated(card.read_text("utf-8", errors="replace")):
-        card.write_text(model_card(model.config, metrics_of(model), repo_id=repo_id), "utf-8")
-
-
-def _operations(model: ModelFolder, *, keep_card: bool) -> list[CommitOperationAdd]:
-    """Return the upload of each file. Not `upload_folder`, which may make several commits of one folder."""
-    from huggingface_hub import CommitOperationAdd
-
-    files = sorted(file for file in model.path.iterdir() if not (keep_card and file.name == model_folder.CARD))
-    return [CommitOperationAdd(file.name, file) for file in files]
+def _card_of(model: ModelFolder, repo_id: str) -> str:
+    """Return the card of a model. It names the repository, unless somebody has edited it."""
+    card = _card_in(model.path)
+    return model_card(model.config, model.metrics(), repo_id=repo_id) if is_generated(card) else card

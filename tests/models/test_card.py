@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from asianage.models.card import is_generated, model_card
 from asianage.models.config import ModelConfig
 from asianage.models.folder import CARD, bundled_names
-from asianage.models.pretrained import metrics_of, open_model
+from asianage.models.pretrained import open_model
 from tests.models.test_metrics_markdown import evaluation, rows
 
 CONFIG = ModelConfig(
@@ -143,7 +143,7 @@ def test_the_card_says_which_weights_and_models_it_comes_from():
 def test_the_card_of_a_bundled_model_is_what_the_code_writes(name: str) -> None:
     model = open_model(name)
     card = (model.path / CARD).read_text("utf-8")
-    expected = model_card(model.config, metrics_of(model))
+    expected = model_card(model.config, model.metrics())
     assert is_generated(card)
     # The client may order the metadata differently from version to version, which changes the seal at the end too.
     assert ModelCard(card).data.to_dict() == ModelCard(expected).data.to_dict()

@@ -17,7 +17,7 @@ from asianage.models.metrics_markdown import (
     metrics_markdown,
     unreadable_markdown,
 )
-from asianage.models.pretrained import metrics_of, open_model
+from asianage.models.pretrained import open_model
 
 
 def leaf(mae: float | None, accuracy: float | None) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def test_known_failures_are_those_of_bands_with_enough_faces() -> None:
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_the_figures_of_a_bundled_model_have_no_gaps(name: str) -> None:
-    metrics = metrics_of(open_model(name))
+    metrics = open_model(name).metrics()
     assert len(list(measured_parts(metrics))) == 3
     text = metrics_markdown(metrics["test"])
     for heading in ("## Age", "## Gender", "## Coverage"):

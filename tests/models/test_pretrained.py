@@ -17,10 +17,10 @@ from huggingface_hub import constants
 from asianage.errors import DownloadError, ModelFormatError
 from asianage.models import folder as model_folder
 from asianage.models import hub
-from asianage.models.folder import CARD, CONFIG, METRICS, NETWORK, WEIGHTS, ModelFolder
+from asianage.models.folder import CARD, CONFIG, NETWORK, WEIGHTS, ModelFolder
 from asianage.models.hub import HubAccess, sha256_of
 from asianage.models.hub_errors import HubUnreachableError
-from asianage.models.pretrained import metrics_of, open_model, save_model
+from asianage.models.pretrained import open_model, save_model
 from tests.models.conftest import REPO, contents, make_model
 from tests.models.hub_server import HubServer, answer, disconnect, hang, truncate
 
@@ -205,6 +205,64 @@ def test_a_renamed_repository_is_followed(server: HubServer, load: Load, files: 
     assert load().config.name == "tiny"
 
 
+# Saving
+
+
+def test_a_save_is_the_same_model(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    copy = save_model(model, tmp_path / "copy")
+    assert copy.config == model.config
+    assert contents(tmp_path / "copy") == contents(tmp_path / "model")
+
+
+def test_a_card_that_is_no_text_is_saved_as_text(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    (model.path / CARD).write_bytes(b"caf\xe9")
+    assert (save_model(model, tmp_path / "one").path / CARD).read_text("utf-8") == "caf\ufffd"
+
+
+def test_saving_the_same_model_again_leaves_it(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    save_model(model, tmp_path / "copy")
+    (tmp_path / "copy" / CARD).write_text("edited")
+    assert save_model(model, tmp_path / "copy").config == model.config
+    assert (tmp_path / "copy" / CARD).read_text() == "edited"
+    assert save_model(model, model.path).config == model.config
+
+
+def test_saving_onto_a_damaged_save_says_so(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    copy = save_model(model, tmp_path / "copy")
+    (copy.path / NETWORK).write_bytes(b"nonsense")
+    with pytest.raises(ModelFormatError, match="damaged"):
+        save_model(model, copy.path)
+    save_model(model, copy.path, overwrite=True)
+    assert open_model(copy.path).read(NETWORK) == model.read(NETWORK)
+
+
+def test_saving_onto_another_model_must_be_told(tmp_path: Path) -> None:
+    model, other = make_model(tmp_path / "model"), make_model(tmp_path / "other", name="other")
+    with pytest.raises(FileExistsError):
+        save_model(model, other.path)
+    save_model(model, other.path, overwrite=True)
+    assert open_model(other.path).config.name == "tiny"
+
+
+def test_a_model_can_be_saved_onto_itself(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    before = contents(model.path)
+    save_model(model, model.path, overwrite=True)
+    assert contents(model.path) == before
+
+
+def test_a_damaged_model_is_not_saved(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "model")
+    (model.path / WEIGHTS).write_bytes(b"weight")
+    with pytest.raises(ModelFormatError, match=WEIGHTS):
+        save_model(model, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 def test_a_model_of_the_hub_is_saved_as_a_whole(
     server: HubServer, load: Load, files: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -220,15 +278,6 @@ def test_a_model_without_a_card_gets_one_when_saved(
     server.add(REPO, files)
     save_model(load(), tmp_path / "copy")
     assert "library_name: asianage" in (tmp_path / "copy" / CARD).read_text("utf-8")
-
-
-def test_figures_are_those_of_the_model_or_none(tmp_path: Path) -> None:
-    model = make_model(tmp_path / "model")
-    assert metrics_of(model) == {}
-    assert metrics_of(open_model("compact"))["test"]["datasets"]
-    (model.path / METRICS).write_text("changed")
-    with pytest.raises(ModelFormatError, match="damaged or altered"):
-        metrics_of(model)
 
 
 # Settings of huggingface_hub
