@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from asianage.cli import options
-from asianage.errors import needs_extra
 
 
 def add_to(commands: Any) -> None:
@@ -28,9 +27,8 @@ def run(given: argparse.Namespace) -> int:
     from asianage.prediction.estimator import AgeGenderEstimator
 
     if given.output is not None:
-        # Figures need Matplotlib, tables do not. Better known before the work than after it.
-        with needs_extra("train", "A report"):
-            from asianage.evaluation.report import save_report
+        # Figures need Matplotlib, tables do not. A missing package is better known before the work.
+        from asianage.evaluation.report import save_report
     records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from asianage.cli import options
-from asianage.errors import needs_extra
 
 
 def add_to(commands: Any) -> None:
@@ -29,8 +28,7 @@ def run(given: argparse.Namespace) -> int:
         from asianage.training.export.conversion import convert_model
     samples = None if given.samples is None else list(list_images(given.samples))
     model = open_model(given.model)
-    with needs_extra("onnx", "This format"):
-        converted = convert_model(model, given.to, given.output, samples=samples)
+    converted = convert_model(model, given.to, given.output, samples=samples)
     print(f"{converted.path}: largest differences from the Keras network on synthetic crops:")
     print(f"  probability of an age {converted.probability_difference:.2g}")
     print(f"  expected age          {converted.age_difference:.2g} years")

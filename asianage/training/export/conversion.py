@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from asianage.errors import needs_extra
 from asianage.faces.crops import whole_image_crop
 from asianage.faces.images import ImageSource, load_image
 from asianage.models.ages import AgeAxis, expected_age, softmax
@@ -130,6 +131,9 @@ def _write_saved_model(network: keras.Model, path: Path) -> None:
 
 
 def _write_onnx(network: keras.Model, path: Path) -> None:
+    with needs_extra("onnx", "Conversion to ONNX"):
+        import onnxruntime  # noqa: F401
+        import tf2onnx  # noqa: F401
     # Keras takes the shapes from a call.
     network(np.zeros((1, *network.input_shape[1:]), dtype=np.float32))
     with without_converter_output():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 import keras
 from PIL import Image
 
+from asianage import MissingExtraError
 from asianage.models.config import ModelConfig
 from asianage.models.folder import NETWORK, WEIGHTS, write_model_folder
 from asianage.networks.residual import residual_network
@@ -99,4 +102,11 @@ def test_a_failed_conversion_leaves_nothing_behind(model, tmp_path, monkeypatch)
     monkeypatch.setattr(keras.Model, "save", lambda *arguments, **options: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         convert_model(model, "keras", tmp_path / "x.keras")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_a_format_needs_is_named_with_its_extra(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(MissingExtraError, match=r"package `tf2onnx`.*asianage\[onnx\]"):
+        convert_model(model, "onnx", tmp_path / "out.onnx")
     assert list(tmp_path.iterdir()) == []
