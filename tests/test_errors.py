@@ -64,18 +64,18 @@ import sys
 sys.modules["keras"] = sys.modules["tensorflow"] = None
 from asianage import MissingExtraError
 from asianage.cli import main
-for module in ("training", "networks"):
+for statement in ("from asianage.training import train", "import asianage.training.export", "import asianage.networks"):
     try:
-        __import__(f"asianage.{module}")
+        exec(statement)
     except MissingExtraError as error:
         print(error, file=sys.stderr)
 assert main(["train", "any", "faces.csv", "run"]) == 2
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    of_training, of_networks, of_the_command = done.stderr.splitlines()
-    assert 'needs the package `keras`. Install it with: pip install "asianage[train]"' in of_training
-    assert of_networks == of_training
-    assert of_the_command == f"asianage: {of_training}"
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert line.endswith('needs the package `keras`. Install it with: pip install "asianage[train]"')
 
 
 def test_the_package_that_a_block_needs_is_named_and_other_errors_pass():

@@ -23,9 +23,8 @@ def run(given: argparse.Namespace) -> int:
     """Convert a model, and print how far the result is from the original."""
     from asianage.faces.images import list_images
     from asianage.models.pretrained import open_model
+    from asianage.training.export.conversion import convert_model
 
-    with needs_extra("train", "A conversion"):
-        from asianage.training.export.conversion import convert_model
     samples = None if given.samples is None else list(list_images(given.samples))
     model = open_model(given.model)
     converted = convert_model(model, given.to, given.output, samples=samples)
