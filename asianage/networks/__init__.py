@@ -1,4 +1,4 @@
-"""Keras networks, from crops to logits. They know no files and no images. Needs the extra `train`."""
+"""Keras networks, from crops to logits. They read no files and no images. Needs the extra `train`."""
 
 from asianage.errors import needs_extra
 

@@ -2,9 +2,9 @@
 
 King: 'High Quality Face Recognition with Deep Metric Learning' (blog.dlib.net, 2017): a 7x7 convolution, then residual
 blocks of two 3x3 convolutions with half the filters of He et al., CVPR 2016. Its published weights have learned from
-three million faces, and lie in the public domain. Their affine layers, which stand where BatchNorm was, are folded into
-the convolutions: nothing but convolutions and ReLU is left, which trains twice as fast on a CPU as with BatchNorm, and
-quantizes well.
+three million faces, and lie in the public domain. Their affine layers, the remains of BatchNorm, are folded into the
+convolutions. A network of convolutions and ReLU alone trains twice as fast on a CPU as with BatchNorm, and quantizes
+well.
 
 Shapes for 96 pixels: 96 -> 48 -> 24 (stage 1) -> 12 -> 6 -> 3 (stage 4), then the mean over positions.
 """
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from asianage.networks.heads import attach_heads
+from asianage.networks.heads import pooled_network
 
 STAGES = ((32, 3), (64, 4), (128, 3), (256, 3))
 """Channels, and residual blocks at most, of the stages; the published network has one more block behind the last."""
@@ -38,7 +38,7 @@ def dlib_resnet_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build the network.
+    """Build dlib's network, shortened; `build_network` of the registry states its input and outputs.
 
     Args:
         image_size: Side of the crops, in pixels.
@@ -46,11 +46,7 @@ def dlib_resnet_network(
         blocks: Residual blocks of each stage, from 1 to those of `STAGES`.
         dropout: Rate before the two heads, in [0, 1).
         head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years; matters for a regression only.
-
-    Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label.
+        min_age: First age of the axis, in years.
 
     Raises:
         ValueError: A stage has no block, or more than the published network has.
@@ -65,10 +61,7 @@ def dlib_resnet_network(
     for stage, ((width, _), depth) in enumerate(zip(STAGES, blocks, strict=True), start=1):
         for block in range(1, depth + 1):
             x = _residual_block(x, width, f"stage{stage}_block{block}", halve=stage > 1 and block == 1)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
-    return keras.Model(crops, outputs, name="dlib_resnet")
+    return pooled_network(crops, x, name="dlib_resnet", dropout=dropout, num_ages=num_ages, min_age=min_age, head=head)
 
 
 def load_dlib_weights(network: keras.Model, content: bytes) -> None:
@@ -110,7 +103,7 @@ def _residual_block(x: keras.KerasTensor, width: int, name: str, *, halve: bool)
 def _named(published: list[list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
     """Name the convolutions as the network does; a stage begins where the number of channels changes."""
     kernel, bias = published[0]
-    # What the published network subtracts from the pixels goes into the bias, so that nothing but a factor is left.
+    # What the published network subtracts from the pixels goes into the bias, so that only a factor is left.
     named = {"stem": [kernel, bias - kernel.sum(axis=(0, 1)).T @ np.array(_MEAN_COLOR, dtype=np.float32) / 256]}
     stage, block = 1, 0
     for first, second in zip(published[1::2], published[2::2], strict=True):

@@ -1,8 +1,8 @@
-"""The system of the study as one network: the gender network decides which of two age networks is heard.
+"""The system of the study as one network: a gender network chooses between two age networks.
 
-The three are trained apart, then `gender_routing_network` is built and each part takes its weights:
+The three are trained apart. Then `gender_routing_network` is built and each part takes its weights:
 ``network.get_layer("age_male").set_weights(trained.get_weights())``, likewise "age_female" and "gender". All three run
-on every face; an exported network has no branches.
+on every face, because an exported network has no branches.
 """
 
 from __future__ import annotations
@@ -40,21 +40,20 @@ def gender_routing_network(
     """Build the three networks as one.
 
     Args:
-        image_size: Side of the crops, in pixels, and of what the age networks see.
+        image_size: Side of the crops, in pixels, which the age networks take.
         num_ages: Length of the age axis.
         min_age: First age of the axis, in years.
         age_architecture: "vggface" or "simple_cnn", both twice, for women and for men.
-        gender_image_size: Side of what the gender network sees, in pixels, shrunk from the crops; None takes the crops.
+        gender_image_size: Side of the shrunk crops for the gender network, in pixels; None does not shrink them.
         gender_options: Further arguments of the gender network, a simple CNN.
         age_options: Further arguments of the age networks.
 
     Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label. Its
-        layers "gender", "age_female" and "age_male" are the three networks.
+        A network of the inputs and outputs of `asianage.networks.registry.build_network`. Its layers "gender",
+        "age_female" and "age_male" are the three networks.
 
     Raises:
-        ValueError: Unknown `age_architecture`, or a gender network that would see more pixels than there are.
+        ValueError: Unknown `age_architecture`, or a `gender_image_size` above `image_size`.
     """
     check_choice("age_architecture", age_architecture, AGE_ARCHITECTURES)
     gender_image_size = image_size if gender_image_size is None else gender_image_size
@@ -86,10 +85,10 @@ class GenderRouting(layers.Layer):
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         """Return one of two age logits (batch, num_ages), the second where the gender logit (batch, 1) is positive.
 
-        Given ``[gender_logit, female, male]``. Within some thousandths of zero both have a say.
+        Given ``[gender_logit, female, male]``. Within some thousandths of zero the two are mixed.
         """
         gender_logit, female, male = inputs
-        # A sigmoid this steep is a switch made of an operator that a checked network file may have.
+        # A sigmoid this steep is a switch. `asianage.models.flatbuffer` allows its operator.
         return female + ops.sigmoid(_STEEPNESS * gender_logit) * (male - female)
 
 

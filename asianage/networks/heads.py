@@ -1,12 +1,12 @@
 """From features to the two outputs of every network, by four ways to learn an age.
 
-Whatever a network learns, it ends in ``age_logits`` float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1):
-runtime, calibration and estimator read nothing else, so heads can be exchanged and compared without touching them. A
-head that learns something else than logits has two parts: a Dense layer, whose raw output the loss sees, and a layer
-without weights behind it, which turns the raw output into logits and is exported with the network.
+Every network ends in ``age_logits`` float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1). Runtime,
+calibration and estimator read nothing else, so that heads can be exchanged and compared without changing them. A head
+that learns something other than logits has two parts. A Dense layer gives the raw output, which the loss takes. A layer
+without weights turns the raw output into logits, and is exported with the network.
 
 ============  =========================================  ==============================================================
-head          raw output, seen by the loss               its way to ``age_logits``
+head          raw output, for the loss                   its way to ``age_logits``
 ============  =========================================  ==============================================================
 logits        ``age_logits`` (batch, num_ages)           none: they are the logits, of label distribution or class
 regression    ``age_years`` (batch, 1), in years         `NormalLogits`: a normal distribution around the prediction
@@ -14,12 +14,12 @@ ordinal       ``age_exceedance`` (batch, num_ages - 1),  `OrdinalLogits`: P(age 
               the logits of P(age > k)                   the logarithm of the differences of neighbors
 ============  =========================================  ==============================================================
 
-Both ways keep the point estimate: the mean of the distribution is the years that the regression predicts, and the first
-age plus the sum of P(age > k). How wide the distribution ought to be, a regression does not learn; its spread is a
-constant that the temperature of the calibration stretches afterwards.
+Both ways keep the point estimate. The mean of the distribution is the regression's prediction in years, or the first
+age plus the sum of P(age > k). A regression does not learn the width of the distribution: its spread is a constant that
+the temperature of the calibration stretches afterwards.
 
-`training_network` gives the network with raw outputs; it shares layers and weights with the one that is exported. A
-network that learns one task only, as those of the study, says nothing about the other: `UnknownLogits`.
+`training_network` gives the network with raw outputs, of the same layers and weights as the exported one. A network of
+the study learns one task only; its output for the other is `UnknownLogits`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ OUTPUTS = ("age_logits", "gender_logit")
 """Names of the outputs of every network, and of the layers that make them."""
 
 FEATURES = "pool"
-"""Name of the layer, in networks that have one, whose output (batch, width) is what the heads are on top of."""
+"""Name of the layer, in networks that have one, whose output (batch, width) goes into the heads."""
 
 TEACHER_FEATURES = "teacher_features"
-"""Name of the output of `training_network` that tells the features of a teacher."""
+"""Name of the output of `training_network` that estimates the features of a teacher."""
 
 SPREAD = 5.0
 """Standard deviation around a regression's prediction before calibration, in years."""
@@ -71,7 +71,7 @@ def attach_heads(
         num_ages: Length of the age axis.
         min_age: First age of the axis, in years; matters for a regression only.
         head: How the age is learned, one of `HEADS`.
-        task: What is learned, one of `TASKS`; the output of the other task knows nothing.
+        task: What is learned, one of `TASKS`; the output of the other task is constant.
 
     Returns:
         ``age_logits`` float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second
@@ -91,6 +91,22 @@ def attach_heads(
     else:
         gender_logit = _dense(1, "gender_logit")(features)
     return {"age_logits": age_logits, "gender_logit": gender_logit}
+
+
+def pooled_network(
+    crops: keras.KerasTensor,
+    x: keras.KerasTensor,
+    *,
+    name: str,
+    dropout: float,
+    num_ages: int,
+    min_age: int,
+    head: str,
+) -> keras.Model:
+    """Return the network from crops to heads on the means of `x`, float (batch, height, width, channels)."""
+    features = layers.GlobalAveragePooling2D(name=FEATURES)(x)
+    features = layers.Dropout(dropout, name="dropout")(features)
+    return keras.Model(crops, attach_heads(features, num_ages=num_ages, min_age=min_age, head=head), name=name)
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
@@ -125,12 +141,13 @@ def training_network(network: keras.Model, teacher_features: int = 0) -> keras.M
 
     Args:
         network: A network that ends in `attach_heads`.
-        teacher_features: How many features of a teacher it tells besides; needs a network with a layer `FEATURES`.
+        teacher_features: How many features of a teacher it estimates too; needs a network with a layer `FEATURES`.
 
     Returns:
-        A network of the same layers and weights, from the same crops to a dict of one of ``age_logits``, ``age_years``
-        and ``age_exceedance``, ``gender_logit``, and if asked for ``teacher_features`` (batch, teacher_features) from a
-        layer that `network` has not; `network` itself if its outputs are those already.
+        A network of the same layers and weights, from the same crops to a dict. It has one of ``age_logits``,
+        ``age_years`` and ``age_exceedance``, and ``gender_logit``. With `teacher_features` it also has
+        ``teacher_features`` (batch, teacher_features), from a new layer. If the outputs of `network` are the same, it
+        is `network` itself.
     """
     outputs = {}
     for name in OUTPUTS:
@@ -150,9 +167,9 @@ def training_network(network: keras.Model, teacher_features: int = 0) -> keras.M
 class NormalLogits(layers.Layer):
     """Years -> logits of a normal distribution around them, over the whole years of the axis.
 
-    Near the ends of the axis the distribution gets narrower, so that what the axis cuts off does not move the mean:
-    the expected age is the prediction, to a tenth of a year. An axis should therefore reach further than the ages
-    that occur, or the last ones seem surer than they are. Predictions outside the axis count as its ends.
+    Near the ends of the axis the distribution gets narrower: what the axis cuts off must not move the mean. The
+    expected age is the prediction, to a tenth of a year. An axis should reach further than the ages that occur, or the
+    last ones seem surer than they are. Predictions outside the axis count as its ends.
     """
 
     raw_output = "age_years"
@@ -169,8 +186,8 @@ class NormalLogits(layers.Layer):
 
     def call(self, years: keras.KerasTensor) -> keras.KerasTensor:
         """Return logits (batch, num_ages) of years (batch, 1)."""
-        # How far each step of the table is passed, from 0 to 6, and the sum of what its steps add: two matrix products
-        # and a ReLU6, which eight bits carry. The square of a distance in years they do not.
+        # How far each step of the table is passed, from 0 to 6, and the sum of what its steps add. Eight bits are
+        # enough for two matrix products and a ReLU6; for the square of a distance in years they are not.
         starts = self.min_age + np.arange(len(self._table) - 1, dtype=np.float32) / _STEPS_PER_YEAR
         slope = np.full((1, len(starts)), 6.0 * _STEPS_PER_YEAR, dtype=np.float32)
         passed = ops.relu6(ops.add(ops.matmul(years, slope), -6.0 * _STEPS_PER_YEAR * starts))
@@ -186,10 +203,10 @@ class OrdinalLogits(layers.Layer):
     """Logits of P(age > k) -> logits of P(age = k).
 
     Niu et al.: 'Ordinal Regression with Multiple Output CNN for Age Estimation', CVPR 2016 (OR-CNN). One logit with a
-    sigmoid stands for the two outputs with a softmax that each of its classifiers has. The paper counts the classifiers
-    that say yes; here their probabilities are added, which is the mean of the distribution. The classifiers do not know
-    of each other, so that P(age > k) may rise with k by mistake: it is replaced by the middle between the largest
-    non-increasing sequence below and the smallest above it, which changes nothing where there is no mistake.
+    sigmoid replaces the two outputs with a softmax of each of its classifiers. The paper counts the positive
+    classifiers; here their probabilities are added, which gives the mean of the distribution. The classifiers are
+    independent, so that P(age > k) may rise with k by mistake. It is replaced by the middle between the largest
+    non-increasing sequence below it and the smallest above it. Without a mistake this changes nothing.
     """
 
     raw_output = "age_exceedance"
@@ -209,7 +226,7 @@ class OrdinalLogits(layers.Layer):
 
 @keras.saving.register_keras_serializable("asianage")
 class UnknownLogits(layers.Layer):
-    """Zeros, whatever the features: every age, or either gender, is equally likely."""
+    """Zeros for all features: every age, or either gender, is equally likely."""
 
     def __init__(self, num_logits: int, **options: Any) -> None:
         """Create the layer for `num_logits` outputs."""
@@ -218,8 +235,8 @@ class UnknownLogits(layers.Layer):
 
     def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Return zeros (batch, num_logits)."""
-        # Made from the features, because an exported network takes its batch from them, and in a way that the
-        # converter does not see through: it would leave a constant of one row.
+        # Made from the features, because an exported network takes its batch size from them. The converter must not
+        # simplify this: it would leave a constant of one row.
         nothing = ops.relu(ops.sigmoid(features[:, :1]) - 2.0)
         return nothing + ops.zeros((1, self.num_logits), dtype=nothing.dtype)
 
@@ -252,7 +269,7 @@ def _dense(width: int, name: str) -> layers.Dense:
 
 
 def _teacher_features(features: keras.KerasTensor, width: int) -> keras.KerasTensor:
-    """Tell features of a teacher from those of a network: to begin with, the same where both are of one width."""
+    """Estimate features of a teacher from those of a network; where both have one width, begin with the identity."""
     initializer = "identity" if features.shape[-1] == width else "glorot_uniform"
     return layers.Dense(width, kernel_initializer=initializer, dtype="float32", name=TEACHER_FEATURES)(features)
 

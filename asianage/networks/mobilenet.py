@@ -6,8 +6,8 @@ ConvNet', PeerJ Computer Science 2019, trained it to tell the people of VGGFace2
 genders. Its affine layers are folded into the convolutions, as those of `dlib_resnet` are.
 
 The published network takes 224 pixels. Enlarging a crop twice by linear interpolation and convolving it in steps of two
-pixels is one convolution of the crop itself in steps of one; so the network takes 112 pixels and sees what the
-published one sees of the enlarged crop.
+pixels is the same as one convolution of the crop itself in steps of one. So this network takes 112 pixels, and computes
+what the published one computes from the enlarged crop.
 
 Shapes for 112 pixels: 112 (stem, block 1) -> 56 -> 28 -> 14 -> 7 (blocks 12 and 13), then the mean over positions.
 """
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from asianage.networks.heads import attach_heads
+from asianage.networks.heads import pooled_network
 
 BLOCKS = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
@@ -34,8 +34,8 @@ _MEAN_COLOR = (123.68, 116.779, 103.939)
 _HEAD_VALUES = (256 + 1) * 100 + (1024 + 1) * 256 + (256 + 1)
 # Behind each activation lie its two limits, 0 and 6.
 _LIMITS = 2
-# Of a crop enlarged twice by linear interpolation, in steps of two pixels: row t says how much the tap t of the
-# published kernel sees of the crop's pixel before, at and behind the position.
+# Of a crop enlarged twice by linear interpolation, in steps of two pixels: row t has the weights with which the crop's
+# pixels before, at and behind the position go into tap t of the published kernel.
 _ENLARGED = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]], dtype=np.float32)
 
 
@@ -49,22 +49,18 @@ def mobilenet_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build the network.
+    """Build MobileNet; `build_network` of the registry states its input and outputs.
 
     Args:
         image_size: Side of the crops, in pixels.
         num_ages: Length of the age axis.
         dropout: Rate before the two heads, in [0, 1).
-        frozen_blocks: How many of the 13 blocks, counted from the input, are not trained; if any, the stem is not
-            either.
-        stem_strides: 1 sees the crop enlarged twice, as the published network does; 2 is a quarter of the work, since
-            every width and height behind the stem is half as large.
+        frozen_blocks: How many of the 13 blocks, counted from the input, are not trained. The stem before them is not
+            trained either.
+        stem_strides: 1 computes what the published network computes from the crop enlarged twice. 2 is a quarter of the
+            work: every width and height behind the stem is half as large.
         head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years; matters for a regression only.
-
-    Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label.
+        min_age: First age of the axis, in years.
 
     Raises:
         ValueError: `frozen_blocks` is out of range.
@@ -81,10 +77,7 @@ def mobilenet_network(
         x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
         x = layers.Conv2D(width, 1, trainable=trainable, name=f"{name}_pointwise")(x)
         x = layers.ReLU(6.0, name=f"{name}_pointwise_relu")(x)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
-    return keras.Model(crops, outputs, name="mobilenet")
+    return pooled_network(crops, x, name="mobilenet", dropout=dropout, num_ages=num_ages, min_age=min_age, head=head)
 
 
 def load_faceres_weights(network: keras.Model, content: bytes) -> None:

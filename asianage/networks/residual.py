@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from asianage.networks.heads import attach_heads
+from asianage.networks.heads import pooled_network
 
 
 def residual_network(
@@ -24,7 +24,7 @@ def residual_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build the network.
+    """Build the residual network; `build_network` of the registry states its input and outputs.
 
     Args:
         image_size: Side of the crops, in pixels.
@@ -33,11 +33,7 @@ def residual_network(
         blocks: Residual blocks of each stage, after its first convolution.
         dropout: Rate before the two heads, in [0, 1).
         head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years; matters for a regression only.
-
-    Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label.
+        min_age: First age of the axis, in years.
     """
     crops = keras.Input((image_size, image_size, 3), name="crops")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(crops)
@@ -46,10 +42,7 @@ def residual_network(
         x = layers.ReLU(name=f"stage{stage}_down_relu")(x)
         for block in range(1, depth + 1):
             x = _residual_block(x, width, f"stage{stage}_block{block}")
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    outputs = attach_heads(x, num_ages=num_ages, min_age=min_age, head=head)
-    return keras.Model(crops, outputs, name="residual")
+    return pooled_network(crops, x, name="residual", dropout=dropout, num_ages=num_ages, min_age=min_age, head=head)
 
 
 def _residual_block(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:

@@ -1,8 +1,8 @@
 """Model folder -> Keras network, to go on training from or to export.
 
 config.json and the weights file may come from anyone. So the arguments of the network are checked before anything of
-their size is allocated. The weights file must hold exactly the arrays of that network: `keras.Model.load_weights` alone
-would follow links into other files and take what fits.
+their size is allocated. The weights file must contain exactly the arrays of that network: `keras.Model.load_weights`
+alone would follow links into other files and load what fits.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def build_from_config(config: ModelConfig) -> keras.Model:
 
 
 def load_weights(network: keras.Model, content: bytes) -> None:
-    """Load a weights file that must hold exactly the arrays of a network, as float32 or float16.
+    """Load a weights file that must contain exactly the arrays of a network, as float32 or float16.
 
     Raises:
         OSError: The file is not HDF5. Damage inside it may raise KeyError, RuntimeError or TypeError as well.
-        ValueError: The file holds more, less or something else.
+        ValueError: The file contains more, less or something else.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, WEIGHTS)
@@ -93,7 +93,7 @@ def load_weights(network: keras.Model, content: bytes) -> None:
             _compare(found, expected)
             for name, item in found.items():
                 if not np.isfinite(item[()]).all():
-                    raise ValueError(f"{name} holds values that are not finite.")
+                    raise ValueError(f"{name} has values that are not finite.")
         network.load_weights(path)
 
 
@@ -101,7 +101,7 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
     """Refuse what could make a network of any size; the network itself refuses arguments that it does not take."""
     reserved = sorted(set(arguments) & {"architecture", "image_size", "num_ages", "min_age"})
     if reserved:
-        raise ModelFormatError(f"config.json: `network` must not hold {', '.join(reserved)}.")
+        raise ModelFormatError(f"config.json: `network` must not contain {', '.join(reserved)}.")
     for name, value in arguments.items():
         if isinstance(value, Mapping) and name in _NESTED:
             _check_arguments(value)

@@ -38,9 +38,8 @@ def simple_cnn_network(
         units: Widths of the two hidden dense layers.
 
     Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label; the
-        output of the other task is zero.
+        A network of the inputs and outputs of `asianage.networks.registry.build_network`; the output of the other task
+        is zero.
 
     Raises:
         ValueError: `task` is neither "age" nor "gender", `head` is unknown, or the crops are too small.
@@ -55,7 +54,7 @@ def simple_cnn_network(
         x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{number}")(x)
         x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = layers.Dropout(0.5, name="dropout1")(x)
-    # A Flatten layer reads the batch at run time, and LiteRT then does not know the shapes that follow.
+    # A Flatten layer reads the batch size at run time, which leaves LiteRT without the shapes that follow.
     x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
     x = layers.Dense(units[0], activation="relu", name="dense1")(x)
     if task == "gender":

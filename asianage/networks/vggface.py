@@ -51,9 +51,8 @@ def vggface_network(
         frozen_blocks: How many of the five blocks of convolutions, counted from the input, are not trained.
 
     Returns:
-        A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label; the
-        output of a task that is not learned is zero.
+        A network of the inputs and outputs of `asianage.networks.registry.build_network`; the output of a task that is
+        not learned is zero.
 
     Raises:
         ValueError: `image_size`, `frozen_blocks`, `head` or `task` is out of range.
@@ -175,7 +174,7 @@ def _compare(found: Mapping[str, Shapes], expected: Mapping[str, Shapes]) -> Non
     if not faults and weighted != list(expected):
         faults.append(f"its layers come in the order {', '.join(weighted)}")
     if faults:
-        raise ValueError(f"It does not hold the weights of VGGFace's VGG16: {'; '.join(faults)}. Nothing was loaded.")
+        raise ValueError(f"These are not the weights of VGGFace's VGG16: {'; '.join(faults)}. Nothing was loaded.")
 
 
 def _text(value: Any) -> str:

@@ -42,7 +42,7 @@ def test_the_likelier_gender_chooses_the_age_network():
     np.testing.assert_allclose(result, [[0] * 4, [1] * 4, [1] * 4], atol=1e-6)
 
 
-def test_the_system_says_what_its_parts_say(network, crops):
+def test_the_system_computes_what_its_parts_compute(network, crops):
     inputs = crops(24)
     outputs = network.predict_on_batch(inputs)
     shrunk = network.get_layer("shrink")(inputs)
@@ -78,11 +78,11 @@ def test_the_system_has_the_parameters_of_its_parts():
     ]
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("int8", 0.1)])
-def test_the_exported_system_says_what_the_network_says(network, crops, exported, precision, tolerance):
+@pytest.mark.parametrize(("quantization", "tolerance"), [("float32", 1e-4), ("int8", 0.1)])
+def test_the_exported_system_computes_what_the_network_computes(network, crops, exported, quantization, tolerance):
     inputs = crops(24)
     expected = network.predict_on_batch(inputs)
-    ages, genders = exported(network, inputs, precision)
+    ages, genders = exported(network, inputs, quantization)
     clear = np.abs(expected["gender_logit"][:, 0]) > 0.5
     np.testing.assert_allclose(genders, expected["gender_logit"][:, 0], atol=10 * tolerance)
     errors = np.abs(softmax(ages) @ np.arange(101) - softmax(expected["age_logits"]) @ np.arange(101))

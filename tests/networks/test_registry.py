@@ -27,13 +27,13 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("architecture", OPTIONS)
-def test_every_architecture_goes_from_crops_to_the_same_outputs_and_learns_what_is_told_of_it(architecture):
+def test_every_architecture_goes_from_crops_to_the_same_outputs_and_learns_what_its_arguments_state(architecture):
     arguments = OPTIONS[architecture]
     network = build_network(architecture, image_size=32, num_ages=26, min_age=15, **arguments)
     assert tuple(network.input.shape) == (None, 32, 32, 3)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.output.items()}
     assert shapes == {"age_logits": (None, 26), "gender_logit": (None, 1)}
-    # What is told without a network is true of the network.
+    # What a recipe reads without a network is true of the network.
     tasks = tasks_of(architecture, arguments)
     assert learned_tasks(network) == tasks
     if architecture != "gender_routing":

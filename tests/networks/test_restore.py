@@ -150,7 +150,7 @@ def test_a_file_that_is_no_hdf5_is_refused(weights, folder_of):
         ({"head": "x" * 41}, r"`network\.head` cannot be used"),
         ({"head": {"a": 1}}, r"`network\.head` cannot be used"),
         ({"widths": [2048] * 5, "blocks": [32] * 5}, "more than 200000000 parameters"),
-        ({"image_size": 9000}, "must not hold image_size"),
+        ({"image_size": 9000}, "must not contain image_size"),
         ({"depth": 3}, "cannot be built: 'residual' has no option depth"),
         ({"widths": [4], "blocks": [0, 1]}, "cannot be built"),
     ],

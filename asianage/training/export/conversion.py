@@ -76,6 +76,8 @@ def convert_model(
     path = Path(target) if target is not None else Path(model.config.name + suffix)
     if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} exists. Choose another file, or remove it.")
+    if to == "int8":
+        _require_samples(model, samples)
     path.parent.mkdir(parents=True, exist_ok=True)
     network = restore_network(model)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".asianage-export-") as folder:
@@ -93,15 +95,19 @@ def convert_model(
 
 
 def _int8(model: ModelFolder, network: keras.Model, samples: Sequence[ImageSource] | None) -> bytes:
-    if samples:
-        size = model.config.image_size
-        crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
-        return to_tflite(network, quantization="int8", samples=crops)
+    if samples is None:
+        return model.read(NETWORK)
+    size = model.config.image_size
+    crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
+    return to_tflite(network, quantization="int8", samples=crops)
+
+
+def _require_samples(model: ModelFolder, samples: Sequence[ImageSource] | None) -> None:
     provenance = model.config.provenance
     # Models of the first version have it as their precision.
-    if samples is None and "int8" in (provenance.get("quantization"), provenance.get("precision")):
-        return model.read(NETWORK)
-    raise ValueError(f"int8 needs `samples`: a few hundred pictures of one face each. Received: {samples}.")
+    is_int8 = "int8" in (provenance.get("quantization"), provenance.get("precision"))
+    if not samples and not (samples is None and is_int8):
+        raise ValueError(f"int8 needs `samples`: a few hundred pictures of one face each. Received: {samples}.")
 
 
 def _check_crops(size: int) -> np.ndarray:

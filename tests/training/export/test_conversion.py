@@ -55,11 +55,13 @@ def check(converted, to):
 
 
 @pytest.mark.parametrize("to", sorted(set(FORMATS) - {"int8"}))
-def test_every_format_computes_what_the_network_computes(model, tmp_path, capfd, to):
+def test_every_format_computes_what_the_network_computes(model, tmp_path, monkeypatch, capfd, to):
     if to == "onnx":
         pytest.importorskip("tf2onnx", reason="needs the extra onnx")
         pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    converted = convert_model(model, to, tmp_path / f"out{FORMATS[to].suffix}")
+    monkeypatch.chdir(tmp_path)
+    converted = convert_model(model, to)
+    assert str(converted.path) == f"tiny{FORMATS[to].suffix}"
     assert capfd.readouterr().out == ""
     check(converted, to)
 
@@ -77,12 +79,6 @@ def test_the_network_of_a_model_that_is_int8_is_taken_as_it_is(model, int8, tmp_
     converted = convert_model(quantized, "int8", tmp_path / "out" / "x.tflite")
     assert converted.path.read_bytes() == int8.path.read_bytes()
     check(converted, "int8")
-
-
-def test_a_model_is_named_after_itself_in_the_current_folder(model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert str(convert_model(model, "keras").path) == "tiny.keras"
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny.keras"]
 
 
 def test_nothing_is_overwritten_and_wrong_arguments_are_explained(model, tmp_path):
