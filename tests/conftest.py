@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage.data.records import FaceRecord
+from asianage.data.afad import read_afad_list
+from asianage.data.records import FaceRecord, RecordTable
 from asianage.faces.images import load_image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -21,6 +22,12 @@ def shared_data() -> Path:
     if not (folder / "labels.csv").is_file():
         pytest.skip("needs the data sets in ../shared/data, which this machine does not have")
     return folder
+
+
+@pytest.fixture(scope="session")
+def afad_list(shared_data) -> RecordTable:
+    """The published list of all files of AFAD, which takes seconds to read."""
+    return read_afad_list(shared_data / "AFAD-Full.txt")
 
 
 @pytest.fixture(scope="session")

@@ -34,12 +34,12 @@ SPECIAL_FIGURES = SpecialFigures(
     natural_counts={age: NATURAL_COUNTS[age] for age in range(20, 41)},
 )
 
-# Faces with the same digits before the dash come from one person or one photo: they belong into the same split.
+# Faces with the same digits before the dash show one person or one photo: they belong in one split.
 _IDENTITY = re.compile(r"(\d+)-\d+")
 
 
 def is_laid_out_as_afad(path: Path) -> bool:
-    """Tell whether a file lies where AFAD has its pictures: in a folder 111 or 112 in a folder named by an age."""
+    """Tell whether a file lies as in AFAD: in a folder 111 or 112 within a folder named by an age."""
     return path.parent.name in GENDER_BY_FOLDER and path.parent.parent.name.isdecimal()
 
 
@@ -47,7 +47,7 @@ def read_afad(root: str | os.PathLike[str]) -> RecordTable:
     """Read AFAD as it is unpacked, or any part of it in the same layout: ``AGE/111/*.jpg`` (male), ``AGE/112/*.jpg``.
 
     Args:
-        root: The folder that holds the ages, for instance ``AFAD-Full``. Files directly in it are none of the data.
+        root: The folder of the ages, for instance ``AFAD-Full``. Files directly in it are ignored.
 
     Returns:
         The records, sorted by path, and the files that are not pictures (``Thumbs.db``).
@@ -73,7 +73,7 @@ def read_afad_list(file: str | os.PathLike[str], root: str | os.PathLike[str] | 
 
     Args:
         file: The list.
-        root: Folder that the lines start from; by default the list's own.
+        root: Folder that the names are relative to; None takes the list's own.
 
     Raises:
         FileNotFoundError: There is no such list.

@@ -1,4 +1,4 @@
-"""Find what must not be trained on: damaged files, one picture under two labels, copies in more than one split."""
+"""Find the pictures that must not be trained on: unreadable, under two labels, or in more than one split."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from asianage.progress import shown
 logger = logging.getLogger(__name__)
 
 UNREADABLE = "unreadable"
-UNLABELLED = "without a label"
+UNLABELED = "without a label"
 CONFLICTING = "under different labels"
 DUPLICATE = "duplicate"
 CROSS_SPLIT = "duplicate of another split"
 
-# Of copies in several splits the one that is measured on stays: published test lists keep their faces.
+# Of copies in several splits, the one in "test" stays: published test lists keep their faces.
 _PRECEDENCE = {"test": 0, "val": 1, "train": 2, "": 3}
 
 
 def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progress: bool = False) -> RecordTable:
     """Decode every picture and leave out those that cannot be trusted, each with the reason.
 
-    Left out are pictures without any label; pictures that cannot be decoded; all copies of a picture that is labeled
-    with different ages or genders; and all but one copy of a picture that is there more than once, within a split or
-    in several (then the copy in "test" stays, else the one in "val"). Copies are pictures whose pixels are equal.
+    Left out are pictures without a label, pictures that cannot be decoded, and all copies of a picture that has
+    different ages or genders. Of other copies one stays: that in "test", else that in "val". Copies are pictures with
+    equal pixels.
 
     Args:
         table: What a reader returned; its own list of left-out files is kept.
@@ -41,7 +41,7 @@ def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progre
         What is left, in the same order, and the list of what is not.
 
     Raises:
-        FileNotFoundError: Pictures are missing: that is a wrong folder or half a copy, not a fault of single pictures.
+        FileNotFoundError: Pictures are missing: the folder is wrong, or was copied in part.
     """
     table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
     return _without(table, _find(table.records, workers, progress))
@@ -61,7 +61,7 @@ def clean_training_part(table: RecordTable | Sequence[FaceRecord], *, progress: 
 
 
 def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordTable:
-    """Return a table without the records at some positions, and say how many they are."""
+    """Return a table without the records at some positions, and log how many they are."""
     kept = [record for index, record in enumerate(table.records) if index not in left_out]
     cleaned = RecordTable(kept, [*table.dropped, *(left_out[index] for index in sorted(left_out))])
     if cleaned.dropped:
@@ -70,7 +70,7 @@ def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordT
 
 
 def _find(records: Sequence[FaceRecord], workers: int, progress: bool) -> dict[int, DroppedFile]:
-    """Return position -> what speaks against the record."""
+    """Return position -> reason to leave the record out."""
     _require_files(records)
     found = _hash_pictures(records, workers, progress)
     reasons: dict[int, DroppedFile] = {}
@@ -79,7 +79,7 @@ def _find(records: Sequence[FaceRecord], workers: int, progress: bool) -> dict[i
         if problem:
             reasons[index] = DroppedFile(record.path, UNREADABLE, problem)
         elif record.age is None and record.gender is None:
-            reasons[index] = DroppedFile(record.path, UNLABELLED)
+            reasons[index] = DroppedFile(record.path, UNLABELED)
         else:
             copies.setdefault(digest, []).append(index)
     for indices in copies.values():
@@ -99,7 +99,7 @@ def _require_files(records: Sequence[FaceRecord]) -> None:
 
 
 def _hash_pictures(records: Sequence[FaceRecord], workers: int, progress: bool) -> list[tuple[str, str]]:
-    """Return for each record the hash of its pixels, or "" and what is wrong with it."""
+    """Return for each record the hash of its pixels, or "" and the fault of its picture."""
     paths = [record.path for record in records]
     with ThreadPoolExecutor(workers) as pool:
         hashes = pool.map(_hash_picture, paths)

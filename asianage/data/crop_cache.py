@@ -1,6 +1,6 @@
-"""Records -> aligned crops, cut once by the code that also serves predictions, and kept on disk.
+"""Records -> aligned crops, cut once by the code of predictions and kept on disk.
 
-The cache is one array file that is mapped into memory, so its size is bounded by the disk and not by the memory.
+The cache is one array file, mapped into memory: the disk bounds its size, not the memory.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class CropCache:
     Attributes:
         records: The records, one per crop.
         crops: uint8 (len(records), size + 2 * margin, size + 2 * margin, 3), RGB, mapped from disk.
-        detected: bool (len(records),): whether a face was detected, or the whole picture taken as the face.
-        readable: bool (len(records),): whether the picture could be read; the crop of another is black.
-        size: Side of the inner crop that a network sees at prediction, in pixels.
+        detected: bool (len(records),): False where the whole picture was taken as the face.
+        readable: bool (len(records),): False where the picture could not be read, and the crop is black.
+        size: Side of the inner crop, which a network takes at prediction, in pixels.
         margin: Pixels around it, for augmentation.
     """
 
@@ -59,11 +59,7 @@ class CropCache:
         return self.crops[index, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
 
     def positions(self, split: str) -> np.ndarray:
-        """Return the positions int (n,) of the readable pictures of a split.
-
-        Raises:
-            ValueError: There are none.
-        """
+        """Return the positions of a split's readable pictures, int (n,); refuse a split without any."""
         positions = [i for i, record in enumerate(self.records) if record.split == split and self.readable[i]]
         if not positions:
             raise ValueError(f"The data hold no readable picture of the split {split!r}. Fill the column `split`.")
@@ -136,7 +132,7 @@ def cut_crops(
 
 
 def _state(path: Path) -> list[int] | None:
-    """Return what tells a file from another of its name: size and time of the last change; None if it is not there."""
+    """Return size and time of the last change of a file, None if it is not there."""
     try:
         state = path.stat()
     except OSError:
@@ -145,20 +141,20 @@ def _state(path: Path) -> list[int] | None:
 
 
 def _are_unchanged(records: Sequence[FaceRecord], before: Sequence[list[int] | None]) -> bool:
-    """Tell whether no picture has changed; one that is no longer there has not: its crop is enough."""
+    """Tell whether no picture has changed. A picture that is gone has not: its crop is enough."""
     return all(_state(record.path) in (None, state) for record, state in zip(records, before, strict=True))
 
 
 def _require_replaceable(folder: Path) -> None:
-    """Refuse to replace a folder that is not one of crops, which may be where somebody keeps pictures."""
+    """Refuse to replace a folder of other things, which may be a user's pictures."""
     if folder.exists() and (not folder.is_dir() or not {file.name for file in folder.iterdir()} <= _FILES):
         raise FileExistsError(
-            f"{folder} would be replaced by crops, and holds something else. Choose another output folder, or move it."
+            f"{folder} holds something else, and would be replaced by crops. Move it, or choose another output folder."
         )
 
 
 def _require_space(folder: Path, size: int) -> None:
-    """Refuse to begin what the disk cannot hold: a mapped file that outgrows it would end the process."""
+    """Refuse to begin if the disk is too small: a mapped file that outgrows it ends the process."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise OSError(

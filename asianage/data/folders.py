@@ -17,7 +17,7 @@ def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> Re
     """Read a folder whose subfolders are named ``female`` and ``male``, or by ages such as ``25``, or both, nested.
 
     Args:
-        root: The folder. ``female/25/a.jpg`` and ``25/female/a.jpg`` say the same; ``female/a.jpg`` has no age.
+        root: The folder. ``female/25/a.jpg`` and ``25/female/a.jpg`` are the same; ``female/a.jpg`` has no age.
         dataset: Name of the data set; by default the folder's own.
 
     Returns:
@@ -25,7 +25,7 @@ def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> Re
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: A subfolder is neither a gender nor an age, holds no picture, or a picture has no label.
+        ValueError: A subfolder is neither a gender nor an age, a folder holds no picture, or a picture has no label.
     """
     root = require_folder(root)
     dataset = root.resolve().name if dataset is None else dataset
@@ -42,12 +42,7 @@ def read_pictures(root: Path, label: Callable[[Path], FaceRecord | DroppedFile])
 
 
 def require_folder(root: str | os.PathLike[str]) -> Path:
-    """Return `root` as a path.
-
-    Raises:
-        FileNotFoundError: There is no such folder.
-        NotADirectoryError: It is a file.
-    """
+    """Return `root` as a path; refuse one that is not there, or is a file."""
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f"`root` must be a folder of pictures. Received: {root}, which is not there.")

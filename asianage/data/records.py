@@ -1,4 +1,4 @@
-"""The table of labeled faces that everything in training starts from."""
+"""The table of labeled faces that training and evaluation start from."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class FaceRecord:
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
         identity: Pictures of one person share it; "" if unknown.
-        group: Group label of the data set, for reports; recipes with `other_group_share` use fewer faces of UTKFace's
-            groups other than Asian. "" if unknown.
+        group: Group label of the data set, for instance "asian"; "" if unknown.
 
     Raises:
         ValueError: Age, gender or split is none of these.
@@ -47,7 +46,7 @@ class FaceRecord:
     group: str = ""
 
     def __post_init__(self) -> None:
-        """Take a path as text, and refuse labels that would be misunderstood later."""
+        """Take a path as text too, and refuse labels that would be misunderstood later."""
         if not isinstance(self.path, Path):
             object.__setattr__(self, "path", Path(self.path))
         if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
@@ -60,13 +59,7 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class DroppedFile:
-    """A file that was left out, and why.
-
-    Attributes:
-        path: The file.
-        reason: One of a few words that can be counted, for instance "not a picture".
-        detail: What exactly was found.
-    """
+    """A file that was left out: `reason` can be counted, for instance "not a picture"; `detail` is what was found."""
 
     path: Path
     reason: str
@@ -75,12 +68,7 @@ class DroppedFile:
 
 @dataclass(frozen=True, slots=True)
 class RecordTable:
-    """Records, and the files that were left out on the way to them.
-
-    Attributes:
-        records: What is left to train on.
-        dropped: What is not, file by file.
-    """
+    """Records, and the files that were left out on the way to them."""
 
     records: list[FaceRecord]
     dropped: list[DroppedFile]
@@ -101,7 +89,7 @@ class RecordTable:
         return dict(Counter(file.reason for file in self.dropped).most_common())
 
     def summary(self) -> str:
-        """Return one line for people: how many faces there are, and how many files were left out why."""
+        """Return one line with the number of faces, and of the files that were left out for each reason."""
         kept = f"{len(self.records):,} faces"
         if not self.dropped:
             return f"{kept}; no file was left out"
@@ -162,7 +150,7 @@ def write_records(
 
 
 def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> str:
-    """Hash what the records say: paths (or file names, which do not depend on the machine), labels and splits."""
+    """Hash paths (or file names, which do not depend on the machine), labels and splits of records."""
     digest = hashlib.sha256()
     for record in records:
         name = record.path.name if by_name else record.path.as_posix()
@@ -171,11 +159,7 @@ def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> s
 
 
 def parse_age(text: str) -> float | None:
-    """Return the age that `text` holds, in years; None if it is empty.
-
-    Raises:
-        ValueError: It is not a number in [0, 120].
-    """
+    """Return the age in `text`, in years, None if it is empty; refuse what is not a number in [0, 120]."""
     if not text.strip():
         return None
     try:
@@ -189,11 +173,7 @@ def parse_age(text: str) -> float | None:
 
 
 def parse_gender(text: str) -> str | None:
-    """Return "female" or "male", in whatever letter case `text` has it; None if it is empty.
-
-    Raises:
-        ValueError: It is another word.
-    """
+    """Return "female" or "male", whatever the letter case of `text`, None if it is empty; refuse other words."""
     gender = text.strip().lower()
     if not gender:
         return None

@@ -1,4 +1,4 @@
-"""Which faces of a table a recipe is for, with a reason for each that it is not for."""
+"""Select the faces of a table that a recipe can learn from, with a reason for each that is left out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 
 
 def select_dataset(table: RecordTable, dataset: str | None) -> RecordTable:
-    """Return the faces of one data set; all with None.
-
-    Raises:
-        ValueError: There are none.
-    """
+    """Return the faces of one data set, all with None; refuse a data set without faces."""
     if dataset is None:
         return table
     records = [record for record in table.records if record.dataset == dataset]
@@ -29,22 +25,17 @@ def select_faces(
 
     Args:
         table: Faces.
-        tasks: What is learned: "age", "gender" or both. With both a face needs one of the two labels.
+        tasks: What is learned: "age", "gender" or both. With both, a face needs one of the two labels.
         gender: Only faces of this gender; "" takes all.
         ages: First and last age in years, the whole last year included; None takes all, also unknown ones.
 
     Raises:
         ValueError: No face is left.
     """
-    kept, dropped = [], []
-    for record in table.records:
-        reason = _reason(record, tasks, gender, ages)
-        if reason:
-            dropped.append(DroppedFile(record.path, reason))
-        else:
-            kept.append(record)
-    selected = RecordTable(kept, [*table.dropped, *dropped])
-    if not kept:
+    reasons = ((record, _reason(record, tasks, gender, ages)) for record in table.records)
+    found = RecordTable.of(DroppedFile(record.path, reason) if reason else record for record, reason in reasons)
+    selected = RecordTable(found.records, [*table.dropped, *found.dropped])
+    if not selected.records:
         raise ValueError(f"No face is left to learn {' and '.join(sorted(tasks))} from: {selected.summary()}.")
     return selected
 

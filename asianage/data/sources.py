@@ -18,20 +18,20 @@ _LAYOUTS = (
     (is_named_as_utkface, read_utkface),
     (is_named_as_all_age_faces, read_all_age_faces),
 )
-"""Whether the path of a picture has the form of a data set, and who reads it."""
+"""Whether a picture's path has the layout of a data set, and the reader of that data set."""
 
 _SPECIAL_FIGURES = {"afad": afad.SPECIAL_FIGURES, "utkface": utkface.SPECIAL_FIGURES}
 
 
 def read_source(source: str | os.PathLike[str]) -> RecordTable:
-    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in any layout that is known.
+    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in a known layout.
 
-    Of a folder the first picture decides: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
+    The first picture of a folder decides its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
     All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
 
     Raises:
         FileNotFoundError: There is nothing at `source`.
-        ValueError: It cannot be read as what it looks like.
+        ValueError: It does not have the form that it seems to have.
     """
     source = Path(source)
     if not source.exists():

@@ -1,4 +1,4 @@
-"""Which figures a data set has beside those of all: each reader declares its own."""
+"""Figures that only some data sets have; the reader of a data set declares them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class SpecialFigures:
 
     Attributes:
         age_ranges: Ages that published work measures on their own.
-        natural_counts: Age -> number of faces, where the whole data set has other shares of ages than the usual part
-            of it. The MAE is then also weighted to these counts.
+        natural_counts: Age -> number of faces in the whole data set, of which a balanced part is measured. The MAE is
+            also given weighted by these counts.
     """
 
     age_ranges: tuple[AgeRange, ...] = ()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asianage.data.records import FaceRecord, read_records, write_records
+from asianage.files import write_text
 
 
 def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> str:
@@ -16,14 +17,14 @@ def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> st
     Args:
         records: The faces of the run.
         table: The CSV file, as `write_split` writes it.
-        fixed: Whether networks have been trained already on what the file says.
+        fixed: Whether a network has already been trained on the split in the file.
 
     Raises:
-        FileExistsError: There is a file of that name which is no split of a run.
-        ValueError: `fixed`, and the file says something else.
+        FileExistsError: `table` is a file, but not the split of a run.
+        ValueError: `fixed`, and the file holds another split.
     """
     if table.exists() and not _digest_file(table).is_file():
-        raise FileExistsError(f"{table} would be replaced, and is not of a run. Choose another output folder.")
+        raise FileExistsError(f"{table} is not of a run, and would be replaced. Choose another output folder.")
     root = os.path.commonpath([record.path.parent for record in records])
     if fixed and table.is_file():
         before = read_split(table, root)
@@ -54,12 +55,12 @@ def write_split(
         ValueError: A file does not lie below `root`.
     """
     table = Path(table)
-    # First, so that the table is known as a split of a run even if writing it is cut off.
+    # First: it marks the table as the split of a run, even if writing is interrupted.
     _digest_file(table).touch()
     write_records(sorted(records, key=lambda record: record.path.as_posix()), table, root)
     digest = _sha256(table)
-    # The form that `sha256sum --check` reads.
-    _digest_file(table).write_text(f"{digest}  {table.name}\n", "utf-8")
+    # In the form of `sha256sum --check`.
+    write_text(_digest_file(table), f"{digest}  {table.name}\n")
     return digest
 
 
@@ -75,8 +76,8 @@ def read_split(table: str | os.PathLike[str], root: str | os.PathLike[str] | Non
     expected, received = _digest_file(table).read_text("utf-8").partition(" ")[0], _sha256(table)
     if received != expected:
         raise ValueError(
-            f"{table} was altered: its SHA-256 is {received}, {_digest_file(table).name} says {expected}. Write the "
-            "split again, or read it as an ordinary table."
+            f"{table} was altered: its SHA-256 is {received} instead of {expected}, as in {_digest_file(table).name}. "
+            "Write the split again, or read it as an ordinary table."
         )
     return records
 

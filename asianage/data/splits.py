@@ -1,4 +1,4 @@
-"""Which faces train, which choose and which measure: decided by names and a seed, never by order, place or labels."""
+"""Divide faces into train, val and test, by names and a seed, never by their order, folder or labels."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ STUDY_SHARE = 0.2
 def identity_split(records: Iterable[FaceRecord], *, fold: int = 0, seed: int = 0) -> list[FaceRecord]:
     """Split 60/20/20 so that nobody is in two splits: the protocol of Paplham and Franc (CVPR 2024) for AFAD.
 
-    Each data set is divided into five parts of equal size; in fold k part k is "test" and the next one "val". So the
-    five test splits together are the whole data set. Faces of an unknown identity count as a person each, and the
-    splits that the records had are replaced.
+    Each data set is divided into five parts of equal size. In fold k, part k is "test" and the next one "val", so that
+    the five test splits together are the whole data set. A face of an unknown identity counts as a person. Splits that
+    the records have are replaced.
 
     Args:
         records: Faces; their order does not matter.
@@ -48,20 +48,20 @@ def identity_split(records: Iterable[FaceRecord], *, fold: int = 0, seed: int = 
 def study_split(records: Iterable[FaceRecord], *, classes: str = "gender", seed: int = 0) -> list[FaceRecord]:
     """Split 80/20 by image, as the study did: ages 15 to 40, the same share of every class, rounded down.
 
-    On the list of the full AFAD the numbers are the study's own: by gender 12,734 women and 20,149 men to measure on;
-    by age, within one gender, 12,725 women and 20,137 men. Which images these are is not known of the study. Faces of
-    one person fall into both splits, which flatters the result; `identity_split` does not do that.
+    On the list of the full AFAD, "val" has the study's own numbers: 12,734 women and 20,149 men by gender; 12,725 women
+    and 20,137 men by age, within one gender. The study does not say which images these are. One person can be in both
+    splits, which flatters the result; `identity_split` avoids that.
 
     Args:
         records: Faces; their order does not matter. For networks of one gender pass the faces of that gender.
-        classes: "gender" or "age": what makes a class.
+        classes: "gender" or "age".
         seed: Another seed divides otherwise.
 
     Returns:
         The faces of those ages in the same order, with `split` "train" or "val".
 
     Raises:
-        ValueError: `classes` is unknown, or a face lacks an age or what makes its class.
+        ValueError: `classes` is unknown, or a face lacks its age or class.
     """
     if classes not in ("gender", "age"):
         raise ValueError(f"`classes` must be gender or age. Received: {classes!r}.")
@@ -70,7 +70,7 @@ def study_split(records: Iterable[FaceRecord], *, classes: str = "gender", seed:
     if incomplete:
         raise ValueError(
             f"The study's split needs the age and the {classes} of every face. Received {len(incomplete):,} without, "
-            f"for instance {incomplete[0].path}. Leave them out or split by identity."
+            f"for instance {incomplete[0].path}. Leave them out, or split by identity."
         )
     records = [record for record in records if STUDY_AGES[0] <= (record.age or 0) < STUDY_AGES[1] + 1]
     names = _names(records)
@@ -85,19 +85,9 @@ def study_split(records: Iterable[FaceRecord], *, classes: str = "gender", seed:
 
 
 def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[FaceRecord]:
-    """Split 75/25 into "train" and "val", nobody in both, every fourth person in the order of their ages in "val".
+    """Split 75/25 into "train" and "val", nobody in both: every fourth person by age goes to "val".
 
-    Faces of an unknown identity count as a person each; the splits that the records had are replaced.
-
-    Args:
-        records: Faces; their order does not matter.
-        seed: Another seed divides otherwise.
-
-    Returns:
-        The records in the same order, with `split` filled.
-
-    Raises:
-        ValueError: All faces are of one person.
+    Arguments and result are those of `identity_split`, for two people or more.
     """
     records = list(records)
     names = _names(records)
@@ -106,7 +96,7 @@ def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[Face
         persons.setdefault((record.dataset, record.identity or names[index]), []).append(index)
     if len(persons) < 2:
         raise ValueError(
-            "Faces of two people or more are needed, so that nobody is both learned from and held out. Received: "
+            "Faces of two people or more are needed, so that nobody is in both splits. Received: "
             f"{len(records)} faces of one `identity`. Correct that column, or add faces of others."
         )
     # Ages first, so that both parts have all of them; chance decides within an age.
@@ -118,10 +108,10 @@ def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[Face
 
 
 def predefined_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
-    """Return the records as they are split, after checking that each is and that nobody is in two splits.
+    """Return the records with the splits that they have, after a check of these.
 
     Raises:
-        ValueError: A face has no split, there is nothing to train on, or an identity is in more than one split.
+        ValueError: A face has no split, "train" is empty, or an identity is in more than one split.
     """
     records = list(records)
     unassigned = [record for record in records if record.split not in SPLITS]
@@ -147,19 +137,13 @@ PROTOCOLS: dict[str, Callable[..., list[FaceRecord]]] = {
     "study": study_split,
     "predefined": predefined_split,
 }
-"""Name -> function of the records and of the keyword arguments it has."""
+"""Name -> function of the records and its own keyword arguments."""
 
 
 def split_records(
     records: Sequence[FaceRecord], protocol: str, *, fold: int = 0, classes: str = "gender"
 ) -> list[FaceRecord]:
-    """Split records by the name of a protocol.
-
-    Args:
-        records: Faces.
-        protocol: A name in `PROTOCOLS`.
-        fold: Of the split by identity: 0 to 4.
-        classes: Of the study's split: "gender" or "age".
+    """Split records by the name of a protocol in `PROTOCOLS`; `fold` is for "identity", `classes` for "study".
 
     Raises:
         ValueError: There is no such protocol, or the records cannot be split by it.
@@ -173,7 +157,7 @@ def split_records(
 
 
 def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
-    """Return (dataset, identity) of everybody who is in more than one split, sorted."""
+    """Return (dataset, identity) of each person in more than one split, sorted."""
     splits: dict[tuple[str, str], set[str]] = {}
     for record in records:
         if record.identity and record.split:
@@ -182,7 +166,7 @@ def shared_identities(records: Iterable[FaceRecord]) -> list[tuple[str, str]]:
 
 
 def _parts(records: Sequence[FaceRecord], seed: int) -> list[int]:
-    """Return for each record the part, 0 to 4, that its person belongs to. Parts of a data set are of equal size."""
+    """Return the part of each record's person, 0 to 4. The parts of a data set are of equal size."""
     unknown = [index for index, record in enumerate(records) if not record.identity]
     names = dict(zip(unknown, _names([records[index] for index in unknown]), strict=True))
     people: dict[str, dict[str, list[int]]] = {}
@@ -207,7 +191,7 @@ def _parts(records: Sequence[FaceRecord], seed: int) -> list[int]:
 
 
 def _names(records: Sequence[FaceRecord]) -> list[str]:
-    """Return file names that tell the pictures of a data set apart and are the same on every machine."""
+    """Return file names that are unique within a data set and the same on every machine."""
     folders: dict[str, set[Path]] = {}
     for record in records:
         folders.setdefault(record.dataset, set()).add(record.path.parent)

@@ -1,4 +1,4 @@
-"""A model measured, through the estimator."""
+"""A model measured through the estimator: figures of merit, tables and drawings."""
 
 from __future__ import annotations
 

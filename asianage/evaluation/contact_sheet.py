@@ -1,4 +1,4 @@
-"""The worst predictions as a sheet of pictures, to see what goes wrong and which labels are."""
+"""Contact sheets of the worst predictions, which show faults of the model and of the labels."""
 
 from __future__ import annotations
 
@@ -28,12 +28,7 @@ _MAX_NAME = 21
 
 @dataclass(frozen=True, slots=True)
 class SheetEntry:
-    """One picture of a sheet.
-
-    Attributes:
-        path: The image file.
-        lines: What is written below it, first line in bold.
-    """
+    """One picture of a sheet: its file, and the lines below it, the first in bold."""
 
     path: Path
     lines: tuple[str, ...]
@@ -106,7 +101,7 @@ def _square(path: Path) -> np.ndarray:
 
 
 def _short(name: str) -> str:
-    """Shorten a file name in the middle, where it says least."""
+    """Shorten a file name in the middle."""
     if len(name) <= _MAX_NAME:
         return name
     return f"{name[: _MAX_NAME - 11]}\N{HORIZONTAL ELLIPSIS}{name[-10:]}"

@@ -1,4 +1,4 @@
-"""Measure a model on labeled pictures, through the same estimator that users call."""
+"""Measure a model on labeled pictures, through the estimator of the public API."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def evaluate(
     bootstrap_samples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
-    """Predict every record's picture as a user would, detection included, and compare with the labels.
+    """Predict the face of every labeled picture, detection included, and compare with the labels.
 
-    The largest face of a picture counts. Where none is found, the whole picture is taken as the face and counted as a
+    The largest face of a picture counts. If none is found, the whole picture is taken as the face, and counted as a
     detection failure. Pictures that cannot be read are listed and left out.
 
     Args:

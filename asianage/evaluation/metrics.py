@@ -1,6 +1,6 @@
 """Figures of merit of age and gender estimates: NumPy in, plain numbers out.
 
-Errors are in years, shares in [0, 1]. A figure that cannot be computed, for want of labels, is None.
+Errors are in years, shares in [0, 1]. A figure without labels to compute it from is None.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LabeledPredictions:
         age_interval: float64 (n, 2): lower and upper end, in years.
         is_male: float64 (n,), 1 or 0; NaN if unknown.
         male_probability: float64 (n,), in [0, 1].
-        detected: bool (n,): False where no face was found and the whole picture was taken.
+        detected: bool (n,): False where the whole picture was taken as the face.
     """
 
     true_age: np.ndarray
@@ -56,7 +56,7 @@ class LabeledPredictions:
 
 
 def summarize(faces: LabeledPredictions, *, bootstrap_samples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """Return every figure of a set of faces by name; each face counts only where it has a label."""
+    """Return every figure of a set of faces by name; a face counts where it has the label."""
     aged = faces.take(np.isfinite(faces.true_age))
     gendered = faces.take(np.isfinite(faces.is_male))
     return {
@@ -80,12 +80,12 @@ def values_near_age(age: np.ndarray, value: np.ndarray, reach: int, at_least: in
 
     Args:
         age: float (n,), in years.
-        value: float (n,): what to collect.
+        value: float (n,).
         reach: Faces up to this many years younger or older count as well.
         at_least: Ages with fewer faces around them are left out.
 
     Returns:
-        Whole age that occurs -> values of the faces around it, float (k,); youngest first.
+        Whole age -> values of the faces around it, float (k,); youngest first.
     """
     whole = np.floor(age).astype(int)
     near = {int(center): value[np.abs(whole - center) <= reach] for center in np.unique(whole)}
@@ -93,7 +93,7 @@ def values_near_age(age: np.ndarray, value: np.ndarray, reach: int, at_least: in
 
 
 def wilson_interval(hits: int, faces: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927) from `hits` out of `faces`, which must be 1 or more."""
+    """Return the 95 % interval of the share `hits` / `faces` (Wilson 1927); `faces` must be 1 or more."""
     z = 1.959964  # of CONFIDENCE_LEVEL
     center = (hits + z**2 / 2) / (faces + z**2)
     reach = z / (faces + z**2) * np.sqrt(hits * (faces - hits) / faces + z**2 / 4)
@@ -111,15 +111,11 @@ def age_range_figures(faces: LabeledPredictions, ages: AgeRange) -> dict[str, An
 
 
 def naturally_weighted(faces: LabeledPredictions, counts: Mapping[int, int]) -> dict[str, Any]:
-    """Return the MAE as it would be if the ages occurred as often as elsewhere.
+    """Return the MAE with every age weighted by its number of faces in a population, and the share that it covers.
 
     Args:
         faces: Faces with and without an age.
-        counts: Age -> number of faces in the population that the figure stands for.
-
-    Returns:
-        The weighted MAE over the ages that are in both, None if there are none; and the share of the population that
-        these ages make up.
+        counts: Age -> number of faces in the population; only ages with a measured error count.
     """
     aged = faces.take(np.isfinite(faces.true_age))
     measured = errors_by_age(aged.true_age, aged.age - aged.true_age)
@@ -137,7 +133,7 @@ def bootstrap_interval(values: np.ndarray, *, samples: int = 1000, seed: int = 0
 
     Args:
         values: One value per face, for instance its absolute error.
-        samples: How often n faces are drawn with replacement.
+        samples: Number of samples of n faces, drawn with replacement.
         seed: Seed of the draws.
     """
     random = np.random.default_rng(seed)
@@ -162,7 +158,7 @@ def calibration_bins(
     """Group faces by confidence, in `bins` bins of equal width between 0.5 and 1.
 
     Args:
-        confidence: float (n,), in [0.5, 1]: probability given to the predicted gender.
+        confidence: float (n,), in [0.5, 1]: probability of the predicted gender.
         right: bool (n,): whether the prediction is right.
         bins: Number of bins.
 

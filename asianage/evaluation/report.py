@@ -91,10 +91,9 @@ def save_report(
         evaluation: What to report.
         folder: Where to write; made if missing.
         history: The run's ``history.csv``, for the training curves; without it there are none.
-        training_records: What the model was trained on, for the counts behind the errors; without them the counts
-            are those of the evaluated pictures.
-        contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data
-            set, and its license decides who may see them.
+        training_records: What the model was trained on, to be counted by age; None counts the evaluated pictures.
+        contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data set, and
+            its license decides who may see them.
 
     Raises:
         NotADirectoryError: `folder` is a file.

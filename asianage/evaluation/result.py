@@ -1,4 +1,4 @@
-"""What a model estimated for every labeled picture, and the figures that follow from it."""
+"""The result of an evaluation: estimates, labels and the figures that follow from them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Evaluation:
         )
 
     def measured_coverage(self, rows: np.ndarray) -> dict[str, float]:
-        """Return nominal coverage -> share of the true ages at `rows`, int (m,), that lie in their intervals."""
+        """Return nominal coverage -> share of the true ages at `rows`, int (m,), inside their interval."""
         rows = rows[np.isfinite(self.faces.true_age[rows])]
         if not len(rows):
             return {}
@@ -101,7 +101,7 @@ class Evaluation:
         return measured
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures per data set, age band, gender and group: plain values that `json.dumps` takes."""
+        """Return the figures per data set, age band, gender and group, as plain values for JSON."""
         datasets = sorted({dataset_of(record) for record in self._all_records()})
         return {
             "format_version": FORMAT_VERSION,
@@ -137,7 +137,7 @@ class Evaluation:
     def _parts(
         self, rows: list[int], unreadable: list[FaceRecord], part: Callable[[FaceRecord], Any]
     ) -> dict[Any, dict[str, Any]]:
-        """Return the figures of each part that the pictures fall into; those that `part` maps to None are in none."""
+        """Return the figures of each part of the pictures; a picture whose part is None belongs to none."""
         members: dict[Any, list[int]] = {}
         for row in rows:
             members.setdefault(part(self.records[row]), []).append(row)
@@ -153,7 +153,7 @@ class Evaluation:
     def unreadable_rows(self) -> list[tuple[str, str]]:
         """Return name and reason of every picture that could not be read."""
         names = self.picture_names([record for record, _ in self.unreadable])
-        # Messages of libraries quote whole paths, which say much about a machine and nothing about the picture.
+        # Messages of libraries quote whole paths, which name folders of the machine.
         return [
             (name, reason.replace(str(record.path), name))
             for name, (record, reason) in zip(names, self.unreadable, strict=True)
@@ -175,7 +175,7 @@ def dataset_of(record: FaceRecord) -> str:
 
 
 def _special(dataset: str, faces: LabeledPredictions) -> dict[str, Any]:
-    """Return the figures of the youngest and the oldest, and those that the data set's reader declares."""
+    """Return the figures of the youngest and the oldest, and those that only this data set has."""
     figures: dict[str, Any] = {}
     for ages in ENDS_OF_LIFE:
         measured = age_range_figures(faces, ages)

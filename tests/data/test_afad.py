@@ -77,8 +77,8 @@ def test_real_subset_agrees_with_its_table(shared_data):
     }
 
 
-def test_published_list_has_the_known_counts(shared_data):
-    table = read_afad_list(shared_data / "AFAD-Full.txt")
+def test_published_list_has_the_known_counts(afad_list):
+    table = afad_list
     counts = count_faces(table.records)
     assert len(table.records) == ARCHIVES["full"].pictures
     assert table.reasons() == {"not a picture": 14}

@@ -11,7 +11,7 @@ from asianage.data.cleaning import (
     CONFLICTING,
     CROSS_SPLIT,
     DUPLICATE,
-    UNLABELLED,
+    UNLABELED,
     UNREADABLE,
     clean,
     clean_training_part,
@@ -89,7 +89,7 @@ def test_copies_are_known_by_their_pixels(tmp_path):
 
 def test_pictures_without_any_label_are_left_out(tmp_path):
     records = [face(tmp_path, "a.jpg", 0, age=None), face(tmp_path, "b.jpg", 1, age=None, gender=None)]
-    assert reasons(clean(records)) == {"b.jpg": UNLABELLED}
+    assert reasons(clean(records)) == {"b.jpg": UNLABELED}
 
 
 def test_list_of_the_reader_is_kept(tmp_path):

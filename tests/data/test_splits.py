@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from asianage.data.afad import read_afad_list
 from asianage.data.records import FaceRecord
 from asianage.data.splits import (
     PROTOCOLS,
@@ -112,8 +111,8 @@ def test_study_split_needs_labels():
         study_split(people(), classes="group")
 
 
-def test_study_split_of_the_published_list_has_the_numbers_of_the_study(shared_data):
-    records = read_afad_list(shared_data / "AFAD-Full.txt").records
+def test_study_split_of_the_published_list_has_the_numbers_of_the_study(afad_list):
+    records = afad_list.records
     both = study_split(records)
     assert Counter(record.split for record in both) == {"train": 131_535, "val": 32_883}
     assert Counter(record.gender for record in both if record.split == "val") == {"female": 12_734, "male": 20_149}

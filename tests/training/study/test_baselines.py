@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from asianage.data.afad import read_afad_list
 from asianage.data.records import FaceRecord
 from asianage.training.study.baselines import age_baseline, gender_baseline, run_baseline
 
@@ -75,8 +74,8 @@ def test_run_refuses_unknown_names_and_half_splits(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_published_list_gives_the_figures_of_the_study(shared_data):
-    records = read_afad_list(shared_data / "AFAD-Full.txt").records
+def test_published_list_gives_the_figures_of_the_study(afad_list):
+    records = afad_list.records
     age = run_baseline("age-baseline", records)["metrics"]
     assert {name: round(values["mae"], 3) for name, values in age.items()} == {
         "overall": 5.076,
