@@ -1,1 +1,25 @@
 """Labeled faces: read, cleaned, split, and cut to crops on disk. Nothing here needs Keras."""
+
+from __future__ import annotations
+
+from asianage.data.afad_download import download_afad
+from asianage.data.cleaning import clean
+from asianage.data.records import FaceRecord, RecordTable, read_records, write_records
+from asianage.data.sources import read_source
+from asianage.data.split_file import read_split, write_split
+from asianage.data.splits import identity_split, predefined_split, study_split
+
+__all__ = [
+    "FaceRecord",
+    "RecordTable",
+    "clean",
+    "download_afad",
+    "identity_split",
+    "predefined_split",
+    "read_records",
+    "read_source",
+    "read_split",
+    "study_split",
+    "write_records",
+    "write_split",
+]
