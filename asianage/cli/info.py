@@ -13,14 +13,8 @@ from asianage.models import folder as model_folder
 from asianage.models.hub import cached_path
 
 PACKAGES = (
-    "numpy",
-    "pillow",
-    "opencv-python-headless",
-    "huggingface-hub",
-    "ai-edge-litert",
-    "mtcnn",
-    "tensorflow",
-    "keras",
+    *("numpy", "pillow", "opencv-python-headless", "huggingface-hub", "ai-edge-litert"),
+    *("mtcnn", "tensorflow", "keras"),
 )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from asianage.faces.crops import FaceCrops
-from asianage.faces.detection import Detection
 from asianage.faces.quality import face_quality
 from asianage.models import ages
 from asianage.models.config import GENDERS, Calibration
@@ -88,16 +87,13 @@ class CropEstimator:
     def predict(self, images: Sequence[FaceCrops]) -> Iterator[list[FacePrediction]]:
         """Run the network once over the faces of several images, and yield the predictions of each image."""
         estimates = self(np.concatenate([faces.crops for faces in images]))
-        rows = iter(range(len(estimates)))
+        first = 0
         for faces in images:
-            yield [
-                self._prediction(estimates, next(rows), faces.crops[number], face, faces.detector)
-                for number, face in enumerate(faces.detections)
-            ]
+            yield [self._prediction(faces, number, estimates, first + number) for number in range(len(faces.crops))]
+            first += len(faces.crops)
 
-    def _prediction(
-        self, estimates: CropEstimates, row: int, crop: np.ndarray, face: Detection, detector: str | None
-    ) -> FacePrediction:
+    def _prediction(self, faces: FaceCrops, number: int, estimates: CropEstimates, row: int) -> FacePrediction:
+        face = faces.detections[number]
         low, high = estimates.intervals[row]
         male = estimates.male_probabilities[row]
         is_male = bool(male > 0.5)
@@ -111,9 +107,9 @@ class CropEstimator:
             gender_probability=float(male if is_male else 1.0 - male),
             box=face.box,
             landmarks=face.landmarks,
-            detector=detector,
-            detection_score=None if detector is None else face.score,
-            warnings=face_quality(crop, face.box, face.landmarks).warnings,
+            detector=faces.detector,
+            detection_score=None if faces.detector is None else face.score,
+            warnings=face_quality(faces.crops[number], face.box, face.landmarks).warnings,
         )
 
 

@@ -61,9 +61,8 @@ class AgeGenderEstimator:
         """Load a model: a bundled one by name, a folder, or one of the Hugging Face Hub.
 
         Args:
-            model: Bundled name, ``compact`` or ``accurate``; otherwise path of a folder; otherwise ``owner/name`` or
-                ``owner/name@revision`` on the Hub. Write ``./name`` for a folder with the name of a bundled model. An
-                opened `ModelFolder` is taken as it is.
+            model: ``compact`` or ``accurate``; otherwise path of a folder (``./compact`` for one of that name);
+                otherwise ``owner/name`` or ``owner/name@revision`` on the Hub; or an opened `ModelFolder`.
             detector: "auto", "yunet", "mtcnn", the path of YuNet's ONNX file, an object like `asianage.FaceDetector`,
                 or None when every image is one face. Loaded at first use.
             interval_coverage: Share of true ages that `age_interval` covers; one that the model was calibrated for.
@@ -87,7 +86,7 @@ class AgeGenderEstimator:
             DownloadError: The Hub has no such model, cannot be reached, or refuses access.
             FileNotFoundError: The name is neither a bundled model, nor a folder, nor a Hub id.
             ModelFormatError: The model is incomplete, altered or too new.
-            ValueError: The model has no interval of that coverage, or an option is out of range.
+            ValueError: The model was not calibrated for that coverage, or an option is out of range.
         """
         if not isinstance(model, ModelFolder):
             model = open_model(
@@ -259,7 +258,7 @@ class AgeGenderEstimator:
         Raises:
             BatchError: Some images cannot be read; its `results` have the others' predictions, and None for these.
         """
-        return predict_whole_images(crops, self._finder, self._crops.predict)
+        return predict_whole_images(crops, self._finder, self._crops.predict, workers=self._threads)
 
     def estimate_crops(self, crops: np.ndarray | Iterable[ImageSource]) -> CropEstimates:
         """Estimate the same as `predict_crops`, as arrays, without an object for each face.

@@ -104,12 +104,6 @@ class FaceFinder:
             yield images if self._channels == "rgb" else np.ascontiguousarray(images[..., ::-1])
             return
         yield FaceCrops.none(self.size).crops
-        for chunk in chunks(images):
-            yield np.concatenate([self.cut_whole(image).crops for image in chunk])
-
-
-def chunks(images: Any) -> Iterator[list[ImageSource]]:
-    """Yield images in lists that fit into memory."""
-    iterator = iter([images] if is_single_image(images) else images)
-    while chunk := list(itertools.islice(iterator, CHUNK)):
-        yield chunk
+        crops = map(self.cut_whole, [images] if is_single_image(images) else images)
+        while chunk := list(itertools.islice(crops, CHUNK)):
+            yield np.concatenate([face.crops for face in chunk])

@@ -11,11 +11,17 @@ from typing import Any, TypeAlias, TypeVar
 from asianage.errors import BatchError
 from asianage.faces.crops import FaceCrops
 from asianage.faces.images import ImageSource, is_single_image
-from asianage.prediction.face_finder import FaceFinder, chunks
+from asianage.prediction.face_finder import CHUNK, FaceFinder
 from asianage.prediction.face_prediction import FacePrediction
 
 ErrorHandler: TypeAlias = "Callable[[int, Any, Exception], None]"
 """Called with position, image and error of an image that could not be read."""
+
+Predict: TypeAlias = "Callable[[list[FaceCrops]], Iterator[list[FacePrediction]]]"
+"""Runs the network once over the faces of several images, and yields the predictions of each image."""
+
+MOST_READ_AHEAD = 32
+"""Images that are read ahead, at most."""
 
 Item = TypeVar("Item")
 
@@ -23,20 +29,22 @@ Item = TypeVar("Item")
 def predict_in_order(
     images: Iterable[ImageSource],
     finder: FaceFinder,
-    predict: Callable[[list[FaceCrops]], Iterator[list[FacePrediction]]],
+    predict: Predict,
     *,
     workers: int,
     batch_size: int,
-    on_error: ErrorHandler | None,
+    whole_images: bool = False,
+    on_error: ErrorHandler | None = None,
 ) -> Iterator[list[FacePrediction]]:
     """Yield the predictions of each image.
 
     Args:
-        images: Any iterable, also an endless one. If it raises an error, the images before are finished first.
-        finder: Reads an image and cuts the crops of its faces.
-        predict: Predicts the faces of several images at once.
+        images: Any iterable, even an endless one. If it fails, the images before are finished first.
+        finder: Reads images and cuts crops.
+        predict: Runs the network.
         workers: Images that are read at once.
         batch_size: Number of faces, or of images, that are predicted at once.
+        whole_images: Whether each image is one face.
         on_error: Called for each image that cannot be read. Without it these errors are raised at the end.
 
     Raises:
@@ -46,7 +54,9 @@ def predict_in_order(
     broken: list[Exception] = []
     waiting: list[FaceCrops] = []
     faces_waiting = 0
-    reading = read_ahead(_until_broken(images, broken), finder, workers=workers, depth=batch_size)
+    cut = finder.cut_whole if whole_images else finder.cut
+    depth = min(batch_size, MOST_READ_AHEAD)
+    reading = _read_ahead(_until_broken(images, broken), cut, finder.detached, workers, depth)
     for position, (image, found) in enumerate(reading):
         if isinstance(found, Exception):
             if on_error is not None:
@@ -69,69 +79,19 @@ def predict_in_order(
         raise BatchError(failures)
 
 
-def read_ahead(
-    images: Iterable[ImageSource], finder: FaceFinder, *, workers: int, depth: int
-) -> Iterator[tuple[ImageSource, FaceCrops | Exception]]:
-    """Yield each image with its faces, or with its error, in order; up to `depth` are being read at once.
-
-    An image may be changed or closed once the next one is requested, as a camera fills one array again and again. The
-    next one is not requested before it has a place: with a depth of 1 a source may wait for the result before.
-    """
-
-    def read(image: ImageSource) -> FaceCrops | Exception:
-        # Any error of a decoder or a detector concerns this image only.
-        try:
-            return finder.cut(image)
-        except Exception as error:
-            return error
-
-    def begin(image: ImageSource) -> Future[FaceCrops | Exception] | Exception:
-        try:
-            own = finder.detached(image)
-        except Exception as error:
-            return error
-        return pool.submit(read, own)
-
-    source = iter(images)
-    with ThreadPoolExecutor(workers, thread_name_prefix="asianage") as pool:
-        reading: deque[tuple[ImageSource, Future[FaceCrops | Exception] | Exception]] = deque()
-        try:
-            while True:
-                reading.extend((image, begin(image)) for image in itertools.islice(source, depth - len(reading)))
-                if not reading:
-                    break
-                image, found = reading.popleft()
-                yield image, found if isinstance(found, Exception) else found.result()
-        finally:
-            for _, found in reading:
-                if isinstance(found, Future):
-                    found.cancel()
-
-
-def predict_whole_images(
-    images: ImageSource | Iterable[ImageSource],
-    finder: FaceFinder,
-    predict: Callable[[list[FaceCrops]], Iterator[list[FacePrediction]]],
-) -> list[FacePrediction]:
-    """Return the prediction of each image, which is one face.
+def predict_whole_images(images: Any, finder: FaceFinder, predict: Predict, *, workers: int) -> list[FacePrediction]:
+    """Return the prediction of each image, which is one face, for one image or an iterable of images.
 
     Raises:
         BatchError: Some images could not be read; its `results` have None for them.
     """
-    predictions: list[Any] = []
-    failures: dict[int, Exception] = {}
-    for chunk in chunks(images):
-        faces = []
-        for image in chunk:
-            try:
-                faces.append(finder.cut_whole(image))
-            except Exception as error:
-                failures[len(predictions) + len(faces)] = error
-                faces.append(FaceCrops.none(finder.size))
-        predictions += [found[0] if found else None for found in predict(faces)]
-    if failures:
-        raise BatchError(failures, predictions)
-    return predictions
+    many = [images] if is_single_image(images) else images
+    results: list[list[FacePrediction]] = []
+    try:
+        results.extend(predict_in_order(many, finder, predict, workers=workers, batch_size=CHUNK, whole_images=True))
+    except BatchError as error:
+        raise BatchError(error.errors, [faces[0] if faces else None for faces in results]) from error
+    return [faces[0] for faces in results]
 
 
 def check_many(images: Any) -> None:
@@ -148,6 +108,44 @@ def noted(items: Iterable[Item], notes: deque[Item]) -> Iterator[Item]:
     for item in items:
         notes.append(item)
         yield item
+
+
+def _read_ahead(
+    images: Iterable[ImageSource],
+    cut: Callable[[ImageSource], FaceCrops],
+    detached: Callable[[ImageSource], ImageSource],
+    workers: int,
+    depth: int,
+) -> Iterator[tuple[ImageSource, FaceCrops | Exception]]:
+    """Yield each image with its faces, or with its error, in order; up to `depth` are being read at once.
+
+    An image may be changed or closed once the next one is requested, as a camera fills one array again and again. The
+    next one is not requested before it has a place: with a depth of 1 a source may wait for the result before.
+    """
+    source = iter(images)
+    with ThreadPoolExecutor(workers, thread_name_prefix="asianage") as pool:
+
+        def begin(image: ImageSource) -> Future[FaceCrops]:
+            try:
+                return pool.submit(cut, detached(image))
+            except Exception as error:
+                failed: Future[FaceCrops] = Future()
+                failed.set_exception(error)
+                return failed
+
+        reading: deque[tuple[ImageSource, Future[FaceCrops]]] = deque()
+        try:
+            while True:
+                reading.extend((image, begin(image)) for image in itertools.islice(source, depth - len(reading)))
+                if not reading:
+                    break
+                image, future = reading.popleft()
+                # Any error of a decoder or a detector concerns this image only.
+                error = future.exception()
+                yield image, error if isinstance(error, Exception) else future.result()
+        finally:
+            for _, future in reading:
+                future.cancel()
 
 
 def _until_broken(images: Iterable[ImageSource], broken: list[Exception]) -> Iterator[ImageSource]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asianage.faces.detection import Detection
-from asianage.prediction.face_finder import CHUNK, FaceFinder, chunks
+from asianage.prediction.face_finder import CHUNK, FaceFinder
 from tests.prediction.fakes import FakeDetector, noise
 
 OPTIONS = {
@@ -77,13 +77,7 @@ def test_crops_come_in_batches_of_the_size_that_the_network_takes():
     assert [len(batch) for batch in batches] == [0, CHUNK, 1]
     assert batches[1].shape[1:] == (32, 32, 3)
     assert [len(batch) for batch in finder(None).whole_crops([])] == [0]
-
-
-def test_one_image_is_a_chunk():
-    image = noise(1)
-    (chunk,) = chunks(image)
-    assert len(chunk) == 1
-    assert chunk[0] is image
+    assert [len(batch) for batch in finder(None).whole_crops(noise(1))] == [0, 1]
 
 
 @pytest.mark.parametrize("changes", [{"score_threshold": 1.5}, {"max_faces": -1}, {"channels": "RGB"}])
