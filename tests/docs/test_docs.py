@@ -83,6 +83,25 @@ def test_every_extra_that_a_text_installs_is_there():
             assert set(names.split(",")) <= set(extras), path
 
 
+def test_every_module_and_script_that_a_text_names_is_there():
+    scripts = {path.name for folder in ("asianage", "examples", "tests") for path in (ROOT / folder).rglob("*.py")}
+    for path in TEXTS:
+        text = path.read_text("utf-8")
+        assert set(re.findall(r"\b(\w+\.py)\b", text)) <= scripts, path
+        for name in set(re.findall(r"\basianage(?:\.\w+)+", text)):
+            assert _is_there(*name.split(".")), f"{path}: {name}"
+
+
+def _is_there(*parts: str) -> bool:
+    """Whether a dotted name is a module, or its module contains the next part."""
+    for length in range(len(parts), 0, -1):
+        module = ROOT.joinpath(*parts[:length])
+        file = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+        if file.is_file():
+            return length == len(parts) or re.search(rf"\b{parts[length]}\b", file.read_text("utf-8")) is not None
+    return False
+
+
 def test_links_between_texts_lead_to_files():
     for path in TEXTS:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8")):
