@@ -1,6 +1,6 @@
-"""The age axis: from an age to a target distribution, and from a distribution to age, interval and P(age >= k).
+"""The age axis: an age -> a target distribution; a distribution -> age, interval and P(age >= k).
 
-Training and prediction use the same axis, so that what is learned is what is decoded.
+Training and prediction use the same axis.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 class AgeAxis:
     """Whole years from `min_age` to `max_age`, both included.
 
-    An age of 20 stands for the year in which a person is 20 years old; as a number it is 20.0.
+    An age of 20 is the year in which a person is 20 years old; as a number it is 20.0.
     """
 
     min_age: int = 0
@@ -42,7 +42,7 @@ def target_distribution(axis: AgeAxis, age: np.ndarray, sigma: float) -> np.ndar
     """Encode ages as normal distributions over the axis (label distribution learning).
 
     Gao et al.: 'Deep Label Distribution Learning with Label Ambiguity', IEEE TIP 2017. The spread grows with the age
-    until 18 years, where it reaches `sigma`: a year is much at two and little at thirty.
+    until 18 years, where it reaches `sigma`: a year matters more at two than at thirty.
 
     Args:
         axis: The age axis; ages outside it count as its ends.
@@ -61,7 +61,7 @@ def target_distribution(axis: AgeAxis, age: np.ndarray, sigma: float) -> np.ndar
     age = np.clip(age, axis.min_age, axis.max_age)[:, None]
     spread = sigma * np.minimum((age + 2.0) / 20.0, 1.0)
     exponent = -0.5 * ((axis.ages[None, :] - age) / spread) ** 2
-    # The largest becomes 0, so that a small sigma leaves the nearest age instead of nothing.
+    # The largest becomes 0: a small sigma then leaves the nearest age instead of nothing.
     distribution = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return (distribution / distribution.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -85,7 +85,7 @@ def probability_at_least(axis: AgeAxis, distribution: np.ndarray, age: float) ->
 
 
 def cumulative_at(axis: AgeAxis, distribution: np.ndarray, age: np.ndarray) -> np.ndarray:
-    """Return how much of each distribution lies below its age, half of the age's own year included.
+    """Return the share of each distribution below its age, with half of the age's own year.
 
     Args:
         axis: The age axis.
@@ -101,13 +101,13 @@ def cumulative_at(axis: AgeAxis, distribution: np.ndarray, age: np.ndarray) -> n
 
 
 def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float]) -> np.ndarray:
-    """Return the ages that lie within the central `mass` of each distribution, from the first to the last.
+    """Return the first and the last age within the central `mass` of each distribution.
 
     Args:
         axis: The age axis.
         distribution: float (n, num_ages), rows sum to 1.
-        mass: Probability inside, in (0, 1). Several numbers belong to ages that are evenly spaced from one end of the
-            axis to the other, with straight lines between them: each age is then held against its own.
+        mass: Probability inside, in (0, 1). Several numbers belong to evenly spaced ages, from one end of the axis to
+            the other, and are interpolated linearly: each age then has a mass of its own.
 
     Returns:
         float32 (n, 2): lower and upper end, in years, within the axis.
@@ -122,10 +122,10 @@ def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequ
 
 
 def age_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float]) -> np.ndarray:
-    """Return the interval that is given with an estimate: the central one, stretched to hold the expected age.
+    """Return the interval of an estimate: the central one, extended to the expected age.
 
-    The mean may leave a very skewed distribution's central interval; an estimate outside its own interval would only
-    confuse. Arguments and result are those of `central_interval`.
+    The mean of a very skewed distribution may lie outside its central interval. Arguments and result are those of
+    `central_interval`.
     """
     interval = central_interval(axis, distribution, mass)
     age = expected_age(axis, distribution)
@@ -133,7 +133,7 @@ def age_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence
 
 
 def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return where rows of values (n, positions) first come down to zero, with straight lines between positions."""
+    """Return where rows of values (n, positions) first reach zero, interpolated linearly between positions."""
     index = np.argmax(values <= 0.0, axis=1)
     before = np.maximum(index - 1, 0)
     rows = np.arange(len(values))

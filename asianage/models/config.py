@@ -1,4 +1,4 @@
-"""What a published model says about itself: frozen dataclasses <-> config.json."""
+"""The description of a published model: frozen dataclasses <-> config.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GENDERS = ("female", "male")
 """Labels of the data sets, in the order of the gender logit: negative, positive."""
 
 MAX_MASSES = 200
-"""Ages, at most, that have an interval mass of their own."""
+"""Largest number of ages with an interval mass of their own."""
 
 ALIGNMENT = "five_point"
 """Name of the crop geometry in `asianage.faces.alignment`."""
@@ -30,8 +30,8 @@ class Calibration:
     Attributes:
         age_temperature: Divides the age logits.
         gender_temperature: Divides the gender logit.
-        interval_mass: Coverage, as text -> central mass of the age distribution that held it on validation data
-            (conformal prediction): a number, or one for each of evenly spaced ages, as `ages.central_interval` has it.
+        interval_mass: Coverage, as text -> central mass of the age distribution with that coverage on validation data
+            (conformal prediction): a number, or one for each of evenly spaced ages, as in `ages.central_interval`.
     """
 
     age_temperature: float = 1.0
@@ -53,7 +53,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """Everything that prediction and fine-tuning must know about a model besides its weights.
+    """Everything that prediction and fine-tuning need of a model besides its weights.
 
     Attributes:
         name: Name of the model.
@@ -65,7 +65,7 @@ class ModelConfig:
         genders: Labels for a negative and a positive gender logit.
         alignment: Name of the crop geometry.
         calibration: How logits become probabilities and intervals.
-        provenance: Where the weights come from: recipe, data sets, seed, commit.
+        provenance: Origin of the weights: recipe, data sets, seed, commit.
         files: File name -> SHA-256 of its content, in hexadecimal.
         asianage_version: Version of the package that wrote the folder.
         format_version: Version of the folder format.
@@ -112,12 +112,11 @@ class ModelConfig:
         """Read the text of config.json.
 
         Raises:
-            ModelFormatError: The text is not JSON, was written by a newer format, or holds unknown, missing or
-                impossible values.
+            ModelFormatError: The text is not JSON, has a newer format, or has unknown, missing or impossible values.
         """
         try:
             values = json.loads(text)
-            # Half a surrogate pair is JSON, but no text that could be written again.
+            # Half a surrogate pair is JSON, but cannot be written as text again.
             json.dumps(values, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ModelFormatError(f"config.json is not valid JSON: {error}. Fetch the model again.") from error

@@ -35,10 +35,12 @@ class ModelFolder:
     Attributes:
         path: The folder, absolute.
         config: Content of config.json.
+        config_sha256: Hash of config.json as it was read.
     """
 
     path: Path
     config: ModelConfig
+    config_sha256: str = ""
 
     def sha256(self, name: str) -> str:
         """Return the hash of a file in config.json; raises a `ModelFormatError` if the file is not listed."""
@@ -55,7 +57,7 @@ class ModelFolder:
         expected = self.sha256(name)
         path = self.path / name
         content = _content(path, MAX_FILE_BYTES)
-        received = hashlib.sha256(content).hexdigest()
+        received = _sha256(content)
         if received != expected:
             raise ModelFormatError(
                 f"{path} is damaged or altered: its sha256 is {received}, {CONFIG} lists {expected}. "
@@ -99,7 +101,7 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
     content = _content(file, MAX_CONFIG_BYTES)
     try:
-        return ModelFolder(path, ModelConfig.from_json(content.decode("utf-8")))
+        return ModelFolder(path, ModelConfig.from_json(content.decode("utf-8")), _sha256(content))
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
     except ModelFormatError as error:
@@ -139,16 +141,17 @@ def write_model_folder(
     try:
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+        hashes = {name: _sha256(content) for name, content in sorted(files.items())}
         config = dataclasses.replace(config, files=hashes)
-        (partial / CONFIG).write_text(config.to_json(), "utf-8")
+        text = config.to_json().encode()
+        (partial / CONFIG).write_bytes(text)
         (partial / CARD).write_text(card, "utf-8")
         partial.chmod(0o755)
         _move_into_place(partial, place)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return ModelFolder(place, config)
+    return ModelFolder(place, config, _sha256(text))
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -196,3 +199,7 @@ def _content(path: Path, max_bytes: int) -> bytes:
         return path.read_bytes()
     except (OSError, RuntimeError) as error:  # Links in a circle.
         raise ModelFormatError(f"{path} cannot be read: {error}. Fetch or copy the folder again.") from error
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -15,41 +15,33 @@ class HubUnreachableError(DownloadError):
 
 
 _LOG_IN = "log in with `hf auth login` or pass `token=`."
-_REFUSED = (DownloadError, "{place} refuses access ({status}): the token is missing, expired or too weak; " + _LOG_IN)
+_DENIED = "{place} refuses access ({status}): the token is missing, expired or too weak; " + _LOG_IN
 _NO_HUB = (
-    HubUnreachableError,
     "{address} does not answer as a Hugging Face Hub does. Check HF_ENDPOINT, the proxy, and whether the network wants "
-    "you to log in first.",
+    "you to log in first."
 )
-_MEANINGS: dict[str | int, tuple[type[DownloadError], str]] = {
-    "GatedRepoError": (DownloadError, "{place} is gated: accept its conditions there, then " + _LOG_IN),
-    "RepositoryNotFoundError": (
-        DownloadError,
-        "{place} does not exist, or is private. Check the name; for a private repository " + _LOG_IN,
-    ),
-    "RevisionNotFoundError": (
-        DownloadError,
-        "{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.",
-    ),
-    "HFValidationError": (DownloadError, "{repo_id!r} cannot be a Hub repository: {reason}"),
+
+_REFUSALS: dict[str | int | None, str] = {
+    "GatedRepoError": "{place} is gated: accept its conditions there, then " + _LOG_IN,
+    "RepositoryNotFoundError": "{place} does not exist, or is private. Check the name; for a private repository "
+    + _LOG_IN,
+    "RevisionNotFoundError": "{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.",
+    "HFValidationError": "{repo_id!r} cannot be a Hub repository: {reason}",
+    401: _DENIED,
+    403: _DENIED,
+    400: "{address} refuses ({status}) for {repo_id}: {reason}",
+    "disk": "The cache {cache} cannot be written: {reason} Make room, or choose another with `cache_dir=` or HF_HOME.",
+}
+"""Class or status of an error that stays -> message."""
+
+_FAILURES: dict[str | int | None, str] = {
     "JSONDecodeError": _NO_HUB,
     "KeyError": _NO_HUB,
-    401: _REFUSED,
-    403: _REFUSED,
-    429: (HubUnreachableError, "{address} answers: too many requests. Try again {wait}, or " + _LOG_IN),
-    408: (HubUnreachableError, "{address} answers with the error {status} for {repo_id}. Try again later."),
-    400: (DownloadError, "{address} refuses ({status}) for {repo_id}: {reason}"),
-    "disk": (
-        DownloadError,
-        "The cache {cache} cannot be written: {reason} Make room, or choose another folder with `cache_dir=` or "
-        "HF_HOME.",
-    ),
-    "network": (
-        HubUnreachableError,
-        "{address} cannot be reached{proxy}, or broke off: {reason} Check the network and try again.",
-    ),
+    408: "{address} answers with the error {status} for {repo_id}. Try again later.",
+    429: "{address} answers: too many requests. Try again {wait}, or " + _LOG_IN,
+    "network": "{address} cannot be reached{proxy}, or broke off: {reason} Check the network and try again.",
 }
-"""Class or status of an error -> kind and text of the message for the user."""
+"""Class or status of an error that may be gone later -> message."""
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -65,21 +57,20 @@ def explained(error: Exception, repo_id: str, revision: str, address: str, cache
     if status is not None:
         keys.append(408 if status >= 500 else 400)
     keys.append("disk" if isinstance(root, OSError) and (root.filename or root.errno in _DISK_ERRORS) else "network")
-    kind, text = next(_MEANINGS[key] for key in keys if key in _MEANINGS)
+    key = next(key for key in keys if key in _REFUSALS or key in _FAILURES)
     wait = "" if response is None else response.headers.get("Retry-After")
-    return kind(
-        text.format(
-            place=f"{address}/{repo_id}",
-            address=address,
-            repo_id=repo_id,
-            revision=revision,
-            status=status,
-            wait=f"in {wait} s" if wait else "later",
-            cache=cache,
-            proxy=_proxy(address),
-            reason=_first_line(root),
-        )
+    text = (_REFUSALS | _FAILURES)[key].format(
+        place=f"{address}/{repo_id}",
+        address=address,
+        repo_id=repo_id,
+        revision=revision,
+        status=status,
+        wait=f"in {wait} s" if wait else "later",
+        cache=cache,
+        proxy=_proxy(address),
+        reason=_first_line(root),
     )
+    return DownloadError(text) if key in _REFUSALS else HubUnreachableError(text)
 
 
 def _proxy(address: str) -> str:

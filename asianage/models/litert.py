@@ -1,4 +1,4 @@
-"""Run an exported network on a batch of crops, through LiteRT: no TensorFlow, no compiler, no GPU."""
+"""Crops -> logits: an exported network through LiteRT, without TensorFlow, a compiler or a GPU."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def usable_processors() -> int:
 class LiteRTNetwork:
     """A ``model.tflite`` of a model folder; safe to call from several threads.
 
-    Crops go through one by one, each on one processor: in LiteRT a batch costs as much per crop, and two processors
-    that share a crop are slower than two that each have their own.
+    Each crop runs alone, on one processor. In LiteRT a batch costs as much per crop, and two processors that share a
+    crop are slower than two with a crop each.
     """
 
     def __init__(
@@ -34,8 +34,7 @@ class LiteRTNetwork:
             source: Where it comes from, for error messages.
             image_size: Side of the crops, in pixels.
             num_ages: Length of the age axis.
-            num_threads: Crops that are computed at once, in all calls together; None takes the number of processors
-                that this process may use.
+            num_threads: Crops that are computed at once, in all calls together; None takes `usable_processors`.
 
         Raises:
             ModelFormatError: `content` is not a network of that form.
@@ -49,7 +48,7 @@ class LiteRTNetwork:
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
-        # An interpreter holds the tensors of one call. None stands for one that nobody has needed yet.
+        # An interpreter holds the tensors of one call. None stands for one that no call has needed yet.
         self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
         for _ in range(self._num_threads - 1):
             self._interpreters.put(None)
@@ -85,8 +84,8 @@ class LiteRTNetwork:
         if workers <= 1:
             run(range(len(crops)))
         else:
-            # More parts than workers, so that one whose processor is slow leaves the rest to the others. The threads
-            # end with the call: none is missing in a process that is forked later.
+            # More parts than workers: a slow processor leaves parts to the others. The threads end with the call, so
+            # that a process forked later misses none.
             parts = min(4 * workers, len(crops))
             with ThreadPoolExecutor(workers) as pool:
                 list(pool.map(run, (range(part, len(crops), parts) for part in range(parts))))

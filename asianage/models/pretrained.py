@@ -45,10 +45,10 @@ def open_model(
     Args:
         name: What to open; see the order above.
         revision: Branch, tag or full commit hash on the Hub; None takes ``main``.
-        token: Hub access token; True for the one that is logged in, False for none, None for huggingface_hub's setting.
-        cache_dir: Folder of files from the Hub; None takes huggingface_hub's cache.
+        token: As in `HubAccess`, like the next three.
+        cache_dir: Folder of the cache.
         local_files_only: Use the cache and no network.
-        endpoint: Address of the Hub or of a mirror; None takes HF_ENDPOINT.
+        endpoint: Address of the Hub or of a mirror.
         sha256: Hash that config.json must have. It pins the model: config.json lists the hashes of all other files.
         force_download: Fetch the files again even if they are cached.
 
@@ -59,8 +59,8 @@ def open_model(
         ValueError: A revision is given for a model that is not on the Hub, or it is malformed.
     """
     local = _local_folder(name)
-    if local is None:
-        repo_id, revision = _split_hub_id(str(name), revision)
+    if isinstance(local, re.Match):
+        repo_id, revision = local["repo_id"], _revision(local["revision"], revision)
         access = HubAccess(token=token, cache_dir=cache_dir, local_files_only=local_files_only, endpoint=endpoint)
         try:
             model = _open_hub_model(repo_id, revision, force_download, access)
@@ -75,11 +75,10 @@ def open_model(
         )
     else:
         model = _open_local_model(local, name)
-    received = hub.sha256_of(model.path / model_folder.CONFIG)
-    if sha256 is not None and received != sha256.lower():
+    if sha256 is not None and model.config_sha256 != sha256.lower():
         raise ModelFormatError(
-            f"{model.path / model_folder.CONFIG} must have the sha256 {sha256}. Received: {received}. Open the "
-            "revision that the hash belongs to, or leave out `sha256`."
+            f"{model.path / model_folder.CONFIG} must have the sha256 {sha256}. Received: {model.config_sha256}. Open "
+            "the revision that the hash belongs to, or leave out `sha256`."
         )
     return model
 
@@ -103,14 +102,15 @@ def save_model(model: ModelFolder, target: str | os.PathLike[str], *, overwrite:
     return model_folder.write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
 
 
-def check_revision(revision: str) -> None:
-    """Refuse what cannot be a branch, a tag or a commit; raises a `ValueError`."""
+def check_revision(revision: str) -> str:
+    """Return a revision; raises a `ValueError` if it cannot be a branch, a tag or a commit."""
     if not _REVISION.fullmatch(revision) or ".." in revision or revision.endswith(("/", ".lock")):
         raise ValueError(f"`revision` must be a branch, a tag or a full commit hash. Received: {revision!r}.")
+    return revision
 
 
-def _local_folder(name: str | os.PathLike[str]) -> Path | None:
-    """Return the folder that a name stands for; None if it can only be a Hub id."""
+def _local_folder(name: str | os.PathLike[str]) -> Path | re.Match[str]:
+    """Return the folder of a name, or the parts of a Hub id if it can only be one."""
     if not isinstance(name, str | os.PathLike):
         raise TypeError(f"`name` must be the name of a model or the path of a folder. Received: {type(name).__name__}.")
     if isinstance(name, str) and name.lower() in model_folder.bundled_names():
@@ -124,11 +124,11 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | None:
         path, exists = Path(str(name)), False
     if exists:
         raise FileNotFoundError(f"A model is a folder, and {path} is a file. Give the folder that it lies in.")
-    bundled = ", ".join(model_folder.bundled_names()) or "none"
+    bundled = ", ".join(model_folder.bundled_names())
     if not isinstance(name, str) or name.startswith((".", "/", "~")) or "\\" in name:
         raise FileNotFoundError(f"There is no model folder {path}. Bundled models: {bundled}.")
-    if HUB_ID.fullmatch(name):
-        return None
+    if hub_id := HUB_ID.fullmatch(name):
+        return hub_id
     close = get_close_matches(name.lower(), model_folder.bundled_names(), 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise FileNotFoundError(
@@ -150,16 +150,11 @@ def _open_local_model(folder: Path, name: str | os.PathLike[str]) -> ModelFolder
         raise
 
 
-def _split_hub_id(name: str, revision: str | None) -> tuple[str, str]:
-    match = HUB_ID.fullmatch(name)
-    if match is None:  # `_local_folder` lets nothing else through.
-        raise ValueError(f"{name!r} is not a Hub id.")
-    written = match["revision"]
+def _revision(written: str | None, revision: str | None) -> str:
+    """Return the revision from a Hub id or from the argument, ``main`` without one."""
     if written and revision and written != revision:
         raise ValueError(f"Two revisions: {written!r} in the name and `revision={revision!r}`. Give one.")
-    revision = written or revision or "main"
-    check_revision(revision)
-    return match["repo_id"], revision
+    return check_revision(written or revision or "main")
 
 
 def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess) -> ModelFolder:

@@ -81,8 +81,7 @@ def push_model(
         raise ValueError(f"`repo_id` must have the form 'owner/name'. Received: {repo_id!r}.")
     if create_pr and revision is not None:
         raise ValueError(f"A pull request goes to `main`: leave out `revision`. Received: {revision!r}.")
-    branch = revision or "main"
-    check_revision(branch)
+    branch = check_revision(revision or "main")
     config = (model.path / model_folder.CONFIG).read_bytes()
     files = {**{name: model.read(name) for name in model.config.files}, model_folder.CONFIG: config}
     with tempfile.TemporaryDirectory(prefix="asianage-push-", ignore_cleanup_errors=True) as cache:
