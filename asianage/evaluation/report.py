@@ -15,7 +15,7 @@ from asianage.errors import needs_extra
 from asianage.evaluation.result import Evaluation, dataset_of
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
-from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
+from asianage.models.metrics_markdown import metrics_markdown
 
 with needs_extra("train", "A report"):
     from matplotlib.figure import Figure
@@ -114,7 +114,7 @@ def save_report(
         write_csv(complete / "predictions.csv", _prediction_columns(evaluation), _prediction_rows(evaluation))
         if evaluation.unreadable:
             write_csv(complete / UNREADABLE, ("file", "reason"), evaluation.unreadable_rows())
-        text = metrics_markdown(metrics, figures) + unreadable_markdown(evaluation.unreadable_rows())
+        text = metrics_markdown(metrics, figures, evaluation.unreadable_rows())
         (complete / "report.md").write_text(text, "utf-8")
         _replace_report(complete, folder, [*FIGURES, UNREADABLE])
 

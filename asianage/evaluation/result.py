@@ -24,7 +24,7 @@ from asianage.evaluation.metrics import (
 )
 from asianage.models.ages import AgeAxis, age_interval
 from asianage.models.config import GENDERS
-from asianage.models.metrics_markdown import metrics_markdown, unreadable_markdown
+from asianage.models.metrics_markdown import metrics_markdown
 
 FORMAT_VERSION = 1
 """Version of the shape of metrics.json."""
@@ -115,7 +115,7 @@ class Evaluation:
 
     def to_markdown(self) -> str:
         """Return the figures as tables, and the list of unreadable files."""
-        return metrics_markdown(self.to_dict()) + unreadable_markdown(self.unreadable_rows())
+        return metrics_markdown(self.to_dict(), unreadable=self.unreadable_rows())
 
     def _all_records(self) -> list[FaceRecord]:
         return [*self.records, *(record for record, _ in self.unreadable)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from asianage.models.config import GENDERS
 from asianage.models.known_sources import full_name
@@ -17,47 +17,36 @@ _FEW_FACES = 50
 _LARGE_ERROR, _LOW_COVERAGE, _LOW_GENDER_ACCURACY = 6.0, 0.85, 0.9
 """Figures of an age band that a card lists as limits, if the band has enough faces."""
 
-
-class _Column(NamedTuple):
-    """A column of figures: its title, the key in metrics.json with dots between levels, and the form of a value."""
-
-    title: str
-    key: str
-    form: str
-
-
-_SUMMARY = (
-    _Column("faces", "faces", "count"),
-    _Column("MAE", "mae", "years"),
-    _Column("CS@5", "cs_at_5", "share"),
-    _Column("bias", "bias", "signed"),
-    _Column("gender accuracy", "gender_accuracy", "share"),
-    _Column("coverage", "interval_coverage", "share"),
-    _Column("interval width", "interval_mean_width", "years"),
-)
-_AGE = (
-    _Column("faces", "faces_with_age", "count"),
-    _Column("MAE", "mae", "years"),
-    _Column("RMSE", "rmse", "years"),
-    _Column("bias", "bias", "signed"),
-    *(_Column(f"CS@{years}", f"cs_at_{years}", "share") for years in (1, 3, 5, 7)),
-    _Column("macro MAE", "macro_mae", "years"),
-    _Column("coverage", "interval_coverage", "share"),
-    _Column("interval width", "interval_mean_width", "years"),
-    _Column("no face found", "detection_failures", "count"),
-    _Column("unreadable", "unreadable", "count"),
-)
-_GENDER = (
-    _Column("faces", "faces_with_gender", "count"),
-    _Column("gender accuracy", "gender_accuracy", "share"),
-    _Column("balanced accuracy", "gender_balanced_accuracy", "share"),
-    *(_Column(f"precision {gender}", f"gender_precision.{gender}", "share") for gender in GENDERS),
-    *(_Column(f"recall {gender}", f"gender_recall.{gender}", "share") for gender in GENDERS),
-    _Column("calibration error", "gender_calibration_error", "share"),
-)
-_CONFUSION = tuple(_Column(f"predicted {gender}", gender, "count") for gender in GENDERS)
-
-_FORMATS = {"count": "{:,.0f}", "years": "{:.2f}", "signed": "{:+.2f}", "share": "{:.1f}"}
+_SUMMARY = {
+    "faces": "faces",
+    "MAE": "mae",
+    "CS@5": "cs_at_5",
+    "bias": "bias",
+    "gender accuracy": "gender_accuracy",
+    "coverage": "interval_coverage",
+    "interval width": "interval_mean_width",
+}
+_AGE = {
+    "faces": "faces_with_age",
+    "MAE": "mae",
+    "RMSE": "rmse",
+    "bias": "bias",
+    **{f"CS@{years}": f"cs_at_{years}" for years in (1, 3, 5, 7)},
+    "macro MAE": "macro_mae",
+    "coverage": "interval_coverage",
+    "interval width": "interval_mean_width",
+    "no face found": "detection_failures",
+    "unreadable": "unreadable",
+}
+_GENDER = {
+    "faces": "faces_with_gender",
+    "gender accuracy": "gender_accuracy",
+    "balanced accuracy": "gender_balanced_accuracy",
+    **{f"{figure} {gender}": f"gender_{figure}.{gender}" for figure in ("precision", "recall") for gender in GENDERS},
+    "calibration error": "gender_calibration_error",
+}
+_CONFUSION = {f"predicted {gender}": gender for gender in GENDERS}
+"""Columns of tables: title -> key in metrics.json, with a dot between levels."""
 
 
 def card_figures(metrics: Mapping[str, Any]) -> str:
@@ -72,29 +61,28 @@ def card_figures(metrics: Mapping[str, Any]) -> str:
     return "\n".join(blocks)
 
 
-def metrics_markdown(metrics: Mapping[str, Any], figures: Sequence[tuple[str, str, str]] = ()) -> str:
+def metrics_markdown(
+    metrics: Mapping[str, Any],
+    figures: Sequence[tuple[str, str, str]] = (),
+    unreadable: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return the report of an evaluation.
 
     Args:
         metrics: The figures, as `Evaluation.to_dict` returns them.
         figures: File name, title and caption of each picture that lies beside the text.
+        unreadable: Name of each unreadable file, and the reason.
     """
     blocks = ["# Evaluation\n", f"{_introduction(metrics)}\n", _legend(metrics)]
     blocks += _blocks(metrics, "##", {"Age": _AGE, "Gender": _GENDER})
     blocks += ["## Figures\n"] if figures else []
     blocks += [f"### {title}\n\n![{title}]({file})\n\n{caption}\n" for file, title, caption in figures]
+    if unreadable:
+        lines = [f"- `{name}`: {' '.join(reason.split())}\n" for name, reason in unreadable[:MAX_UNREADABLE_LINES]]
+        rest = len(unreadable) - len(lines)
+        blocks.append("## Unreadable files\n\nThey are not part of the figures.\n\n" + "".join(lines))
+        blocks[-1] += f"- and {rest} more\n" if rest else ""
     return "\n".join(blocks)
-
-
-def unreadable_markdown(rows: Sequence[tuple[str, str]]) -> str:
-    """Return the list of unreadable files, each a name and a reason; "" if there are none."""
-    if not rows:
-        return ""
-    lines = ["", "## Unreadable files", "", "They are not part of the figures.", ""]
-    lines += [f"- `{name}`: {' '.join(reason.split())}" for name, reason in rows[:MAX_UNREADABLE_LINES]]
-    if len(rows) > MAX_UNREADABLE_LINES:
-        lines.append(f"- and {len(rows) - MAX_UNREADABLE_LINES} more")
-    return "\n".join(lines) + "\n"
 
 
 def known_failures(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -151,7 +139,7 @@ formula for gender accuracy and coverage. Compare figures of the same data only.
 """
 
 
-def _blocks(evaluation: Mapping[str, Any], level: str, tables: Mapping[str, Sequence[_Column]]) -> Iterator[str]:
+def _blocks(evaluation: Mapping[str, Any], level: str, tables: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """Yield headings and tables: all data sets, coverage, and each data set by age band, gender and group.
 
     Args:
@@ -169,19 +157,19 @@ def _blocks(evaluation: Mapping[str, Any], level: str, tables: Mapping[str, Sequ
     targets = list(dict.fromkeys(target for coverage in coverages.values() for target in coverage))
     if targets:
         yield f"{level} Coverage\n"
-        yield _table("data set", coverages, [_Column(_target_title(target), target, "share") for target in targets])
+        yield _table("data set", coverages, {_target_title(target): target for target in targets})
     for name, node in nodes.items():
         yield from _dataset_blocks(name, node, level, tables)
 
 
 def _dataset_blocks(
-    name: str, node: Mapping[str, Any], level: str, tables: Mapping[str, Sequence[_Column]]
+    name: str, node: Mapping[str, Any], level: str, tables: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
     title_name = cell_text(name)
     special = {key: value for key, value in mapping(node.get("special")).items() if is_number(value)}
     if special:
         yield f"{level} {title_name}, figures of its own\n"
-        rows = [(_special_title(key), _value(value, _special_form(key))) for key, value in special.items()]
+        rows = [(_special_title(key), _value(key, value)) for key, value in special.items()]
         yield table(("figure", "value"), rows)
     for key, by in (("by_age_band", "age band"), ("by_gender", "gender"), ("by_group", "group")):
         rows = mapping(node.get(key))
@@ -195,51 +183,45 @@ def _dataset_blocks(
         yield _table("labeled", confusion, _CONFUSION)
 
 
-def _table(first: str, rows: Mapping[str, Any], columns: Sequence[_Column]) -> str:
-    header = (first, *(column.title for column in columns))
-    return table(header, [(name, *(_cell(mapping(leaf), column) for column in columns)) for name, leaf in rows.items()])
+def _table(first: str, rows: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    cells = ((name, *(_cell(mapping(leaf), key) for key in columns.values())) for name, leaf in rows.items())
+    return table((first, *columns), cells)
 
 
-def _cell(leaf: Mapping[str, Any], column: _Column) -> str:
+def _cell(leaf: Mapping[str, Any], key: str) -> str:
     """Return a figure, with its interval in brackets if it has one."""
-    value: Any = leaf.get(column.key)
-    if value is None and "." in column.key:
-        outer, inner = column.key.split(".")
-        value = mapping(leaf.get(outer)).get(inner)
+    outer, _, inner = key.partition(".")
+    value = leaf[key] if key in leaf else mapping(leaf.get(outer)).get(inner)
     if not is_number(value):
         return ABSENT
-    ends = leaf.get(f"{column.key}_interval")
-    if (
-        not isinstance(ends, Sequence)
-        or len(ends) != 2
-        or not all(is_number(end) for end in ends)
-        or ends[0] == ends[1]
-    ):
-        return _value(value, column.form)
-    low, high = (_value(end, column.form).removesuffix(" %") for end in ends)
-    return f"{_value(value, column.form)} ({low}-{high})"
+    ends = leaf.get(f"{key}_interval")
+    if not isinstance(ends, list | tuple) or not all(map(is_number, ends)) or len(set(ends)) != 2:
+        return _value(key, value)
+    return f"{_value(key, value)} ({'-'.join(_value(key, end).removesuffix(' %') for end in ends)})"
 
 
-def _value(value: float, form: str) -> str:
-    return percent(value) if form == "share" else _FORMATS[form].format(value)
+def _value(key: str, value: float) -> str:
+    """Return a count, a number of years or a share as text."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if key == "bias":
+        return f"{value:+.2f}"
+    return f"{value:.2f}" if key.startswith("mae") or key.endswith(("mae", "rmse", "width")) else percent(value)
 
 
 def _target_title(target: str) -> str:
     try:
         return f"{100 * float(target):g} % interval"
     except ValueError:
-        return cell_text(target)
+        return target
 
 
 def _special_title(key: str) -> str:
     """Return the title of a figure that not every data set has, for instance of ``mae_to_40``."""
-    names = {"faces": "faces", "mae": "MAE", "gender_accuracy": "gender accuracy"}
-    if found := re.fullmatch(r"(faces|mae|gender_accuracy)_(to|under|from)_(\d+)", key):
-        return f"{names[found[1]]} {'up to' if found[2] == 'to' else found[2]} {found[3]} years"
-    if found := re.fullmatch(r"mae_natural_(\d+)_(\d+)", key):
-        return f"MAE from {found[1]} to {found[2]} years, weighted to the ages of the full data set"
-    return "share of the full data set whose ages occur here" if key == "natural_share_covered" else key
-
-
-def _special_form(key: str) -> str:
-    return "count" if key.startswith("faces") else "years" if key.startswith("mae") else "share"
+    if key == "natural_share_covered":
+        return "share of the full data set whose ages occur here"
+    weighted = re.sub(
+        r"^mae_natural_(\d+)_(\d+)$", r"MAE from \1 to \2, weighted to the ages of the full data set", key
+    )
+    title = re.sub(r"_to_(\d+)$", r" up to \1", weighted)
+    return title.replace("mae", "MAE").replace("_", " ")

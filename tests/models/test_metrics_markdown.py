@@ -15,7 +15,6 @@ from asianage.models.metrics_markdown import (
     known_failures,
     measured_parts,
     metrics_markdown,
-    unreadable_markdown,
 )
 from asianage.models.pretrained import open_model
 
@@ -103,9 +102,19 @@ def test_coverage_is_shown_for_every_interval() -> None:
 def test_figures_of_a_data_set_of_its_own_are_listed() -> None:
     table = rows(card_figures({"test": evaluation()}), f"### {AFAD}, figures of its own")
     assert table[2:] == [
-        ["MAE up to 40 years", "3.88"],
-        ["faces up to 40 years", "1,400"],
-        ["gender accuracy from 15 years", "50.0 %"],
+        ["MAE up to 40", "3.88"],
+        ["faces up to 40", "1,400"],
+        ["gender accuracy from 15", "50.0 %"],
+    ]
+
+
+def test_weighted_figures_say_what_their_weights_are() -> None:
+    values = evaluation()
+    values["datasets"]["afad"]["special"] = {"mae_natural_20_40": 3.5, "natural_share_covered": 0.99, "other_one": 0.1}
+    assert rows(card_figures({"test": values}), f"### {AFAD}, figures of its own")[2:] == [
+        ["MAE from 20 to 40, weighted to the ages of the full data set", "3.50"],
+        ["share of the full data set whose ages occur here", "99.0 %"],
+        ["other one", "10.0 %"],
     ]
 
 
@@ -143,10 +152,10 @@ def test_a_single_data_set_is_not_repeated_as_all() -> None:
 
 
 def test_unreadable_files_are_listed_up_to_a_limit() -> None:
-    assert unreadable_markdown([]) == ""
-    assert "- `a`: not an\n" not in unreadable_markdown([("a", "not an\nimage")])
-    assert "- `a`: not an image\n" in unreadable_markdown([("a", "not an\nimage")])
-    assert "- and 7 more" in unreadable_markdown([("a", "b")] * (MAX_UNREADABLE_LINES + 7))
+    assert "Unreadable files" not in metrics_markdown(evaluation())
+    assert metrics_markdown(evaluation(), unreadable=[("a", "not an\nimage")]).endswith("\n\n- `a`: not an image\n")
+    text = metrics_markdown(evaluation(), unreadable=[("a", "b")] * (MAX_UNREADABLE_LINES + 7))
+    assert text.endswith("- `a`: b\n- and 7 more\n")
 
 
 @pytest.mark.parametrize(
