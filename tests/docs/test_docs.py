@@ -102,10 +102,15 @@ def _is_there(*parts: str) -> bool:
     return False
 
 
-def test_links_between_texts_lead_to_files():
+def test_links_between_texts_lead_to_files_and_headings():
     for path in TEXTS:
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text("utf-8")):
-            assert "://" in target or (path.parent / target).exists(), f"{path}: {target}"
+        for file, anchor in re.findall(r"\]\((?!\w+://)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")):
+            target = path.parent / file if file else path
+            assert target.exists(), f"{path}: {file}"
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+                slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in slugs, f"{path}: {file}#{anchor}"
 
 
 def test_the_pages_build_without_a_warning(tmp_path):
