@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")
-    estimator = AgeGenderEstimator.from_pretrained(given.model, detector=given.detector, mirror=given.mirror)
+    estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
     result = evaluate(estimator, records, progress=sys.stderr.isatty())
     if given.output is not None:
         save_report(result, given.output)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from typing import Any
 
 from asianage.cli import options
@@ -25,17 +23,13 @@ def run(given: argparse.Namespace) -> int:
     """Fine-tune a model."""
     from asianage.training.fine_tune import fine_tune
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = fine_tune(
         given.model,
         given.data,
         given.output,
         epochs=given.epochs,
         learning_rate=given.learning_rate,
-        name=given.name,
-        detector=given.detector,
-        quantization=given.quantization,
-        progress=sys.stderr.isatty(),
+        **options.begin_run(given),
     )
     print(f"model: {estimator.model.path}")
     return 0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 from asianage.faces.detection.selection import NAMES
 
@@ -44,6 +47,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         choices=("int8", "float16", "float32"),
         help="of the exported network (default: %(default)s)",
     )
+
+
+def begin_run(given: argparse.Namespace) -> dict[str, Any]:
+    """Log to standard error, and return the options of `add_run` as `train` and `fine_tune` take them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    names = ("name", "detector", "quantization")
+    return {**{name: getattr(given, name) for name in names}, "progress": sys.stderr.isatty()}
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:

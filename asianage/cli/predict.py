@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     total = len(images) + len(failures)
     if images:
         with without_native_output():
-            estimator = AgeGenderEstimator.from_pretrained(given.model, detector=given.detector, mirror=given.mirror)
+            estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
         errors: dict[int, Exception] = {}
         stream = estimator.predict_stream(
             [source for _, source in images],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +45,17 @@ def run(given: argparse.Namespace) -> int:
     recipe = find_recipe(given.recipe)
     if given.epochs is not None:
         recipe = recipe.with_epochs(given.epochs)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     estimator = train(
         recipe,
         given.data,
         given.output,
-        name=given.name,
         initial=given.initial,
         pretrained=given.pretrained,
         teachers=given.teacher,
         dataset=given.dataset,
         split=given.split,
         fold=given.fold,
-        detector=given.detector,
-        quantization=given.quantization,
-        progress=sys.stderr.isatty(),
+        **options.begin_run(given),
     )
     print(f"model: {estimator.model.path}")
     return 0
