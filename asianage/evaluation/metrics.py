@@ -23,7 +23,7 @@ CONFIDENCE_LEVEL = 0.95
 CALIBRATION_BINS = 10
 """Bins of the confidence in a gender, between 0.5 and 1."""
 
-# Resampled faces that are held in memory at once: 32 MB of positions.
+# Resampled faces that lie in memory at once: 32 MB of positions.
 _RESAMPLED_AT_ONCE = 4_000_000
 
 

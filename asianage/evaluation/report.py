@@ -55,7 +55,7 @@ FIGURES = {
     ),
     "gender_reliability.png": (
         "Reliability of the gender probability",
-        "On the dotted line, predictions are right as often as their probability says; bars are 95 % intervals. "
+        "On the dotted line, predictions are right as often as their probability states; bars are 95 % intervals. "
         "Below, the number of faces, on a logarithmic axis.",
     ),
     "interval_coverage.png": (

@@ -61,7 +61,7 @@ def test_contradicting_folders_are_refused(tmp_path, name, message):
         read_folders(touch(tmp_path, name))
 
 
-def test_picture_outside_of_the_labelled_folders_is_refused(tmp_path):
+def test_picture_outside_of_the_labeled_folders_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"loose\.jpg has no label"):
         read_folders(touch(tmp_path, "male/a.jpg", "loose.jpg"))
 

@@ -45,10 +45,10 @@ def test_every_face_is_tested_in_one_fold_and_validated_in_another():
 def test_identity_split_depends_on_names_and_seed_only():
     records = people()
     shuffled = random.Random(0).sample(people(root="elsewhere/deeper"), len(records))
-    relabelled = [replace(record, age=1.0, gender="male", split="test") for record in records]
+    relabeled = [replace(record, age=1.0, gender="male", split="test") for record in records]
     expected = splits(identity_split(records))
     assert splits(identity_split(shuffled)) == expected
-    assert splits(identity_split(relabelled)) == expected
+    assert splits(identity_split(relabeled)) == expected
     assert splits(identity_split(records, seed=1)) != expected
 
 

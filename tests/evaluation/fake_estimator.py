@@ -38,7 +38,7 @@ class FakeEstimator:
     def __init__(self, found: dict[str, list[FacePrediction]], whole: dict[str, FacePrediction] | None = None) -> None:
         self.found, self.whole = found, whole or {}
         self.mirror = False
-        self.whole_pictures_asked: list[str] = []
+        self.whole_pictures: list[str] = []
         calibration = Calibration(interval_mass={"0.5": 0.5, "0.9": 0.9})
         self.model = SimpleNamespace(config=SimpleNamespace(calibration=calibration))
 
@@ -50,7 +50,7 @@ class FakeEstimator:
 
     def predict_crops(self, crops):
         names = [Path(crop).name for crop in crops]
-        self.whole_pictures_asked += names
+        self.whole_pictures += names
         results = [self.whole.get(name) for name in names]
         failures = {i: FileNotFoundError(f"{names[i]} is gone") for i, result in enumerate(results) if result is None}
         if failures:

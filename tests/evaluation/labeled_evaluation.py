@@ -14,7 +14,7 @@ AXIS = AgeAxis(0, 80)
 
 
 def labeled_evaluation(picture: Path, ages, genders, datasets, *, seed: int = 0) -> Evaluation:
-    """Noisy estimates for given labels."""
+    """Return noisy estimates of the labels."""
     random = np.random.default_rng(seed)
     records = [FaceRecord(picture, *labels) for labels in zip(ages, genders, datasets, strict=True)]
     center = np.array([30.0 if age is None else age for age in ages]) + random.normal(0, 4, len(records))

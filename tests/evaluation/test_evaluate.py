@@ -49,7 +49,7 @@ def test_pictures_without_a_face_are_taken_whole_and_counted():
         {"b": face(40, 0.9, detector=None), "d": face(50, 0.9, detector=None)},
     )
     evaluation = evaluate(estimator, [record(name) for name in "abcd"])
-    assert estimator.whole_pictures_asked == ["b", "d"]
+    assert estimator.whole_pictures == ["b", "d"]
     assert evaluation.age.tolist() == [30, 40, 30, 50]
     assert evaluation.detected.tolist() == [True, False, True, False]
     assert evaluation.detector == "yunet"

@@ -15,8 +15,8 @@ def test_the_drawn_confusion_matrix_holds_the_counts(mixed):
     drawn = {text.get_text() for text in figure.axes[0].texts}
     predicted = ["male" if p > 0.5 else "female" for p in mixed.male_probability]
     for true in ("female", "male"):
-        for said in ("female", "male"):
-            count = sum(r.gender == true and p == said for r, p in zip(mixed.records, predicted, strict=True))
+        for guess in ("female", "male"):
+            count = sum(r.gender == true and p == guess for r, p in zip(mixed.records, predicted, strict=True))
             assert str(count) in drawn
 
 

@@ -53,7 +53,7 @@ def test_gender_figures_are_those_computed_by_hand():
 def test_the_studys_confusion_matrix_gives_the_studys_figures():
     counts = {(0, 0.0): 11930, (0, 1.0): 804, (1, 1.0): 18634, (1, 0.0): 1515}
     is_male = np.repeat([true for true, _ in counts], list(counts.values()))
-    probability = np.repeat([said for _, said in counts], list(counts.values()))
+    probability = np.repeat([predicted for _, predicted in counts], list(counts.values()))
     unknown = np.full(len(is_male), np.nan)
     figures = summarize(predictions(unknown, np.full(len(is_male), 25.0), is_male, probability))
     assert round(figures["gender_accuracy"], 2) == 0.93
