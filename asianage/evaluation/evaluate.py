@@ -14,13 +14,14 @@ from asianage.data.sources import read_source
 from asianage.errors import BatchError
 from asianage.evaluation.result import Evaluation
 from asianage.models.config import GENDERS
+from asianage.models.folder import ModelFolder
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import FacePrediction
 from asianage.progress import shown
 
 
 def evaluate(
-    model: AgeGenderEstimator | str | os.PathLike[str],
+    model: AgeGenderEstimator | ModelFolder | str | os.PathLike[str],
     data: Sequence[FaceRecord] | str | os.PathLike[str],
     *,
     progress: bool = False,
@@ -33,7 +34,7 @@ def evaluate(
     detection failure. Pictures that cannot be read are listed and left out.
 
     Args:
-        model: An estimator, or the name of a model as `AgeGenderEstimator.from_pretrained` takes it.
+        model: An estimator, or a model as `AgeGenderEstimator` takes it.
         data: Labeled pictures of one face each, or what `asianage.data.sources.read_source` takes. An age or a
             gender may be missing.
         progress: Whether to show progress.
@@ -44,7 +45,7 @@ def evaluate(
         ValueError: There are no records, none has a label, or none of the pictures can be read.
         DetectorUnavailableError: No face detector can be used on this machine.
     """
-    estimator = AgeGenderEstimator.from_pretrained(model) if isinstance(model, str | os.PathLike) else model
+    estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
     records = read_source(data).records if isinstance(data, str | os.PathLike) else list(data)
     if not any(record.age is not None or record.gender is not None for record in records):
         raise ValueError(

@@ -14,7 +14,6 @@ import numpy as np
 from asianage import AgeGenderEstimator, load_image
 from asianage.data.records import FaceRecord, read_records
 from asianage.faces.crops import cut_face_crops
-from asianage.faces.detection import FaceDetector, select_detector
 from asianage.faces.quality import face_quality
 
 
@@ -48,23 +47,21 @@ BINS = {
 
 
 def measure(
-    estimator: AgeGenderEstimator,
-    detector: FaceDetector,
-    records: Sequence[FaceRecord],
-    change: Callable[[np.ndarray], np.ndarray],
+    estimator: AgeGenderEstimator, records: Sequence[FaceRecord], change: Callable[[np.ndarray], np.ndarray]
 ) -> list[dict[str, float]]:
     """Return quality, error of age and whether the gender is right, for each face that is found."""
     rows = []
     for record in records:
         image = change(load_image(record.path))
-        faces = estimator.predict(image)
-        if not faces or faces[0].detector is None:
+        largest = estimator.detect(image)[:1]
+        if not largest:
             continue
-        found = cut_face_crops(image, detector, estimator.model.config.image_size)
-        quality = face_quality(found.crops[0], found.detections[0].box, found.detections[0].landmarks)
+        (face,) = estimator.predict(image, faces=largest)
+        found = cut_face_crops(image, largest, estimator.model.config.image_size, detector=None)
+        quality = face_quality(found.crops[0], largest[0].box, largest[0].landmarks)
         values = {name: getattr(quality, name) for name in BINS}
-        error = abs(faces[0].age - (record.age or 0.0))
-        rows.append({**values, "error": error, "right": faces[0].gender == record.gender})
+        error = abs(face.age - (record.age or 0.0))
+        rows.append({**values, "error": error, "right": face.gender == record.gender})
     return rows
 
 
@@ -76,13 +73,12 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=300)
     parser.add_argument("--detector", default="auto")
     options = parser.parse_args()
-    detector = select_detector(options.detector)
-    estimator = AgeGenderEstimator(detector=detector)
+    estimator = AgeGenderEstimator(detector=options.detector)
     records = [r for r in read_records(options.table) if r.split == options.split and r.age is not None and r.gender]
     few = [records[i] for i in np.random.default_rng(0).permutation(len(records))[: options.faces]]
-    as_they_are = measure(estimator, detector, records, lambda image: image)
+    as_they_are = measure(estimator, records, lambda image: image)
     for name, changes in WORSE.items():
-        rows = as_they_are + [row for change in changes for row in measure(estimator, detector, few, change)]
+        rows = as_they_are + [row for change in changes for row in measure(estimator, few, change)]
         print(f"\n| {name} | faces | MAE, years | gender right |\n|---|---|---|---|")
         for low, high in zip(BINS[name][:-1], BINS[name][1:], strict=True):
             inside = [row for row in rows if low <= row[name] < high]

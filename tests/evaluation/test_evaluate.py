@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from asianage import AgeGenderEstimator
 from asianage.data.records import FaceRecord, write_records
 from asianage.evaluation.evaluate import evaluate
-from asianage.prediction.estimator import AgeGenderEstimator
 from tests.evaluation.fake_estimator import FakeEstimator, face, record
 
 
@@ -23,7 +23,7 @@ def test_the_largest_face_counts():
 
 def test_a_model_and_data_are_taken_by_name_and_path(tmp_path, monkeypatch):
     estimator = FakeEstimator({"a.png": [face(33, 0.9)]})
-    monkeypatch.setattr(AgeGenderEstimator, "from_pretrained", {"compact": estimator}.__getitem__)
+    monkeypatch.setitem(evaluate.__globals__, "AgeGenderEstimator", {"compact": estimator}.__getitem__)
     write_records([FaceRecord(tmp_path / "a.png", 30.0, "male")], tmp_path / "faces.csv")
     assert evaluate("compact", tmp_path / "faces.csv").age.tolist() == [33.0]
 
