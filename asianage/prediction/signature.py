@@ -16,7 +16,10 @@ def with_arguments_of(
     """Give a method the arguments of `function`, after the first, for type checkers, editors and `help`."""
 
     def decorate(method: Callable[..., _Result]) -> Callable[Concatenate[Any, _Arguments], _Result]:
-        method.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        own = inspect.signature(method)
+        first, *_ = own.parameters.values()
+        _, *others = inspect.signature(function).parameters.values()
+        method.__signature__ = own.replace(parameters=[first, *others])  # type: ignore[attr-defined]
         return method
 
     return decorate
