@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -92,15 +91,6 @@ def read_afad_list(file: str | os.PathLike[str], root: str | os.PathLike[str] | 
     table = RecordTable.of(entries)
     if not table.records:
         raise ValueError(f"{file} names no pictures. Pass a list with lines such as ./25/111/638660-1.jpg.")
-    return table
-
-
-def count_faces(records: Iterable[FaceRecord]) -> dict[str, dict[int, int]]:
-    """Return gender -> whole years of age -> number of faces, for the faces that have both labels."""
-    counts = Counter((r.gender, int(r.age)) for r in records if r.age is not None and r.gender is not None)
-    table: dict[str, dict[int, int]] = {}
-    for (gender, age), number in sorted(counts.items()):
-        table.setdefault(gender, {})[age] = number
     return table
 
 

@@ -41,7 +41,6 @@ class CropCache:
     Attributes:
         records: The records, one per crop.
         crops: uint8 (len(records), size + 2 * margin, size + 2 * margin, 3), RGB, mapped from disk.
-        detected: bool (len(records),): False where the whole picture was taken as the face.
         readable: bool (len(records),): False where the picture could not be read, and the crop is black.
         size: Side of the inner crop, which a network takes at prediction, in pixels.
         margin: Pixels around it, for augmentation.
@@ -49,7 +48,6 @@ class CropCache:
 
     records: list[FaceRecord]
     crops: np.ndarray
-    detected: np.ndarray
     readable: np.ndarray
     size: int
     margin: int
@@ -120,9 +118,9 @@ def cut_crops(
         _require_space(partial, len(records) * side**2 * 3)
         pictures = [_state(record.path) for record in records]
         crops = np.lib.format.open_memmap(partial / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
-        outcomes = _cut_all(records, crops, size, margin, detector, workers, progress)
+        failures = _cut_all(records, crops, size, margin, detector, workers, progress)
         crops.flush()
-        stored = {"key": key, "pictures": pictures, **_summary(records, outcomes, detector)}
+        stored = {"key": key, "pictures": pictures, "failures": failures}
         (partial / "crops.json").write_text(json.dumps(stored), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
@@ -172,8 +170,8 @@ def _cut_all(
     detector: str | None,
     workers: int,
     progress: bool,
-) -> list[tuple[bool, str]]:
-    """Fill `crops`, and return for each record whether a face was detected, and why its picture is unreadable."""
+) -> dict[int, str]:
+    """Fill `crops`, and return position -> reason of each picture that cannot be read."""
     local = threading.local()
 
     def cut(index: int) -> tuple[bool, str]:
@@ -192,28 +190,21 @@ def _cut_all(
         return bool(faces), ""
 
     with ThreadPoolExecutor(workers) as pool:
-        outcomes = pool.map(cut, range(len(records)))
-        return list(shown(outcomes, progress, description="cutting", unit="crop", total=len(records)))
-
-
-def _summary(
-    records: Sequence[FaceRecord], outcomes: Sequence[tuple[bool, str]], detector: str | None
-) -> dict[str, Any]:
-    detected = [found for found, _ in outcomes]
+        cutting = pool.map(cut, range(len(records)))
+        outcomes = list(shown(cutting, progress, description="cutting", unit="crop", total=len(records)))
     failures = {index: failure for index, (_, failure) in enumerate(outcomes) if failure}
     for index, failure in failures.items():
         logger.warning("left out %s: %s", records[index].path, failure)
     if len(failures) == len(records):
         raise ValueError(f"None of the {len(records)} pictures could be read. The first: {failures[0]}")
-    missed = len(records) - len(failures) - sum(detected)
+    missed = len(records) - len(failures) - sum(found for found, _ in outcomes)
     if detector is not None and missed:
         logger.warning("no face was found in %d of %d pictures: they were taken as one face", missed, len(records))
-    return {"detected": detected, "failures": failures}
+    return failures
 
 
 def _open(folder: Path, records: Sequence[FaceRecord], stored: Mapping[str, Any]) -> CropCache:
     crops = np.load(folder / "crops.npy", mmap_mode="r")
     readable = np.ones(len(records), dtype=bool)
     readable[[int(index) for index in stored["failures"]]] = False
-    detected = np.array(stored["detected"], dtype=bool)
-    return CropCache(list(records), crops, detected, readable, stored["key"]["size"], stored["key"]["margin"])
+    return CropCache(list(records), crops, readable, stored["key"]["size"], stored["key"]["margin"])

@@ -64,7 +64,7 @@ def error_by_age_and_gender(faces: Mapping[str, LabeledPredictions]) -> Figure:
     for panel, part in zip(panels, faces.values(), strict=True):
         part = part.take(np.isfinite(part.true_age) & np.isfinite(part.is_male))
         error = np.abs(part.age - part.true_age)
-        for code, (gender, color, dashes) in enumerate(style.gender_lines()):
+        for code, (gender, color, dashes) in enumerate(style.GENDER_LINES):
             mine = part.is_male == code
             if mine.any():
                 label = f"{gender} ({error[mine].mean():.2f})"

@@ -63,7 +63,8 @@ _STYLE: dict[Any, Any] = {
     "savefig.dpi": 150,
 }
 
-_GENDERS = (("female", "-"), ("male", "--"))
+GENDER_LINES = (("female", GENDER_COLORS["female"], "-"), ("male", GENDER_COLORS["male"], "--"))
+"""Gender, color and line style: readers who see no color tell them apart by the dashes."""
 
 
 @contextmanager
@@ -74,12 +75,6 @@ def report_style() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
         yield
-
-
-def gender_lines() -> Iterator[tuple[str, str, str]]:
-    """Yield gender, color and line style: readers who see no color tell them apart by the dashes."""
-    for gender, dashes in _GENDERS:
-        yield gender, GENDER_COLORS[gender], dashes
 
 
 def stacked_panels(titles: Sequence[str], *, height: float = 2.6, width: float = 8.0) -> tuple[Figure, list[Axes]]:

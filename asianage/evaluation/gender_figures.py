@@ -82,7 +82,7 @@ def gender_reliability(faces: LabeledPredictions) -> Figure:
     confidence = np.maximum(faces.male_probability, 1.0 - faces.male_probability)
     right = predicted_male == (faces.is_male > 0.5)
     edges = np.linspace(0.5, 1.0, CALIBRATION_BINS + 1)
-    for code, (gender, color, dashes) in enumerate(style.gender_lines()):
+    for code, (gender, color, dashes) in enumerate(style.GENDER_LINES):
         mine = predicted_male == bool(code)
         stated, share, counts = calibration_bins(confidence[mine], right[mine])
         width = 0.44 * (edges[1] - edges[0])

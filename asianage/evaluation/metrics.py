@@ -50,7 +50,7 @@ class LabeledPredictions:
     def __len__(self) -> int:
         return len(self.age)
 
-    def take(self, rows: np.ndarray) -> LabeledPredictions:
+    def take(self, rows: np.ndarray | list[int]) -> LabeledPredictions:
         """Return the faces at `rows`, positions int (m,) or a mask bool (n,)."""
         return LabeledPredictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 

@@ -89,14 +89,15 @@ class Evaluation:
             detected=self.detected,
         )
 
-    def measured_coverage(self, rows: np.ndarray) -> dict[str, float]:
+    def measured_coverage(self, rows: np.ndarray | list[int]) -> dict[str, float]:
         """Return nominal coverage -> share of the true ages at `rows`, int (m,), inside their interval."""
-        rows = rows[np.isfinite(self.faces.true_age[rows])]
-        if not len(rows):
+        age, distribution = self.faces.true_age[rows], self.age_distribution[rows]
+        aged = np.isfinite(age)
+        if not aged.any():
             return {}
-        age, measured = self.faces.true_age[rows], {}
+        age, measured = age[aged], {}
         for coverage, mass in self.interval_mass.items():
-            low, high = age_interval(self.age_axis, self.age_distribution[rows], mass).T
+            low, high = age_interval(self.age_axis, distribution[aged], mass).T
             measured[coverage] = float(np.mean((low <= age) & (age <= high)))
         return measured
 
@@ -127,11 +128,11 @@ class Evaluation:
         by_decade = self._parts(rows, unreadable, _decade)
         return {
             "overall": self._leaf(rows, len(unreadable)),
-            "coverage_by_promise": _rounded(self.measured_coverage(_positions(rows))),
+            "coverage_by_promise": _rounded(self.measured_coverage(rows)),
             "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
             "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
             "by_group": self._parts(rows, unreadable, lambda record: record.group or None),
-            "special": {} if dataset is None else _rounded(_special(dataset, self.faces.take(_positions(rows)))),
+            "special": {} if dataset is None else _rounded(_special(dataset, self.faces.take(rows))),
         }
 
     def _parts(
@@ -146,7 +147,7 @@ class Evaluation:
         return {name: self._leaf(members.get(name, []), lost[name]) for name in names}
 
     def _leaf(self, rows: list[int], unreadable: int) -> dict[str, Any]:
-        faces = self.faces.take(_positions(rows))
+        faces = self.faces.take(rows)
         figures = summarize(faces, bootstrap_samples=self.bootstrap_samples, seed=self.seed)
         return _rounded({**figures, "unreadable": unreadable})
 
@@ -192,10 +193,6 @@ def _is_male(record: FaceRecord) -> float:
 
 def _decade(record: FaceRecord) -> int | None:
     return None if record.age is None else int(record.age // 10) * 10
-
-
-def _positions(rows: list[int]) -> np.ndarray:
-    return np.array(rows, dtype=int)
 
 
 def _rounded(value: Any) -> Any:

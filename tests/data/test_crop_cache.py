@@ -28,7 +28,7 @@ def seen_by_the_network(estimator, image):
 
     estimator._crops._network = spy
     estimator.predict(image)
-    return seen[0]
+    return seen[0] if seen else None
 
 
 def test_training_and_prediction_cut_the_same_crop(shared_data, yunet_path, tmp_path):
@@ -40,11 +40,11 @@ def test_training_and_prediction_cut_the_same_crop(shared_data, yunet_path, tmp_
     estimator = AgeGenderEstimator(detector=str(yunet_path))
     size = estimator.model.config.image_size
     cache = cut_crops(records, tmp_path / "crops", size=size, margin=16, detector=str(yunet_path))
-    assert cache.detected.sum() >= 29
-    for number, record in enumerate(records):
-        if cache.detected[number]:
-            predicted = seen_by_the_network(estimator, record.path)
-            np.testing.assert_array_equal(cache.inner(number), predicted[0])
+    predicted = [seen_by_the_network(estimator, record.path) for record in records]
+    assert sum(crops is not None for crops in predicted) >= 29
+    for number, crops in enumerate(predicted):
+        if crops is not None:
+            np.testing.assert_array_equal(cache.inner(number), crops[0])
 
 
 def test_a_picture_without_a_detected_face_is_the_same_crop_in_both(tiny_records, tmp_path):
@@ -97,7 +97,6 @@ def test_the_largest_face_of_a_photo_is_cut(tmp_path, monkeypatch):
     cache = cut_crops([FaceRecord(tmp_path / "a.png", 1.0, None)], tmp_path / "c", size=16, margin=2, detector="two")
     expected = cut_face_crops(pixels, [Detection((20, 20, 60, 60))], 16, detector="two", margin=2)
     np.testing.assert_array_equal(cache.crops, expected.crops)
-    assert cache.detected.tolist() == [True]
 
 
 def test_pictures_that_have_changed_are_cut_anew_and_those_that_are_gone_are_not(tiny_records, tmp_path):

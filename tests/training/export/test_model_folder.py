@@ -40,7 +40,7 @@ def cache(tmp_path_factory):
         for n in range(60)
     ]
     yes = np.ones(60, dtype=bool)
-    return CropCache(records, crops, yes, yes, size=32, margin=4)
+    return CropCache(records, crops, yes, size=32, margin=4)
 
 
 SPLITS = {"train": np.arange(30), "val": np.arange(30, 60)}
@@ -106,7 +106,7 @@ def exported(crops):
 
 def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
     ageless = [FaceRecord(record.path, None, record.gender) for record in cache.records]
-    unlabeled = CropCache(ageless, cache.crops, cache.detected, cache.readable, cache.size, cache.margin)
+    unlabeled = CropCache(ageless, cache.crops, cache.readable, cache.size, cache.margin)
     calibration = export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"gender"}, 1.0)
     assert calibration.gender_temperature != 1.0
     assert calibration.interval_mass["0.9"] == pytest.approx(0.9, abs=0.1)

@@ -31,7 +31,7 @@ from asianage.data.records import FaceRecord
 crops = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
 records = [FaceRecord(Path(f"{i}.png"), 20.0 + i, ("female", "male")[i % 2]) for i in range(40)]
 known = np.ones(40, dtype=bool)
-cache = CropCache(records, crops, known, known, 32, 0)
+cache = CropCache(records, crops, known, 32, 0)
 # Neither dropout nor normalization, which would see half a batch each.
 recipe = TrainingRecipe(
     name="two", architecture="vggface",
