@@ -24,8 +24,8 @@ from asianage.models.hub_errors import explained
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-ANSWER_SECONDS = 5.0
-"""Limit of each step of a first request; the variable HF_HUB_ETAG_TIMEOUT takes precedence."""
+ANSWER_SECONDS = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or 5.0)
+"""Limit of each step of a request."""
 
 STALL_SECONDS = 120.0
 """Limit of a download without one more byte on the disk. The client writes up to 10 MB at once."""
@@ -129,7 +129,7 @@ def cached_path(file: HubFile, access: HubAccess | None = None) -> Path | None:
 
 
 def find_cached(repo_id: str, filename: str, revision: str, access: HubAccess) -> Path | None:
-    """Return the path of a file in the cache at the commit that its revision had when it was last fetched."""
+    """Return the path of a file in the cache, at the commit of its revision when that was last fetched."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(repo_id, filename, cache_dir=access.cache, revision=revision)
@@ -160,10 +160,11 @@ def resolve(repo_id: str, revision: str, filename: str | None, access: HubAccess
         raise DownloadError(
             f"{filename} of {repo_id}, {revision}, is not in the cache {access.cache}, and {access.why_offline} is set."
         )
-    api, limit = access.api, answer_limit()
+    api = access.api
     try:
         # If the first address is dead (often IPv6), there is time for the next one.
-        info = watched(lambda: api.model_info(repo_id, revision=revision, timeout=limit), 1.5 * limit)
+        limit = 1.5 * ANSWER_SECONDS
+        info = watched(lambda: api.model_info(repo_id, revision=revision, timeout=ANSWER_SECONDS), limit)
         commit, names = str(info.sha), [item.rfilename for item in info.siblings or []]
     # The client's errors and those of its HTTP library share no base class.
     except Exception as error:
@@ -174,17 +175,9 @@ def resolve(repo_id: str, revision: str, filename: str | None, access: HubAccess
 
 
 def download(repo_id: str, commit: str, names: Collection[str], access: HubAccess, *, force: bool = False) -> Path:
-    """Fetch files of a commit that are not cached yet. Their content is not verified.
+    """Fetch files of a commit that are not cached, or with `force` all of them, and return its folder in the cache.
 
-    Args:
-        repo_id: The repository, ``owner/name``.
-        commit: Full commit hash.
-        names: Files to fetch. Those that the commit does not have are skipped.
-        access: How the Hub is reached.
-        force: Fetch them even if they are cached.
-
-    Returns:
-        The folder of the commit in the cache.
+    Files that the commit does not have are skipped. The content of the others is not verified.
 
     Raises:
         HubUnreachableError: There is no network, or the download stalled or broke off.
@@ -207,7 +200,7 @@ def download(repo_id: str, commit: str, names: Collection[str], access: HubAcces
             token=access.token,
             endpoint=address,
             force_download=force,
-            etag_timeout=answer_limit(),
+            etag_timeout=ANSWER_SECONDS,
             library_name="asianage",
         )
 
@@ -243,11 +236,6 @@ def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], i
         if time.monotonic() >= deadline:
             raise TimeoutError(f"nothing arrived within {seconds:g} s.")
     return future.result()
-
-
-def answer_limit() -> float:
-    """Return the limit of each step of a request, in seconds."""
-    return float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or ANSWER_SECONDS)
 
 
 def _size_of_files(folder: Path) -> int:

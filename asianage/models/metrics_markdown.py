@@ -169,8 +169,7 @@ def _dataset_blocks(
     special = {key: value for key, value in mapping(node.get("special")).items() if is_number(value)}
     if special:
         yield f"{level} {title_name}, figures of its own\n"
-        rows = [(_special_title(key), _value(key, value)) for key, value in special.items()]
-        yield table(("figure", "value"), rows)
+        yield table(("figure", "value"), ((_special_title(key), _value(key, value)) for key, value in special.items()))
     for key, by in (("by_age_band", "age band"), ("by_gender", "gender"), ("by_group", "group")):
         rows = mapping(node.get(key))
         # A part that is alone has the figures of the whole.
@@ -191,7 +190,7 @@ def _table(first: str, rows: Mapping[str, Any], columns: Mapping[str, str]) -> s
 def _cell(leaf: Mapping[str, Any], key: str) -> str:
     """Return a figure, with its interval in brackets if it has one."""
     outer, _, inner = key.partition(".")
-    value = leaf[key] if key in leaf else mapping(leaf.get(outer)).get(inner)
+    value: Any = leaf[key] if key in leaf else mapping(leaf.get(outer)).get(inner)
     if not is_number(value):
         return ABSENT
     ends = leaf.get(f"{key}_interval")

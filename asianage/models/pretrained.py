@@ -49,7 +49,7 @@ def open_model(
         cache_dir: Folder of the cache.
         local_files_only: Use the cache and no network.
         endpoint: Address of the Hub or of a mirror.
-        sha256: Hash that config.json must have. It pins the model: config.json lists the hashes of all other files.
+        sha256: Hash that config.json must have. It pins the model: config.json lists the hashes of all files.
         force_download: Fetch the files again even if they are cached.
 
     Raises:

@@ -90,7 +90,7 @@ def push_model(
             raise UploadError(f"{repo_id} cannot be uploaded to: {access.why_offline} is set.")
         api = access.api
         try:
-            limit = 2 * hub.answer_limit()
+            limit = 2 * hub.ANSWER_SECONDS
             if not create_pr:
                 hub.watched(lambda: api.create_repo(repo_id, private=private, exist_ok=True), limit)
             if revision is not None:

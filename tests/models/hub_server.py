@@ -188,21 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
         parsed = super().parse_request()
         if parsed:
             size = int(self.headers.get("Content-Length") or 0)
-            self.body = self.rfile.read(size) if size else self._chunks()
+            self.body = self.rfile.read(size)
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
             self.record = Request(self.command, self.path, token, type(self).__name__, received=len(self.body))
             self.hub.requests.append(self.record)
         return parsed
-
-    def _chunks(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return b""
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
     def reply(self, status: int, content: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.record.status = status

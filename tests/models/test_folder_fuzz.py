@@ -1,7 +1,7 @@
 """Crafted and damaged model folders: whatever lies in them, `ModelFormatError` or a model, never a crash.
 
-The folders are read in a process of their own, because LiteRT and HDF5 are libraries in C++ and C. Run this file as a
-script for more of them: ``python tests/test_model_folder_fuzz.py KIND MODEL_FOLDER WORK_FOLDER COUNT SEED``.
+The folders are made and read in a process of their own, because LiteRT and HDF5 are libraries in C++ and C. Run this
+file as a script for more of them: ``python tests/models/test_folder_fuzz.py WORK_FOLDER SEED KIND=COUNT ...``.
 """
 
 from __future__ import annotations
@@ -194,59 +194,75 @@ def fuzz(kind: str, source: Path, work: Path, count: int, seed: int) -> dict[str
     return dict(outcomes)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("config", 60), ("network", 250), ("weights", 24)])
-def test_crafted_folders_are_refused_or_read(kind: str, count: int, tiny_int8_folder: Path, tmp_path: Path) -> None:
-    check(kind, tiny_int8_folder, tmp_path, count, seed=0)
+CASES = {"config": 50, "network": 250, "weights": 20}
+MANY_CASES = {"config": 3000, "network": 5000, "weights": 1500}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, int]]:
+    return run_cases(tmp_path_factory.mktemp("fuzz"), CASES, seed=0)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_crafted_folders_are_refused_or_read(kind: str, outcomes: dict[str, dict[str, int]]) -> None:
+    check(outcomes[kind], CASES[kind])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("config", 3000), ("network", 5000), ("weights", 1500)])
-def test_many_crafted_folders_are_refused_or_read(
-    kind: str, count: int, tiny_int8_folder: Path, tmp_path: Path
-) -> None:
-    check(kind, tiny_int8_folder, tmp_path, count, seed=1)
+@pytest.mark.parametrize("kind", MANY_CASES)
+def test_many_crafted_folders_are_refused_or_read(kind: str, tmp_path: Path) -> None:
+    check(run_cases(tmp_path, {kind: MANY_CASES[kind]}, seed=1)[kind], MANY_CASES[kind])
 
 
-def check(kind: str, source: Path, work: Path, count: int, seed: int) -> None:
-    arguments = [kind, source, work / "work", count, seed]
+def run_cases(work: Path, counts: dict[str, int], seed: int) -> dict[str, dict[str, int]]:
+    """Return how the cases of each kind ended."""
+    for package in ("tensorflow", "h5py"):
+        pytest.importorskip(package, reason="needs the extra train")
     (work / "work").mkdir()
+    arguments = [work / "work", seed, *(f"{kind}={count}" for kind, count in counts.items())]
     result = subprocess.run(
         [sys.executable, __file__, *map(str, arguments)], capture_output=True, text=True, timeout=900, check=False
     )
     assert result.returncode == 0, f"ended with {result.returncode}: {result.stderr[-2000:]}"
-    outcomes = json.loads(result.stdout.splitlines()[-1])
+    # Nothing was written but where it was asked for.
+    assert {path.name for path in work.iterdir()} == {"work"}
+    assert {path.name for path in (work / "work").iterdir()} == {"model", *counts}
+    for kind in counts:
+        assert {path.name for path in (work / "work" / kind).iterdir()} <= {"in", "out"}
+        assert [path.name for path in (work / "work" / kind / "in").iterdir()] == ["folder"]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def check(outcomes: dict[str, int], count: int) -> None:
     assert set(outcomes) <= {"read", "ModelFormatError"}, outcomes
     assert outcomes["ModelFormatError"] > count // 4, outcomes
     assert sum(outcomes.values()) == count
-    # Nothing was written but where it was asked for.
-    assert {path.name for path in work.iterdir()} == {"work"}
-    assert {path.name for path in (work / "work").iterdir()} <= {"in", "out"}
-    assert [path.name for path in (work / "work" / "in").iterdir()] == ["folder"]
 
 
-@pytest.fixture(scope="session")
-def tiny_int8_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A quantized model with random weights that really runs; quantization has the most to go wrong."""
-    pytest.importorskip("tensorflow")
+def tiny_int8_model(folder: Path) -> Path:
+    """Write a quantized model with random weights that really runs; quantization has the most to go wrong."""
     import numpy as np
 
     from asianage.models.config import ModelConfig
     from asianage.models.folder import write_model_folder
     from asianage.networks.residual import residual_network
-    from asianage.training.export.litert import to_tflite
+    from asianage.training.export.litert import to_tflite, to_weights
 
-    folder = tmp_path_factory.mktemp("tiny-int8")
     arguments = {"widths": [4, 8], "blocks": [0, 1], "dropout": 0.2}
     network = residual_network(image_size=32, **arguments)
-    network.save_weights(folder / WEIGHTS)
     samples = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    files = {
-        NETWORK: to_tflite(network, quantization="int8", samples=samples),
-        WEIGHTS: (folder / WEIGHTS).read_bytes(),
-    }
+    files = {NETWORK: to_tflite(network, quantization="int8", samples=samples), WEIGHTS: to_weights(network)}
     config = ModelConfig(name="tiny", architecture="residual", image_size=32, network=arguments)
-    return write_model_folder(folder / "model", config, files, card="# Tiny\n").path
+    return write_model_folder(folder, config, files, card="# Tiny\n").path
+
+
+def main(work: str, seed: str, *counts: str) -> None:
+    source = tiny_int8_model(Path(work, "model"))
+    cases = dict(item.split("=") for item in counts)
+    print(
+        json.dumps({kind: fuzz(kind, source, Path(work, kind), int(count), int(seed)) for kind, count in cases.items()})
+    )
 
 
 if __name__ == "__main__":
-    print(json.dumps(fuzz(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))))
+    main(*sys.argv[1:])

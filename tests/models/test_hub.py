@@ -16,7 +16,6 @@ import pytest
 from huggingface_hub import constants
 
 from asianage.errors import DownloadError
-from asianage.models import hub
 from asianage.models.hub import HubAccess, HubFile, cached_path, fetch, sha256_of, watched
 from asianage.models.hub_errors import HubUnreachableError
 from tests.models.hub_server import HubServer, hang
@@ -171,12 +170,6 @@ def test_a_server_that_never_answers_is_given_up(server: HubServer, access: HubA
     server.faults.append(hang())
     with pytest.raises(HubUnreachableError, match="cannot be reached"):
         fetch(FILE, access)
-
-
-def test_a_patience_of_the_users_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hub.answer_limit() == hub.ANSWER_SECONDS
-    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "33")
-    assert hub.answer_limit() == 33.0
 
 
 def test_a_refused_connection_is_reported_at_once(tmp_path: Path) -> None:

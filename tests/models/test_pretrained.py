@@ -305,12 +305,19 @@ def test_environment_variables_are_obeyed(server: HubServer, files: dict[str, by
     server.add(REPO, files)
     server.repositories[REPO].private = True
     code = f"""
+        from asianage.models.hub import ANSWER_SECONDS
         from asianage.models.pretrained import open_model
-        print(open_model("{REPO}").path)
+        print(open_model("{REPO}").path, ANSWER_SECONDS)
         """
-    settings = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": server.token}
+    settings = {
+        "HF_HUB_ETAG_TIMEOUT": "33",
+        "HF_ENDPOINT": server.url,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_TOKEN": server.token,
+    }
     online = run_python(code, **settings)
-    assert str(tmp_path / "home" / "hub") in online.stdout, online.stderr
+    assert online.stdout.startswith(str(tmp_path / "home" / "hub")), online.stderr
+    assert online.stdout.endswith(" 33.0\n")
 
 
 @pytest.mark.parametrize(
