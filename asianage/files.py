@@ -6,6 +6,7 @@ import contextlib
 import csv
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_space(folder: Path, size: float, purpose: str) -> None:
+    """Refuse to begin what the disk cannot hold: `size` bytes in `folder`; `purpose` is the subject of the message."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OSError(
+            f"{purpose} needs about {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or choose "
+            f"another disk: {folder.parent}"
+        )
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asianage.files import replacing, write_csv, write_text
+from asianage.files import replacing, require_space, write_csv, write_text
 
 
 def break_off(file):
@@ -43,3 +43,9 @@ def test_a_table_is_written_with_its_header_and_empty_cells(tmp_path):
     write_csv(tmp_path / "table.csv", ("file", "age"), [("a,b.jpg", None), ("c.jpg", 3)])
     assert (tmp_path / "table.csv").read_bytes() == b'file,age\n"a,b.jpg",\nc.jpg,3\n'
     assert list(tmp_path.iterdir()) == [tmp_path / "table.csv"]
+
+
+def test_a_disk_that_is_too_small_is_refused_with_its_folder(tmp_path):
+    require_space(tmp_path / ".", 0, "This")
+    with pytest.raises(OSError, match=r"This needs about 1000000000\.0 GB\. Received: .* GB free"):
+        require_space(tmp_path, 1e18, "This")

@@ -22,7 +22,7 @@ from typing import Any
 from asianage.data.afad_parts import ARCHIVES, PublishedArchive
 from asianage.data.folders import is_picture, list_files
 from asianage.errors import DownloadError
-from asianage.files import replacing
+from asianage.files import replacing, require_space
 from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,10 @@ def _fetch_parts(archive: PublishedArchive, folder: Path, base_url: str, progres
             _fetch_part(f"{base_url}/{name}", file, blob_sha1)
         files.append(file)
         if len(files) == 1:
-            _require_space(folder, [folder / name for name, _ in archive.parts])
+            # The parts are of one size; only the last is smaller.
+            missing = sum(not (folder / name).is_file() for name, _ in archive.parts)
+            needed = file.stat().st_size * (missing + len(archive.parts) * UNPACKED_RATIO)
+            require_space(folder, needed, f"{archive.name}, downloaded and unpacked,")
     return files
 
 
@@ -156,18 +159,6 @@ def _git_blob_sha1(file: Path) -> str:
     for chunk in _chunks([file]):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def _require_space(folder: Path, parts: Sequence[Path]) -> None:
-    """Refuse to fetch more than the disk can hold. The first part is there; only the last is smaller."""
-    size = parts[0].stat().st_size
-    missing = sum(not part.is_file() for part in parts)
-    needed, free = size * missing + int(size * len(parts) * UNPACKED_RATIO), shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(
-            f"About {needed / 1e9:.1f} GB are needed to download and unpack, {free / 1e9:.1f} GB are free. Free "
-            f"some space or choose another disk: {folder.parent}"
-        )
 
 
 def _check_md5(archive: PublishedArchive, files: Sequence[Path]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,7 +25,9 @@ CROSS_SPLIT = "duplicate of another split"
 _PRECEDENCE = {"test": 0, "val": 1, "train": 2, "": 3}
 
 
-def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progress: bool = False) -> RecordTable:
+def clean(
+    table: RecordTable | Sequence[FaceRecord], *, split: str | None = None, workers: int = 2, progress: bool = False
+) -> RecordTable:
     """Decode every picture and leave out those that cannot be trusted, each with the reason.
 
     Left out are pictures without a label, pictures that cannot be decoded, and all copies of a picture that has
@@ -34,6 +36,8 @@ def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progre
 
     Args:
         table: What a reader returned; its own list of left-out files is kept.
+        split: Only pictures of this split are left out, copies from other splits included. With "train", figures on
+            published lists stay comparable. None leaves out pictures of all splits.
         workers: Threads that decode.
         progress: Whether to show progress.
 
@@ -44,26 +48,12 @@ def clean(table: RecordTable | Sequence[FaceRecord], *, workers: int = 2, progre
         FileNotFoundError: Pictures are missing: the folder is wrong, or was copied in part.
     """
     table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
-    return _without(table, _find(table.records, workers, progress))
-
-
-def clean_training_part(table: RecordTable | Sequence[FaceRecord], *, progress: bool = False) -> RecordTable:
-    """Leave out of the split "train" what `clean` finds, copies of pictures in "val" and "test" included.
-
-    The other splits keep all their pictures, so that figures on published lists stay comparable.
-
-    Raises:
-        FileNotFoundError: Pictures are missing.
-    """
-    table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
-    found = _find(table.records, 2, progress)
-    return _without(table, {index: file for index, file in found.items() if table.records[index].split == "train"})
-
-
-def _without(table: RecordTable, left_out: Mapping[int, DroppedFile]) -> RecordTable:
-    """Return a table without the records at some positions, and log how many they are."""
-    kept = [record for index, record in enumerate(table.records) if index not in left_out]
-    cleaned = RecordTable(kept, [*table.dropped, *(left_out[index] for index in sorted(left_out))])
+    found = _find(table.records, workers, progress)
+    entries = (
+        found.get(index, record) if split in (None, record.split) else record
+        for index, record in enumerate(table.records)
+    )
+    cleaned = RecordTable.of([*table.dropped, *entries])
     if cleaned.dropped:
         logger.warning(cleaned.summary())
     return cleaned

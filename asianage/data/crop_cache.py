@@ -5,7 +5,6 @@ The cache is one array file, mapped into memory: the disk bounds its size, not t
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from asianage.faces import alignment
 from asianage.faces.crops import cut_face_crops, whole_image_crop
 from asianage.faces.detection import filter_detections, select_detector
 from asianage.faces.images import load_image
+from asianage.files import require_space
 from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,8 @@ def cut_crops(
     partial.mkdir(parents=True)
     try:
         side = size + 2 * margin
-        _require_space(partial, len(records) * side**2 * 3)
+        # A mapped file that outgrows the disk ends the process.
+        require_space(partial, len(records) * side**2 * 3, "A cache of crops")
         pictures = [_state(record.path) for record in records]
         crops = np.lib.format.open_memmap(partial / "crops.npy", "w+", np.uint8, (len(records), side, side, 3))
         failures = _cut_all(records, crops, size, margin, detector, workers, progress)
@@ -148,17 +149,6 @@ def _require_replaceable(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or not {file.name for file in folder.iterdir()} <= _FILES):
         raise FileExistsError(
             f"{folder} holds something else, and would be replaced by crops. Move it, or choose another output folder."
-        )
-
-
-def _require_space(folder: Path, size: int) -> None:
-    """Refuse to begin if the disk is too small: a mapped file that outgrows it ends the process."""
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise OSError(
-            errno.ENOSPC,
-            f"The crops need {size / 1e9:.1f} GB. Received: {free / 1e9:.1f} GB free. Make room, or take another disk",
-            str(folder.parent),
         )
 
 

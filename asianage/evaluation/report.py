@@ -107,9 +107,7 @@ def save_report(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as partial:
         complete = Path(partial)
         metrics = evaluation.to_dict()
-        figures = write_figures(
-            evaluation, complete, history=history, training_records=training_records, contact_sheets=contact_sheets
-        )
+        figures = _write_figures(evaluation, complete, history, training_records, contact_sheets)
         (complete / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
         write_csv(complete / "predictions.csv", _prediction_columns(evaluation), _prediction_rows(evaluation))
         if evaluation.unreadable:
@@ -119,23 +117,14 @@ def save_report(
         _replace_report(complete, folder, [*FIGURES, UNREADABLE])
 
 
-def write_figures(
+def _write_figures(
     evaluation: Evaluation,
     folder: Path,
-    *,
-    history: str | os.PathLike[str] | None = None,
-    training_records: Sequence[FaceRecord] | None = None,
-    contact_sheets: bool = True,
+    history: str | os.PathLike[str] | None,
+    training_records: Sequence[FaceRecord] | None,
+    contact_sheets: bool,
 ) -> list[tuple[str, str, str]]:
-    """Draw every figure that the data allow into `folder`, which must exist; the arguments are those of `save_report`.
-
-    Returns:
-        File name, title and caption of each figure, in the order of the report.
-
-    Raises:
-        FileNotFoundError: There is no such `history`.
-        ValueError: `history` lacks a column or holds something other than numbers.
-    """
+    """Draw every figure that the data allow, and return file name, title and caption of each."""
     curves = None if history is None else read_history(history)
     counted = evaluation.records if training_records is None else training_records
     images = "evaluated images" if training_records is None else "training images"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asianage.data.cleaning import clean, clean_training_part
+from asianage.data.cleaning import clean
 from asianage.data.crop_cache import CropCache, cut_crops
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_faces
@@ -187,7 +187,7 @@ def _prepare(data: str | os.PathLike[str] | Sequence[FaceRecord], output: Path, 
     output.mkdir(parents=True, exist_ok=True)
     if any(record.split for record in table.records):
         records = predefined_split(table.records)
-        cleaned = clean_training_part(RecordTable(records, table.dropped), progress=progress)
+        cleaned = clean(RecordTable(records, table.dropped), split="train", progress=progress)
     else:
         table = clean(table, progress=progress)
         table.write_dropped(output / LEFT_OUT)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asianage.data.cleaning import clean_training_part
+from asianage.data.cleaning import clean
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_dataset, select_faces
 from asianage.data.sources import read_source
@@ -175,6 +175,6 @@ def _prepare(
     records = split_records(table.records, split, fold=fold, classes=classes)
     run.output.mkdir(parents=True, exist_ok=True)
     keep_split(records, run.output / SPLIT, fixed=any(run.output.rglob(PROGRESS)))
-    cleaned = clean_training_part(RecordTable(records, table.dropped), progress=run.progress)
+    cleaned = clean(RecordTable(records, table.dropped), split="train", progress=run.progress)
     cleaned.write_dropped(run.output / "left_out.csv")
     return cleaned.records

@@ -14,7 +14,6 @@ from asianage.data.cleaning import (
     UNLABELED,
     UNREADABLE,
     clean,
-    clean_training_part,
 )
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, read_records
 from tests.data.archives import jpeg
@@ -136,7 +135,7 @@ def test_only_the_training_part_is_thinned_out(tmp_path):
         FaceRecord(paths[2], 30.0, "male", split="train"),
         FaceRecord(paths[3], 30.0, "male", split="val"),
     ]
-    table = clean_training_part(records)
+    table = clean(records, split="train")
     assert table.records == [records[1], records[3]]
     assert [file.path for file in table.dropped] == [paths[0], paths[2]]
 
@@ -144,12 +143,12 @@ def test_only_the_training_part_is_thinned_out(tmp_path):
 def test_a_picture_that_is_there_twice_under_one_name_stays_once(tmp_path, caplog):
     twice = face(tmp_path, "a.jpg", 1)
     measured = [face(tmp_path, "b.jpg", 2), face(tmp_path, "b.jpg", 2, split="test")]
-    table = clean_training_part([twice, twice, *measured])
+    table = clean([twice, twice, *measured], split="train")
     assert table.records == [twice, measured[1]]
     assert {file.reason for file in table.dropped} == {DUPLICATE, CROSS_SPLIT}
 
 
 def test_what_is_kept_is_not_said_to_be_left_out(tmp_path, caplog):
     records = [face(tmp_path, f"{age}.jpg", 1, float(age), split="val") for age in (21, 42)]
-    assert clean_training_part(records).records == records
+    assert clean(records, split="train").records == records
     assert "left out" not in caplog.text

@@ -163,6 +163,6 @@ def test_a_photo_loads_like_the_crop_of_its_bytes(tmp_path):
 def test_a_disk_that_is_too_full_is_refused_before_anything_is_cut(tiny_records, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(OSError, match=r"The crops need .* GB"):
+    with pytest.raises(OSError, match=r"A cache of crops needs about .* GB"):
         cut_crops(tiny_records, tmp_path / "crops", size=32, margin=0, detector=None)
     assert list(tmp_path.iterdir()) == []

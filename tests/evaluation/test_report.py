@@ -133,7 +133,7 @@ def test_every_figure_is_a_legible_picture_with_words(saved):
 
 
 def test_save_makes_the_folders_above(evaluation, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "write_figures", lambda *arguments, **options: [])
+    monkeypatch.setattr(report, "_write_figures", lambda *arguments, **options: [])
     save_report(evaluation, tmp_path / "new" / "report")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report"]
 
@@ -159,7 +159,7 @@ def test_nothing_saved_names_a_folder_of_the_machine(pictures, saved):
 
 
 def test_a_new_report_replaces_an_old_one_and_nothing_else(evaluation, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "write_figures", lambda *arguments, **options: [])
+    monkeypatch.setattr(report, "_write_figures", lambda *arguments, **options: [])
     folder = tmp_path / "report"
     folder.mkdir()
     for name in ("notes.txt", "training_curves.png", "metrics.json"):
