@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from asianage.models.config import ModelConfig
-from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, full_name
+from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, KnownData, full_name
 from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, plain_text, table
 from asianage.models.metrics_markdown import card_figures, known_failures, measured_parts
 
@@ -29,8 +29,7 @@ def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str 
     """
     sections = (
         _metadata(config, metrics),
-        _introduction(config),
-        _usage(config, repo_id),
+        _introduction(config, repo_id),
         card_figures(metrics),
         _training_data(config),
         _licenses(config),
@@ -95,22 +94,19 @@ def _results(metrics: Mapping[str, Any]) -> list[EvalResult]:
     ]
 
 
-def _introduction(config: ModelConfig) -> str:
-    return f"""# {cell_text(config.name)}
-
-Estimates the age and the gender of each face in a photo, for Asian faces first. The age comes as a distribution over
-{config.min_age} to {config.max_age} years, its mean and an interval. The model belongs to the Python package
-`asianage` and runs through LiteRT, without TensorFlow.
-"""
-
-
-def _usage(config: ModelConfig, repo_id: str | None) -> str:
+def _introduction(config: ModelConfig, repo_id: str | None) -> str:
     name = repo_id or f"path/of/this/folder/{config.name}"
     pin = (
         "\nA model on the Hub can change. `revision=` with a full commit hash pins it; once cached, it loads offline.\n"
         "`sha256=` with the hash of config.json pins the content, because config.json lists the hashes of all files.\n"
     )
-    return f"""## Usage
+    return f"""# {cell_text(config.name)}
+
+Estimates the age and the gender of each face in a photo, for Asian faces first. The age comes as a distribution over
+{config.min_age} to {config.max_age} years, its mean and an interval. The model belongs to the Python package
+`asianage` and runs through LiteRT, without TensorFlow.
+
+## Usage
 
 ```bash
 pip install asianage
@@ -134,16 +130,10 @@ def _training_data(config: ModelConfig) -> str:
         return "## Training data\n\nNot recorded.\n"
     rows = []
     for name in _datasets(config):
-        known = KNOWN_DATA.get(name)
         faces = (number(by_dataset, name) for by_dataset in counts.values())
-        rows.append(
-            (
-                full_name(name),
-                *(ABSENT if count is None else f"{count:,.0f}" for count in faces),
-                known.terms if known else "ask the publisher of the model",
-                known.source if known else ABSENT,
-            )
-        )
+        known = KNOWN_DATA.get(name, KnownData(full_name(name), "ask the publisher of the model", ABSENT))
+        cells = (ABSENT if count is None else f"{count:,.0f}" for count in faces)
+        rows.append((known.name, *cells, known.terms, known.source))
     header = ("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source")
     return f"""## Training data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import LifoQueue
 
 import numpy as np
@@ -43,16 +44,14 @@ class LiteRTNetwork:
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
         check_network(content, source)
-        self._content = content
-        self._source = source
+        self._load = partial(_Interpreter, content, source, image_size, num_ages)
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
         # An interpreter holds the tensors of one call. None stands for one that no call has needed yet.
         self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
-        for _ in range(self._num_threads - 1):
-            self._interpreters.put(None)
-        self._interpreters.put(self._load())
+        for interpreter in (*[None] * (self._num_threads - 1), self._load()):
+            self._interpreters.put(interpreter)
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return age logits float32 (n, num_ages) and gender logits float32 (n,).
@@ -90,9 +89,6 @@ class LiteRTNetwork:
             with ThreadPoolExecutor(workers) as pool:
                 list(pool.map(run, (range(part, len(crops), parts) for part in range(parts))))
         return age_logits, gender_logits
-
-    def _load(self) -> _Interpreter:
-        return _Interpreter(self._content, self._source, self._image_size, self._num_ages)
 
 
 def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -87,7 +87,7 @@ def save_model(model: ModelFolder, target: str | os.PathLike[str], *, overwrite:
     """Write a whole model to a folder. A folder with the same model is left, and a model without a card gets one.
 
     Raises:
-        FileExistsError: `target` holds something else and `overwrite` is off.
+        FileExistsError: `target` is another model or no model folder and `overwrite` is off.
         ModelFormatError: A file is missing or altered, here or in the same model at `target`.
     """
     files = {name: model.read(name) for name in model.config.files}

@@ -32,7 +32,7 @@ def single_ages(axis: AgeAxis) -> np.ndarray:
 # --- the axis ----------------------------------------------------------------------------------------------------
 
 
-def test_the_axis_holds_both_ends():
+def test_the_axis_includes_both_ends():
     assert SHORT.num_ages == 4
     assert SHORT.ages.dtype == np.float32
     np.testing.assert_array_equal(SHORT.ages, [20, 21, 22, 23])
@@ -162,7 +162,7 @@ def test_the_probability_at_least_never_grows_with_the_age():
     np.testing.assert_array_equal(values[-1], 0.0)
 
 
-def test_the_cumulative_at_a_whole_age_holds_half_of_its_year():
+def test_the_cumulative_at_a_whole_age_includes_half_of_its_year():
     distribution = random_distributions(AXIS, count=AXIS.num_ages)
     ages = AXIS.ages.astype(float)
     totals = np.cumsum(distribution.astype(float), axis=1)
@@ -185,7 +185,7 @@ def test_an_interval_by_hand():
     np.testing.assert_allclose(central_interval(SHORT, even, 0.98), [[20.0, 23.0]], rtol=1e-6)
 
 
-def test_the_interval_of_an_estimate_holds_the_estimate():
+def test_the_interval_of_an_estimate_includes_the_estimate():
     # Nearly certain to be 20, and yet 23 often enough to draw the mean out of the middle half.
     skewed = np.array([[0.85, 0.0, 0.0, 0.15], [0.25, 0.25, 0.25, 0.25]])
     middle, stretched = central_interval(SHORT, skewed, 0.2), age_interval(SHORT, skewed, 0.2)
@@ -193,7 +193,7 @@ def test_the_interval_of_an_estimate_holds_the_estimate():
     np.testing.assert_allclose(stretched, [[middle[0, 0], 20.45], middle[1]], rtol=1e-6)
 
 
-def test_an_interval_holds_its_mass():
+def test_an_interval_covers_its_mass():
     distribution = target_distribution(AXIS, np.array([30.0, 47.5, 60.0]), sigma=3.0)
     for mass in (0.5, 0.8, 0.9, 0.95):
         low, high = central_interval(AXIS, distribution, mass).T

@@ -154,7 +154,7 @@ def test_unknown_keys_are_refused_by_name():
         ModelConfig.from_json(changed(shape=1, color=2))
 
 
-def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_holds():
+def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_has():
     with pytest.raises(ModelFormatError, match="pip install --upgrade asianage"):
         ModelConfig.from_json(json.dumps({"format_version": FORMAT_VERSION + 1, "brain": "large"}))
 
