@@ -69,7 +69,7 @@ def attach_heads(
     Args:
         features: float (batch, width).
         num_ages: Length of the age axis.
-        min_age: First age of the axis, in years; matters for a regression only.
+        min_age: First age of the axis, in years; a regression needs it.
         head: How the age is learned, one of `HEADS`.
         task: What is learned, one of `TASKS`; the output of the other task is constant.
 
@@ -94,27 +94,16 @@ def attach_heads(
 
 
 def pooled_network(
-    crops: keras.KerasTensor,
-    x: keras.KerasTensor,
-    *,
-    name: str,
-    dropout: float,
-    num_ages: int,
-    min_age: int,
-    head: str,
+    crops: keras.KerasTensor, x: keras.KerasTensor, *, name: str, dropout: float, **heads: Any
 ) -> keras.Model:
-    """Return the network from crops to heads on the means of `x`, float (batch, height, width, channels)."""
+    """Return the network from crops to `attach_heads` on the means of `x`, float (batch, height, width, channels)."""
     features = layers.GlobalAveragePooling2D(name=FEATURES)(x)
     features = layers.Dropout(dropout, name="dropout")(features)
-    return keras.Model(crops, attach_heads(features, num_ages=num_ages, min_age=min_age, head=head), name=name)
+    return keras.Model(crops, attach_heads(features, **heads), name=name)
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Refuse a value of an argument that is none of its choices.
-
-    Raises:
-        ValueError: It is none of them.
-    """
+    """Raise a ValueError if the value of an argument is none of its choices."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {', '.join(choices)}. Received: {value!r}.")
 

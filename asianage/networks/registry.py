@@ -51,11 +51,7 @@ def build_network(
 
 
 def tasks_of(architecture: str, arguments: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of "age" and "gender" a network learns, without building it.
-
-    Args:
-        architecture: A name in `ARCHITECTURES`.
-        arguments: Arguments of that architecture other than image size and age axis.
+    """Return which of "age" and "gender" a network of `build_network` learns, without building it.
 
     Raises:
         ValueError: There is no such architecture, argument or task.
@@ -66,10 +62,10 @@ def tasks_of(architecture: str, arguments: Mapping[str, Any]) -> frozenset[str]:
 
 
 def head_of(architecture: str, arguments: Mapping[str, Any]) -> str | None:
-    """Return how a network learns the age, one of `asianage.networks.heads.HEADS`, without building it.
+    """Return how a network of `build_network` learns the age, without building it.
 
     Returns:
-        The head; None for "gender_routing", which is assembled from trained networks.
+        One of `asianage.networks.heads.HEADS`; None for "gender_routing", which is assembled from trained networks.
 
     Raises:
         ValueError: There is no such architecture, argument or head.

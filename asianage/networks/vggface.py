@@ -163,18 +163,14 @@ def _compare(found: Mapping[str, Shapes], expected: Mapping[str, Shapes]) -> Non
     """Refuse a file whose layers are not those of the network, in the same order and of the same shapes."""
     # Inputs and poolings have no weights; Keras numbers them.
     harmless = ("input", "global_average_pooling", "global_max_pooling", *(f"pool{n}" for n in range(1, 6)))
-    weighted = [name for name, shapes in found.items() if shapes or not name.startswith(harmless)]
-    missing = [name for name in expected if name not in found]
-    unknown = [name for name in weighted if name not in expected]
-    faults = [f"it lacks the layers {', '.join(missing)}"] if missing else []
-    faults += [f"the network has no layers {', '.join(unknown)}"] if unknown else []
-    for name, shapes in expected.items():
-        if found.get(name, shapes) != shapes:
-            faults.append(f"{name} has the shapes {found[name]} instead of {shapes}")
-    if not faults and weighted != list(expected):
-        faults.append(f"its layers come in the order {', '.join(weighted)}")
-    if faults:
-        raise ValueError(f"These are not the weights of VGGFace's VGG16: {'; '.join(faults)}. Nothing was loaded.")
+    weighted = {name: shapes for name, shapes in found.items() if shapes or not name.startswith(harmless)}
+    if list(weighted.items()) != list(expected.items()):
+        differing = [
+            f"{name} has the shapes {weighted.get(name)} instead of {expected.get(name)}"
+            for name in {**expected, **weighted}
+            if weighted.get(name) != expected.get(name)
+        ] or [f"the layers come in the order {', '.join(weighted)}"]
+        raise ValueError(f"These are not the weights of VGGFace's VGG16: {'; '.join(differing)}. Nothing was loaded.")
 
 
 def _text(value: Any) -> str:

@@ -95,7 +95,6 @@ ON_ANOTHER_BACKEND = """
 import keras, numpy as np
 from asianage.models.ages import AgeAxis
 from asianage.networks.heads import training_network
-from asianage.networks.heads import RAW_OUTPUTS, learned_tasks, training_network
 from asianage.networks.registry import build_network
 from asianage.training.fit.losses import age_loss, gender_loss
 from asianage.training.recipes import recipe

@@ -96,6 +96,7 @@ def convert_model(
 
 def _int8(model: ModelFolder, network: keras.Model, samples: Sequence[ImageSource] | None) -> bytes:
     if samples is None:
+        # What the folder predicts with is int8 already.
         return model.read(NETWORK)
     size = model.config.image_size
     crops = np.concatenate([whole_image_crop(load_image(sample), size).crops for sample in samples])
@@ -131,19 +132,18 @@ def _plain(outputs: Mapping[str, Any]) -> Logits:
     return np.asarray(outputs["age_logits"]), np.asarray(outputs["gender_logit"])[:, 0]
 
 
-def _write_saved_model(network: keras.Model, path: Path) -> None:
-    with without_converter_output():
-        network.export(path, verbose=False)
-
-
 def _write_onnx(network: keras.Model, path: Path) -> None:
     with needs_extra("onnx", "Conversion to ONNX"):
         import onnxruntime  # noqa: F401
         import tf2onnx  # noqa: F401
     # Keras takes the shapes from a call.
     network(np.zeros((1, *network.input_shape[1:]), dtype=np.float32))
+    _export(network, path, "onnx")
+
+
+def _export(network: keras.Model, path: Path, to: str = "tf_saved_model") -> None:
     with without_converter_output():
-        network.export(path, format="onnx", verbose=False)
+        network.export(path, format=to, verbose=False)
 
 
 def _write_tflite(network: keras.Model, path: Path) -> None:
@@ -181,7 +181,7 @@ class Format(NamedTuple):
 
 FORMATS = {
     "keras": Format(".keras", lambda network, path: network.save(path), _run_keras),
-    "saved_model": Format("", _write_saved_model, _run_saved_model),
+    "saved_model": Format("", _export, _run_saved_model),
     "onnx": Format(".onnx", _write_onnx, _run_onnx),
     "tflite": Format(".tflite", _write_tflite, _run_tflite),
     "int8": Format("-int8.tflite", _write_tflite, _run_tflite),

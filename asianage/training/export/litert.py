@@ -92,18 +92,16 @@ def fold_scaling(network: keras.Model) -> keras.Model:
     readers = [operation for operation in network.operations if operation.input is scaling.output]
     if not all(isinstance(reader, keras.layers.Conv2D) for reader in readers):
         return network
-    folded = keras.models.clone_model(
-        network, clone_function=lambda layer: keras.layers.Identity() if layer is scaling else _copied(layer)
-    )
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return keras.layers.Identity() if layer is scaling else type(layer).from_config(layer.get_config())
+
+    folded = keras.models.clone_model(network, clone_function=copied)
     folded.set_weights(network.get_weights())
     for reader in readers:
         kernel, *bias = reader.get_weights()
         folded.get_layer(reader.name).set_weights([kernel * scaling.scale, *bias])
     return folded
-
-
-def _copied(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return type(layer).from_config(layer.get_config())
 
 
 def to_weights(network: keras.Model) -> bytes:
