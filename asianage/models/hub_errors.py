@@ -30,7 +30,7 @@ _REFUSALS: dict[str | int | None, str] = {
     401: _DENIED,
     403: _DENIED,
     400: "{address} refuses ({status}) for {repo_id}: {reason}",
-    "disk": "The cache {cache} cannot be written: {reason} Make room, or choose another with `cache_dir=` or HF_HOME.",
+    "disk": "{reason} Make room, or choose another cache than {cache} with `cache_dir=` or HF_HOME.",
 }
 """Class or status of an error that stays -> message."""
 

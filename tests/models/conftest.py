@@ -41,7 +41,7 @@ def clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "default-cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     # Xet has a protocol and a storage of its own; without its package the client uses plain HTTP.
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
 
 
 @pytest.fixture

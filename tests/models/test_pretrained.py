@@ -360,7 +360,7 @@ def test_a_damaged_file_of_the_right_size_is_fetched_again(
     symlinks: bool, server: HubServer, load: Load, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_SYMLINKS", not symlinks)
-    monkeypatch.setattr("huggingface_hub.file_download._are_symlinks_supported_in_dir", {})
+    monkeypatch.setattr("huggingface_hub.file_download._are_symlinks_supported_in_dir", {}, raising=False)
     commit = server.add(REPO, files)
     path = load().path / NETWORK
     assert path.is_symlink() == symlinks
@@ -505,8 +505,7 @@ def test_a_full_disk_is_reported_with_the_folder(server: HubServer, tmp_path: Pa
         """
     )
     assert "DownloadError" in result.stdout, result.stderr
-    assert f"The cache {tmp_path / 'cache'} cannot be written" in result.stdout
-    assert "Make room" in result.stdout
+    assert f"Make room, or choose another cache than {tmp_path / 'cache'}" in result.stdout
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size > 900_000]
 
 
