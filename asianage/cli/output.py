@@ -20,7 +20,7 @@ CSV_COLUMNS = ("file", "face", *ROW_COLUMNS, "error")
 
 @contextlib.contextmanager
 def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]:
-    """Return the function that writes the faces of one photo, in the form that `options` ask for."""
+    """Return the function that writes the faces of one photo, as a table, JSON lines or CSV."""
     if options.json:
         yield _write_json
     elif options.csv == "-":

@@ -123,7 +123,7 @@ class AgeGenderEstimator:
         """Write the whole model as a folder that `AgeGenderEstimator` reads, in one step.
 
         Raises:
-            FileExistsError: `folder` holds something else than a model, or another model and `overwrite` is off.
+            FileExistsError: `folder` contains another model and `overwrite` is off, or anything but a model.
         """
         save_model(self.model, folder, overwrite=overwrite)
 
