@@ -38,15 +38,10 @@ def dlib_resnet_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build dlib's network, shortened; `build_network` of the registry states its input and outputs.
+    """Build dlib's network, shortened. `asianage.networks.registry.build_network` states the contract.
 
     Args:
-        image_size: Side of the crops, in pixels.
-        num_ages: Length of the age axis.
         blocks: Residual blocks of each stage, from 1 to those of `STAGES`.
-        dropout: Rate before the two heads, in [0, 1).
-        head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years.
 
     Raises:
         ValueError: A stage has no block, or more than the published network has.

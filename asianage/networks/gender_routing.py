@@ -37,20 +37,15 @@ def gender_routing_network(
     gender_options: Mapping[str, Any] | None = None,
     age_options: Mapping[str, Any] | None = None,
 ) -> keras.Model:
-    """Build the three networks as one.
+    """Build the three networks as one. `asianage.networks.registry.build_network` states the contract.
+
+    Its layers "gender", "age_female" and "age_male" are the three networks.
 
     Args:
-        image_size: Side of the crops, in pixels, which the age networks take.
-        num_ages: Length of the age axis.
-        min_age: First age of the axis, in years.
         age_architecture: "vggface" or "simple_cnn", both twice, for women and for men.
         gender_image_size: Side of the shrunk crops for the gender network, in pixels; None does not shrink them.
         gender_options: Further arguments of the gender network, a simple CNN.
         age_options: Further arguments of the age networks.
-
-    Returns:
-        A network of the inputs and outputs of `asianage.networks.registry.build_network`. Its layers "gender",
-        "age_female" and "age_male" are the three networks.
 
     Raises:
         ValueError: Unknown `age_architecture`, or a `gender_image_size` above `image_size`.

@@ -49,18 +49,13 @@ def mobilenet_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build MobileNet; `build_network` of the registry states its input and outputs.
+    """Build MobileNet. `asianage.networks.registry.build_network` states the contract.
 
     Args:
-        image_size: Side of the crops, in pixels.
-        num_ages: Length of the age axis.
-        dropout: Rate before the two heads, in [0, 1).
         frozen_blocks: How many of the 13 blocks, counted from the input, are not trained. The stem before them is not
             trained either.
         stem_strides: 1 computes what the published network computes from the crop enlarged twice. 2 is a quarter of the
             work: every width and height behind the stem is half as large.
-        head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years.
 
     Raises:
         ValueError: `frozen_blocks` is out of range.

@@ -37,11 +37,14 @@ def build_network(
         image_size: Side of the crops, in pixels.
         num_ages: Length of the age axis.
         min_age: First age of the axis, in years.
-        arguments: Further arguments of that architecture.
+        arguments: Further arguments of that architecture. Common to several are `head`, how the age is learned, one of
+            `asianage.networks.heads.HEADS`; `task`, what is learned, one of `asianage.networks.heads.TASKS`; and
+            `dropout`, the rate before the heads, in [0, 1).
 
     Returns:
         A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to a dict of ``age_logits``
-        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label.
+        float32 (batch, num_ages) and ``gender_logit`` float32 (batch, 1), positive for the second gender label. The
+        output of a task that is not learned is zero.
 
     Raises:
         ValueError: There is no such architecture, it has no such argument, or a value is out of range.

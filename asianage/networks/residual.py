@@ -24,16 +24,11 @@ def residual_network(
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
-    """Build the residual network; `build_network` of the registry states its input and outputs.
+    """Build the residual network. `asianage.networks.registry.build_network` states the contract.
 
     Args:
-        image_size: Side of the crops, in pixels.
-        num_ages: Length of the age axis.
         widths: Channels of each stage; every stage begins by halving the resolution.
         blocks: Residual blocks of each stage, after its first convolution.
-        dropout: Rate before the two heads, in [0, 1).
-        head: How the age is learned, one of `asianage.networks.heads.HEADS`.
-        min_age: First age of the axis, in years.
     """
     crops = keras.Input((image_size, image_size, 3), name="crops")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(crops)

@@ -24,22 +24,14 @@ def simple_cnn_network(
     filters: tuple[int, int] = (64, 32),
     units: tuple[int, int] = (128, 64),
 ) -> keras.Model:
-    """Build the network of one task.
+    """Build the network of one task. `asianage.networks.registry.build_network` states the contract.
 
     The network for the age has no dropout between its dense layers; that for the gender has.
 
     Args:
-        image_size: Side of the crops, in pixels.
-        num_ages: Length of the age axis.
         task: "age" or "gender"; the study has no network for both.
-        head: How the age is learned, one of `asianage.networks.heads.HEADS`; the study's is a regression.
-        min_age: First age of the axis, in years.
         filters: Channels of the two convolutions.
         units: Widths of the two hidden dense layers.
-
-    Returns:
-        A network of the inputs and outputs of `asianage.networks.registry.build_network`; the output of the other task
-        is zero.
 
     Raises:
         ValueError: `task` is neither "age" nor "gender", `head` is unknown, or the crops are too small.

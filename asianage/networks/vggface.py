@@ -38,21 +38,12 @@ def vggface_network(
     dropout: float = 0.5,
     frozen_blocks: int = 3,
 ) -> keras.Model:
-    """Build the transfer network with random weights; `load_vggface_weights` fills its convolutions.
+    """Build the transfer network. `asianage.networks.registry.build_network` states the contract.
 
     Args:
-        image_size: Side of the crops, in pixels.
-        num_ages: Length of the age axis.
-        task: What is learned, one of `asianage.networks.heads.TASKS`; the study's learns the age.
-        head: How the age is learned, one of `asianage.networks.heads.HEADS`; the study's is a regression.
-        min_age: First age of the axis, in years.
         units: Widths of the two dense layers.
         dropout: Rate after each of them, in [0, 1).
         frozen_blocks: How many of the five blocks of convolutions, counted from the input, are not trained.
-
-    Returns:
-        A network of the inputs and outputs of `asianage.networks.registry.build_network`; the output of a task that is
-        not learned is zero.
 
     Raises:
         ValueError: `image_size`, `frozen_blocks`, `head` or `task` is out of range.

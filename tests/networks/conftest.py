@@ -32,3 +32,17 @@ def exported() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         return LiteRTNetwork(content, source=quantization, image_size=crops.shape[1], num_ages=num_ages)(crops)
 
     return run
+
+
+@pytest.fixture
+def check_export(exported) -> Callable[..., None]:
+    """Compare the logits of a network with those of its LiteRT twin."""
+
+    def check(network, crops: np.ndarray) -> None:
+        expected = network.predict_on_batch(crops)
+        ages, genders = exported(network, crops)
+        tolerance = 1e-4 * np.abs(expected["age_logits"]).max()
+        np.testing.assert_allclose(ages, expected["age_logits"], atol=tolerance)
+        np.testing.assert_allclose(genders, expected["gender_logit"][:, 0], atol=tolerance)
+
+    return check
