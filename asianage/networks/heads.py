@@ -135,8 +135,7 @@ def training_network(network: keras.Model, teacher_features: int = 0) -> keras.M
     Returns:
         A network of the same layers and weights, from the same crops to a dict. It has one of ``age_logits``,
         ``age_years`` and ``age_exceedance``, and ``gender_logit``. With `teacher_features` it also has
-        ``teacher_features`` (batch, teacher_features), from a new layer. If the outputs of `network` are the same, it
-        is `network` itself.
+        ``teacher_features`` (batch, teacher_features), from a new layer.
     """
     outputs = {}
     for name in OUTPUTS:
@@ -147,8 +146,6 @@ def training_network(network: keras.Model, teacher_features: int = 0) -> keras.M
             outputs[layer.name] = layer.output
     if teacher_features:
         outputs[TEACHER_FEATURES] = _teacher_features(features_network(network).output, teacher_features)
-    if set(outputs) == set(OUTPUTS):
-        return network
     return keras.Model(network.input, outputs, name=network.name)
 
 

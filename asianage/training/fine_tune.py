@@ -29,7 +29,8 @@ from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.litert import check_quantization
 from asianage.training.export.model_folder import write_model
 from asianage.training.export.provenance import ancestry
-from asianage.training.fit.fitting import PROGRESS, check_run, fit, keep_inputs, load_best
+from asianage.training.fit.age_gender import fit_network
+from asianage.training.fit.network import build_network, trained_network, transfer_weights
 from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import (
     Faces,
@@ -40,7 +41,7 @@ from asianage.training.recipes.recipe import (
     Regression,
     TrainingRecipe,
 )
-from asianage.training.train import SPLIT
+from asianage.training.run_folder import INPUTS, PROGRESS, RECIPE, SPLIT, check_settings, keep_settings
 from asianage.training.train_network import measure
 
 logger = logging.getLogger(__name__)
@@ -107,8 +108,8 @@ def fine_tune(
     records = _prepare(data, output, progress)
     learning = sum(record.split == "train" for record in records)
     recipe = replace(recipe, batch_size=int(np.clip(learning // 8, 1, BATCH)))
-    check_run(output, recipe)
-    keep_inputs(output, {"detector": None if detector is None else Path(detector).name})
+    check_settings(output, RECIPE, recipe.to_dict())
+    keep_settings(output, INPUTS, {"detector": None if detector is None else Path(detector).name})
     cache = cut_crops(
         records,
         output / "crops",
@@ -125,14 +126,15 @@ def fine_tune(
             len(splits["val"]),
             FEW_HELD_OUT,
         )
-    network = restore_network(start)
-    scores = {"before": validate(network, cache, splits["val"], recipe.axis)}
-    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network)
-    tuned = load_best(recipe, best)
+    original, network = restore_network(start), build_network(recipe)
+    transfer_weights(network, original)
+    scores = {"before": validate(original, cache, splits["val"], recipe.axis)}
+    best = fit_network(recipe, network, cache, splits["train"], splits["val"], output, progress=progress)
+    tuned = trained_network(recipe, network, best)
     scores["after"] = validate(tuned, cache, splits["val"], recipe.axis)
     if scores["after"]["val_score"] >= scores["before"]["val_score"]:
         logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
-        tuned = network
+        tuned = original
     written = write_model(
         recipe,
         tuned,

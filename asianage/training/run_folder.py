@@ -1,9 +1,23 @@
-"""How a run is carried out, and what lies in its folder."""
+"""How a run is carried out, what lies in its folder, and what a stopped run goes on from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from asianage.files import write_text
+
+BEST_WEIGHTS = "best.weights.h5"
+HISTORY = "history.csv"
+INPUTS = "inputs.json"
+PROGRESS = "progress.json"
+RECIPE = "recipe.json"
+SPLIT = "split.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +35,106 @@ class Run:
     detector: str | None = "auto"
     quantization: str = "int8"
     progress: bool = False
+
+
+@dataclass(slots=True)
+class RunState:
+    """How far a run has come.
+
+    Attributes:
+        epochs: Number of epochs, at most.
+        patience: Epochs without a better one after which the run ends; 0 always goes to the end.
+        history: One row for each epoch that is done, with the loss and ``val_score``, of which less is better.
+    """
+
+    epochs: int
+    patience: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path, *, epochs: int, patience: int = 0) -> RunState:
+        """Return the state of the run in `folder`, or of a new run if there is none."""
+        file = folder / PROGRESS
+        return cls(epochs, patience, json.loads(file.read_text("utf-8"))["history"] if file.is_file() else [])
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done."""
+        return len(self.history)
+
+    @property
+    def checkpoint(self) -> str:
+        """Name of the file with the state after the last epoch.
+
+        Two names take turns, so that the file of the epoch before stays whole while the next one is written.
+        """
+        return f"checkpoint-{self.epoch % 2}.weights.h5"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done, or none of the last `patience` was better than the best before."""
+        scores = [row["val_score"] for row in self.history]
+        if not scores or len(scores) >= self.epochs:
+            return len(scores) >= self.epochs
+        return 0 < self.patience <= len(scores) - 1 - scores.index(min(scores))
+
+    def add(self, row: dict[str, float]) -> bool:
+        """Append the row of an epoch, and tell whether it is the best so far."""
+        is_best = all(row["val_score"] < before["val_score"] for before in self.history)
+        self.history.append(row)
+        return is_best
+
+    def write_history(self, folder: Path) -> None:
+        """Write the table of the epochs, for people and plots."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_text(folder / HISTORY, text.getvalue())
+
+    def write(self, folder: Path) -> None:
+        """Write what a stopped run goes on from. The checkpoint must have been written before."""
+        write_text(folder / PROGRESS, json.dumps({"epoch": self.epoch, "history": self.history}))
+
+
+def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse other settings than those that a run was begun with.
+
+    Args:
+        folder: Folder of the run.
+        name: File of the settings, `RECIPE` or `INPUTS`.
+        settings: Plain JSON values.
+
+    Raises:
+        ValueError: A run in `folder` was begun with others. The message names each setting that differs.
+    """
+    file = folder / name
+    if not (folder / PROGRESS).is_file() or not file.is_file():
+        return
+    before, now = (dict(_flattened(values)) for values in (json.loads(file.read_text("utf-8")), settings))
+    differences = [
+        f"`{key}` was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key) != now.get(key)
+    ]
+    if differences:
+        raise ValueError(
+            f"{folder} holds a run that was begun with other settings: {'; '.join(differences)}. Go on with the same "
+            "settings, or choose another output folder."
+        )
+
+
+def keep_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Write down the settings of a run, and refuse those that `check_settings` refuses."""
+    check_settings(folder, name, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / name, json.dumps(settings, indent=2))
+
+
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each value as JSON, with a dotted name that leads to it."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(value)

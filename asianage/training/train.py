@@ -18,16 +18,13 @@ from asianage.models.pretrained import open_model
 from asianage.networks.pretrained import find_pretrained
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
-from asianage.training.fit.fitting import PROGRESS, check_run
 from asianage.training.recipes import RECIPES, Recipe
 from asianage.training.recipes.recipe import PlannedRun
-from asianage.training.run_folder import Run
+from asianage.training.run_folder import PROGRESS, RECIPE, SPLIT, Run, check_settings
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES
 from asianage.training.study.recipes import STUDY_RECIPES
 from asianage.training.train_network import measure, train_network
-
-SPLIT = "split.csv"
 
 
 def train(
@@ -146,7 +143,7 @@ def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.P
             "it out, and put each file where it usually lies."
         )
     for step in planned:
-        check_run(step.folder, step.recipe)
+        check_settings(step.folder, RECIPE, step.recipe.to_dict())
         if step.recipe.pretrained and pretrained is None and step.initial is None:
             find_pretrained(step.recipe.pretrained)
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache, cut_crops
@@ -22,17 +21,11 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.model_folder import add_metrics, write_model
 from asianage.training.export.provenance import ancestry
-from asianage.training.fit.distillation import Teaching, ask_teachers
-from asianage.training.fit.fitting import (
-    HISTORY,
-    build_network,
-    fit,
-    is_finished,
-    keep_inputs,
-    load_best,
-)
+from asianage.training.fit.age_gender import fit_network
+from asianage.training.fit.distillation import TeacherOutputs, run_teachers
+from asianage.training.fit.network import build_network, trained_network, transfer_weights
 from asianage.training.recipes.recipe import TrainingRecipe
-from asianage.training.run_folder import Run
+from asianage.training.run_folder import HISTORY, INPUTS, Run, RunState, keep_settings
 
 
 def train_network(
@@ -63,8 +56,10 @@ def train_network(
     output = run.output
     _require_classes(records, recipe.tasks)
     _require_calibration(records, recipe.tasks)
-    keep_inputs(
+    network = build_network(recipe)
+    keep_settings(
         output,
+        INPUTS,
         {
             "initial": None if initial is None else initial.sha256(model_folder.NETWORK),
             "teachers": [teacher.sha256(model_folder.NETWORK) for teacher in teachers],
@@ -82,12 +77,24 @@ def train_network(
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
     _require_calibration([cache.records[index] for index in splits["val"]], recipe.tasks)
-    network = _initial_network(recipe, pretrained) if initial is None else restore_network(initial)
-    teaching = _teaching(recipe, teachers, cache, splits["train"]) if not is_finished(output, recipe) else None
-    best = fit(recipe, cache, splits["train"], splits["val"], output, initial=network, teaching=teaching)
+    if initial is not None:
+        transfer_weights(network, restore_network(initial))
+    elif recipe.pretrained:
+        load_pretrained(network, recipe.pretrained, pretrained)
+    is_finished = RunState.read(output, epochs=recipe.epochs, patience=recipe.patience).is_finished
+    best = fit_network(
+        recipe,
+        network,
+        cache,
+        splits["train"],
+        splits["val"],
+        output,
+        teachers=None if is_finished else _teacher_outputs(recipe, teachers, cache, splits["train"]),
+        progress=run.progress,
+    )
     model = write_model(
         recipe,
-        load_best(recipe, best),
+        trained_network(recipe, network, best),
         cache,
         splits,
         output / "model",
@@ -150,10 +157,10 @@ def _require_calibration(records: Sequence[FaceRecord], tasks: Collection[str]) 
         )
 
 
-def _teaching(
+def _teacher_outputs(
     recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
-) -> Teaching | None:
-    """Return what the teachers of a recipe say of its training crops; None for a recipe that has none."""
+) -> TeacherOutputs | None:
+    """Return the outputs of the teachers of a recipe for its training crops; None for a recipe without teachers."""
     distillation = recipe.distillation
     if bool(teachers) != (distillation is not None):
         raise ValueError(
@@ -162,13 +169,4 @@ def _teaching(
         )
     if distillation is None:
         return None
-    return ask_teachers(teachers, cache, train, recipe.axis, features=distillation.feature_weight > 0)
-
-
-def _initial_network(recipe: TrainingRecipe, pretrained: str | os.PathLike[str] | None) -> keras.Model | None:
-    """Return the network of a recipe with the published weights that it begins with; None if it begins with none."""
-    if not recipe.pretrained:
-        return None
-    network = build_network(recipe)
-    load_pretrained(network, recipe.pretrained, pretrained)
-    return network
+    return run_teachers(teachers, cache, train, recipe.axis, features=distillation.feature_weight > 0)

@@ -104,7 +104,7 @@ def test_an_interrupted_call_goes_on_and_another_run_is_refused(start, own_faces
     history = (tmp_path / "history.csv").read_text()
     tune(start, own_faces, tmp_path, epochs=2)
     assert (tmp_path / "history.csv").read_text() == history
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match="other settings"):
         tune(start, own_faces, tmp_path, epochs=3)
     with pytest.raises(ValueError, match="other faces or another split"):
         tune(start, own_faces[:50], tmp_path, epochs=2)
@@ -113,7 +113,7 @@ def test_an_interrupted_call_goes_on_and_another_run_is_refused(start, own_faces
 def test_a_run_is_not_resumed_from_another_model(start, own_faces, tmp_path):
     other = tune(start, own_faces, tmp_path / "other", epochs=1)
     tune(start, own_faces, tmp_path / "run", epochs=1)
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match="other settings"):
         tune(other.model, own_faces, tmp_path / "run", epochs=1)
 
 
@@ -164,9 +164,9 @@ def test_contradictory_pictures_are_neither_learned_from_nor_held_out(start, own
 def test_the_folder_of_another_run_stays_as_it_is(start, own_faces, tmp_path):
     tune(start, own_faces, tmp_path, epochs=1)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match="other settings"):
         tune(start, own_faces, tmp_path, epochs=2)
-    with pytest.raises(ValueError, match="other models or another detector"):
+    with pytest.raises(ValueError, match="other settings: `detector` was"):
         tune(start, own_faces, tmp_path, epochs=1, detector="mtcnn")
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 

@@ -117,7 +117,7 @@ def test_the_split_of_the_study_is_measured_on_val(tiny_records, tmp_path):
 def test_a_run_does_not_go_on_with_other_faces_or_another_recipe(run, tiny_records):
     _, folder = run
     before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    with pytest.raises(ValueError, match="another recipe"):
+    with pytest.raises(ValueError, match="other settings"):
         train(dataclasses.replace(TINY, seed=1), tiny_records, folder, detector=None)
     with pytest.raises(ValueError, match="other faces or another split"):
         train(TINY, tiny_records[1:], folder, detector=None)
@@ -128,7 +128,7 @@ def test_a_run_does_not_go_on_from_other_models(run, tiny_records, tmp_path):
     _, folder = run
     recipe = dataclasses.replace(TINY, name="more", epochs=1)
     train(recipe, tiny_records, tmp_path / "run", initial=folder / "model", detector=None)
-    with pytest.raises(ValueError, match="began with other models"):
+    with pytest.raises(ValueError, match="other settings: `initial` was"):
         train(recipe, tiny_records, tmp_path / "run", detector=None)
 
 

@@ -1,8 +1,9 @@
-"""Where a network is trained, and in which precision: decided by the hardware that TensorFlow sees."""
+"""Where a network is trained, and in which dtype policy: decided by the GPUs that Keras's backend sees."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -22,7 +23,7 @@ def training_devices() -> list[str]:
 
 
 def spread_over(devices: Sequence[str]) -> AbstractContextManager[object]:
-    """Return the scope to build and compile a network in, so that every batch is divided among the devices.
+    """Return the scope to build a network in, so that every batch is divided among the devices.
 
     Fewer than two leave it to Keras where it computes.
     """
@@ -33,15 +34,32 @@ def spread_over(devices: Sequence[str]) -> AbstractContextManager[object]:
     return tf.distribute.MirroredStrategy(devices).scope()
 
 
-def dtype_policy(precision: str) -> str:
-    """Return the Keras dtype policy of a recipe's precision; "auto" is bfloat16 where every GPU has it."""
-    if precision != "auto":
-        return precision
-    if keras.backend.backend() != "tensorflow":
-        return "float32"
-    import tensorflow as tf
+def scope_of(network: keras.Model) -> AbstractContextManager[object]:
+    """Return the scope that a network was built in, to compile it or to build more layers on it."""
+    strategy = getattr(network, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
-    gpus = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    able = all(detail.get("compute_capability", (0, 0)) >= _BFLOAT16_CAPABILITY for detail in details)
-    return "mixed_bfloat16" if gpus and able else "float32"
+
+def dtype_policy(name: str) -> str:
+    """Return the Keras dtype policy of a recipe's; "auto" is mixed_bfloat16 where every GPU has it, else float32."""
+    if name != "auto":
+        return name
+    capabilities = _compute_capabilities()
+    able = capabilities and min(capabilities) >= _BFLOAT16_CAPABILITY
+    return "mixed_bfloat16" if able else "float32"
+
+
+def _compute_capabilities() -> list[tuple[int, int]]:
+    """Return the compute capability of every GPU, (0, 0) if it has none."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        return [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        gpus = [device for device in jax.devices() if device.platform == "gpu"]
+        found = [re.fullmatch(r"(\d+)\.(\d+)", str(getattr(gpu, "compute_capability", ""))) for gpu in gpus]
+        return [(int(match[1]), int(match[2])) if match else (0, 0) for match in found]
+    return []

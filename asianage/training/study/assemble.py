@@ -14,7 +14,7 @@ from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
 from asianage.networks.restore import restore_network
 from asianage.training.export.model_folder import QUANTIZATION_SAMPLES, write_model
-from asianage.training.fit.fitting import build_network
+from asianage.training.fit.network import build_network
 from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
 from asianage.training.run_folder import Run
 

@@ -11,7 +11,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage.models.folder import BUNDLED
 from asianage.networks.pretrained import PRETRAINED
 from asianage.training import train
-from asianage.training.fit.fitting import build_network
+from asianage.training.fit.network import build_network
 from asianage.training.recipes import RECIPES, bundled
 
 STAGES = {stage.recipe.name: stage.recipe for stage in bundled.BUNDLED_MODELS.stages}

@@ -52,7 +52,7 @@ def test_each_stage_is_trained_from_those_before(tiny_records, tmp_path, monkeyp
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "first"))):
         train(RECIPE.with_epochs(2), tiny_records, tmp_path, detector=None)
     # Given again, nothing is trained and no teacher predicts.
-    monkeypatch.setattr("asianage.training.train_network.ask_teachers", None)
+    monkeypatch.setattr("asianage.training.train_network.run_teachers", None)
     before = (tmp_path / "best.weights.h5").stat().st_mtime_ns
     again = train(RECIPE, tiny_records, tmp_path, detector=None, quantization="float32")
     face = tiny_records[0].path

@@ -1,0 +1,137 @@
+"""Fit a network for age and gender by a recipe: its losses, targets and batches, for the loop that knows no task."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from asianage.data.crop_cache import CropCache
+from asianage.data.utkface import OTHER_GROUPS
+from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, training_network
+from asianage.training.fit.batches import CropBatches
+from asianage.training.fit.devices import scope_of, training_devices
+from asianage.training.fit.distillation import TeacherOutputs
+from asianage.training.fit.loop import fit
+from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
+from asianage.training.fit.optimizer import build_optimizer
+from asianage.training.fit.targets import add_teachers, label_targets
+from asianage.training.fit.validation import validate
+from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
+from asianage.training.run_folder import RECIPE, keep_settings
+
+
+def fit_network(
+    recipe: TrainingRecipe,
+    network: keras.Model,
+    cache: CropCache,
+    train: np.ndarray,
+    val: np.ndarray,
+    folder: Path,
+    *,
+    teachers: TeacherOutputs | None = None,
+    progress: bool = False,
+) -> Path:
+    """Fit the network of a recipe, or go on where an earlier call in `folder` stopped.
+
+    Args:
+        recipe: What to do.
+        network: As `build_network` returns it, with the weights to begin with.
+        cache: Crops of size `recipe.faces.image_size`.
+        train: int (n,): positions in the cache to learn from.
+        val: int (m,): positions in the cache to choose the best epoch by.
+        folder: Folder of the run.
+        teachers: Outputs of teachers for the crops at `train`; None learns from the labels alone.
+        progress: Whether to show a bar.
+
+    Returns:
+        The file with the weights of the best epoch, averaged over steps if the recipe says so.
+
+    Raises:
+        ValueError: `folder` holds a run with other settings, or the batches do not fit the devices.
+        RuntimeError: The loss is not finite.
+    """
+    check_batch_size(recipe)
+    keep_settings(folder, RECIPE, recipe.to_dict())
+    features = None if teachers is None else teachers.features
+    losses = _losses(recipe, features)
+    batches = _batches(recipe, cache, train, losses, teachers)
+    with scope_of(network):
+        keras.utils.set_random_seed(recipe.seed)
+        learner = training_network(network, 0 if features is None else features.shape[1])
+        learner.compile(
+            build_optimizer(recipe.optimizer, learner, epochs=recipe.epochs, steps_per_epoch=len(batches)),
+            loss={name: loss for name, (loss, _) in losses.items()},
+            loss_weights={name: weight for name, (_, weight) in losses.items()},
+        )
+    return fit(
+        learner,
+        batches,
+        functools.partial(validate, network, cache, val, recipe.axis),
+        folder,
+        epochs=recipe.epochs,
+        patience=recipe.patience,
+        seed=recipe.seed,
+        network=network,
+        progress=progress,
+    )
+
+
+def check_batch_size(recipe: TrainingRecipe) -> None:
+    """Refuse batches that divide a crop from its mirror image.
+
+    Raises:
+        ValueError: They do, on the devices of this machine.
+    """
+    multiple = 2 * max(1, len(training_devices()))
+    if _is_mirrored(recipe) and recipe.batch_size % multiple:
+        raise ValueError(
+            f"A crop and its mirror image must lie on one device: `batch_size` must be a multiple of {multiple}. "
+            f"Received: {recipe.batch_size}."
+        )
+
+
+def _is_mirrored(recipe: TrainingRecipe) -> bool:
+    return isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.mirror_weight > 0
+
+
+def _losses(recipe: TrainingRecipe, features: np.ndarray | None) -> dict[str, tuple[keras.losses.Loss, float]]:
+    """Return losses with their weights by the name of an output."""
+    losses: dict[str, tuple[keras.losses.Loss, float]] = {}
+    if recipe.age_loss is not None:
+        losses[RAW_OUTPUTS[recipe.age_loss.head]] = age_loss(recipe.age_loss, recipe.axis), 1.0
+    if recipe.gender_loss is not None:
+        losses["gender_logit"] = gender_loss(recipe.gender_loss.smoothing), recipe.gender_loss.weight
+    if recipe.distillation is not None and features is not None:
+        losses[TEACHER_FEATURES] = FeatureLoss(features), recipe.distillation.feature_weight
+    return losses
+
+
+def _batches(
+    recipe: TrainingRecipe,
+    cache: CropCache,
+    train: np.ndarray,
+    outputs: Collection[str],
+    teachers: TeacherOutputs | None,
+) -> CropBatches:
+    records = [cache.records[index] for index in train]
+    sigma = recipe.age_loss.sigma if isinstance(recipe.age_loss, LabelDistribution) else None
+    labeled = [name for name in outputs if name != TEACHER_FEATURES]
+    targets, weights = label_targets(records, labeled, recipe.axis, sigma=sigma)
+    if recipe.distillation is not None and teachers is not None:
+        add_teachers(targets, weights, teachers, recipe.distillation.weight)
+    is_other = np.array([record.group.lower() in OTHER_GROUPS for record in records])
+    return CropBatches(
+        cache,
+        train,
+        targets,
+        weights,
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augmentation,
+        mirrored=_is_mirrored(recipe),
+        seed=recipe.seed,
+        shares=np.where(is_other, recipe.faces.other_group_share, 1.0),
+    )

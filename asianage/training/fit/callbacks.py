@@ -1,0 +1,173 @@
+"""What happens around the epochs of a training: averaged weights, validation, saving, and the time spent waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from asianage.files import replacing
+from asianage.training.fit.batches import EpochBatches
+from asianage.training.fit.network import normalizations
+from asianage.training.run_folder import BEST_WEIGHTS, RunState
+
+logger = logging.getLogger(__name__)
+
+STATISTICS_BATCHES = 24
+"""Batches that normalization statistics are averaged over before validation."""
+
+
+class InputClock(keras.callbacks.Callback):
+    """Measure the share of the time of an epoch's steps that was spent waiting for batches, as `share`."""
+
+    def __init__(self, batches: EpochBatches) -> None:
+        """Create the clock for the batches of a run."""
+        super().__init__()
+        self.share = 0.0
+        self._batches = batches
+        self._compiled = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Begin with no waiting."""
+        self._restart()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Add the time between the end of the step before and the arrival of the batch."""
+        if not self._compiled:
+            # The first step of all compiles the network, which is no waiting for data.
+            self._compiled = True
+            self._restart()
+            return
+        self._waited += max(0.0, self._batches.ready_at(batch) - self._free)
+        self._free = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Set the share."""
+        self.share = self._waited / (time.perf_counter() - self._started)
+
+    def _restart(self) -> None:
+        self._started = self._free = time.perf_counter()
+        self._waited = 0.0
+
+
+class ValidateAndSave(keras.callbacks.Callback):
+    """Validate after every epoch with averaged weights, keep the best, and save the state to resume from."""
+
+    def __init__(
+        self,
+        batches: EpochBatches,
+        validate: Callable[[], Mapping[str, float]],
+        folder: Path,
+        state: RunState,
+        *,
+        clock: InputClock,
+        network: keras.Model,
+        seed: int,
+    ) -> None:
+        """Create the callback of one run, with the arguments of `asianage.training.fit.loop.fit`."""
+        super().__init__()
+        self._batches, self._validate, self._folder, self._state = batches, validate, folder, state
+        self._clock, self._network, self._seed = clock, network, seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Bring everything random to the state that belongs to the epoch."""
+        self._started = time.perf_counter()
+        self._batches.start_epoch(epoch + 1)
+        for layer in self.model.layers:
+            # A rate of 0 has no random state.
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+                # Weights files do not hold the state of random layers.
+                layer.seed_generator.state.assign(np.array([self._seed, epoch], dtype=np.uint32))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Validate and save.
+
+        Raises:
+            RuntimeError: The loss is not finite.
+        """
+        loss = float((logs or {}).get("loss", np.nan))
+        if not np.isfinite(loss):
+            raise RuntimeError(
+                f"The loss of epoch {epoch + 1} is {loss}. Lower `learning_rate` or set `clip_norm`, and train into "
+                "another output folder."
+            )
+        # Statistics are those of the batches that come next.
+        self._batches.start_epoch(epoch + 2)
+        with averaged_weights(self.model, self._batches):
+            scores = self._validate()
+            row = {
+                "epoch": epoch + 1,
+                "seconds": round(time.perf_counter() - self._started, 1),
+                "input_share": round(self._clock.share, 4),
+                "loss": loss,
+                **scores,
+            }
+            if self._state.add(row):
+                _save_weights(self._network, self._folder / BEST_WEIGHTS)
+        logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
+        self._state.write_history(self._folder)
+        _save_weights(self.model, self._folder / self._state.checkpoint)
+        self._state.write(self._folder)
+        self.model.stop_training = self._state.is_finished
+
+
+@contextlib.contextmanager
+def averaged_weights(learner: keras.Model, batches: EpochBatches) -> Iterator[None]:
+    """Put the averages that the optimizer keeps in the place of the weights while the block runs.
+
+    Normalization statistics belong to the weights that they were gathered with, and are estimated anew.
+    """
+    if not learner.optimizer.use_ema:
+        yield
+        return
+    variables = learner.trainable_variables
+    raw, raw_statistics = _values(variables), _values(statistics(learner))
+    learner.optimizer.finalize_variable_values(variables)
+    # With JAX a weight and its average now share an array, which a prediction deletes.
+    _assign(variables, _values(variables))
+    reestimate_statistics(learner, batches)
+    try:
+        yield
+    finally:
+        _assign(variables, raw)
+        _assign(statistics(learner), raw_statistics)
+
+
+def statistics(network: keras.Model) -> list[keras.Variable]:
+    """Return the moving means and variances, layer by layer."""
+    return [value for layer in normalizations(network) for value in (layer.moving_mean, layer.moving_variance)]
+
+
+def reestimate_statistics(network: keras.Model, batches: Sequence[tuple] | EpochBatches) -> None:
+    """Average the normalization statistics of the weights in force over a few batches.
+
+    Those of other weights give nonsense while the learning rate is high (as in Izmailov et al., 'Averaging Weights
+    Leads to Wider Optima', UAI 2018).
+    """
+    layers = normalizations(network)
+    momenta = [layer.momentum for layer in layers]
+    for number in range(min(STATISTICS_BATCHES, len(batches)) if layers else 0):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        network(batches[number][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    return [np.asarray(variable).copy() for variable in variables]
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _save_weights(network: keras.Model, file: Path) -> None:
+    with replacing(file) as temporary:
+        network.save_weights(temporary)

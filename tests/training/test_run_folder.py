@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from asianage.training.run_folder import INPUTS, RECIPE, RunState, check_settings, keep_settings
+
+SETTINGS = {"name": "tiny", "optimizer": {"learning_rate": 0.1, "schedule": "cosine"}, "freeze": ["a"], "network": {}}
+
+
+def state(*scores, epochs=9, patience=0):
+    return RunState(epochs, patience, [{"epoch": n, "val_score": score} for n, score in enumerate(scores, 1)])
+
+
+@pytest.mark.parametrize(
+    ("scores", "epochs", "patience", "expected"),
+    [
+        ([], 1, 1, False),
+        ([2.0, 1.0], 3, 0, False),
+        ([2.0, 1.0, 3.0], 3, 0, True),
+        ([2.0, 1.0, 3.0], 9, 2, False),
+        # One that is only as good is no better one.
+        ([2.0, 1.0, 3.0, 1.0], 9, 2, True),
+        ([2.0, 1.0, 3.0, 0.5], 9, 2, False),
+    ],
+)
+def test_a_run_is_finished_after_all_epochs_or_when_nothing_gets_better(scores, epochs, patience, expected):
+    assert state(*scores, epochs=epochs, patience=patience).is_finished == expected
+
+
+def test_only_a_smaller_score_is_a_better_one():
+    run = RunState(9)
+    assert [run.add({"val_score": score}) for score in (5.0, 4.0, 4.0, 4.5, 3.0)] == [True, True, False, False, True]
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path):
+    assert RunState.read(tmp_path, epochs=9, patience=2) == RunState(9, 2)
+    run = state(2.5, 1.5, patience=2)
+    run.write(tmp_path)
+    run.write_history(tmp_path)
+    assert RunState.read(tmp_path, epochs=9, patience=2) == run
+    assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 2
+    with (tmp_path / "history.csv").open() as file:
+        assert list(csv.DictReader(file)) == [{"epoch": "1", "val_score": "2.5"}, {"epoch": "2", "val_score": "1.5"}]
+
+
+def test_two_names_of_checkpoints_take_turns():
+    assert [state(*[1.0] * count).checkpoint for count in (1, 2, 3)] == [
+        f"checkpoint-{number}.weights.h5" for number in (1, 0, 1)
+    ]
+
+
+def test_settings_may_change_until_an_epoch_is_done(tmp_path):
+    folder = tmp_path / "run"
+    check_settings(folder, RECIPE, SETTINGS)
+    keep_settings(folder, RECIPE, SETTINGS)
+    keep_settings(folder, RECIPE, {**SETTINGS, "name": "other"})
+    assert json.loads((folder / "recipe.json").read_text())["name"] == "other"
+    state(1.0).write(folder)
+    # Inputs that were never written down are not compared.
+    check_settings(folder, INPUTS, SETTINGS)
+    with pytest.raises(ValueError, match='`name` was "other" and is "tiny"'):
+        check_settings(folder, RECIPE, SETTINGS)
+
+
+def test_the_message_of_a_refused_run_names_each_setting_that_differs(tmp_path):
+    keep_settings(tmp_path, RECIPE, SETTINGS)
+    state(1.0).write(tmp_path)
+    check_settings(tmp_path, RECIPE, SETTINGS)
+    other = {"name": "tiny", "optimizer": {"learning_rate": 0.2}, "freeze": ["a", "b"], "network": {}, "seed": 0}
+    before = (tmp_path / RECIPE).read_bytes()
+    with pytest.raises(ValueError, match="begun with other settings") as caught:
+        keep_settings(tmp_path, RECIPE, other)
+    for difference in (
+        "`optimizer.learning_rate` was 0.1 and is 0.2",
+        '`optimizer.schedule` was "cosine" and is not set',
+        '`freeze` was ["a"] and is ["a", "b"]',
+        "`seed` was not set and is 0",
+    ):
+        assert difference in str(caught.value)
+    assert "`name`" not in str(caught.value)
+    assert "`network`" not in str(caught.value)
+    assert (tmp_path / RECIPE).read_bytes() == before
