@@ -40,15 +40,13 @@ def run(given: argparse.Namespace) -> int:
 
     if given.recipe in BASELINES:
         return _run_baseline(given)
-    from asianage.training.train import find_recipe, train
+    from asianage.training.train import train
 
-    recipe = find_recipe(given.recipe)
-    if given.epochs is not None:
-        recipe = recipe.with_epochs(given.epochs)
     estimator = train(
-        recipe,
+        given.recipe,
         given.data,
         given.output,
+        epochs=given.epochs,
         initial=given.initial,
         pretrained=given.pretrained,
         teachers=given.teacher,

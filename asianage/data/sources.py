@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from asianage.data import afad, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
 from asianage.data.folders import is_picture, list_files, read_folders
-from asianage.data.records import RecordTable, read_records
+from asianage.data.records import FaceRecord, RecordTable, read_records
 from asianage.data.special_figures import SpecialFigures
 from asianage.data.utkface import is_named_as_utkface, read_utkface
 
@@ -23,8 +25,12 @@ _LAYOUTS = (
 _SPECIAL_FIGURES = {"afad": afad.SPECIAL_FIGURES, "utkface": utkface.SPECIAL_FIGURES}
 
 
-def read_source(source: str | os.PathLike[str]) -> RecordTable:
-    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in a known layout.
+Source: TypeAlias = str | os.PathLike[str] | Sequence[FaceRecord]
+"""Labeled faces in any form that `read_source` takes."""
+
+
+def read_source(source: Source) -> RecordTable:
+    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in a known layout. Records stay as they are.
 
     The first picture of a folder decides its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
     All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
@@ -33,6 +39,8 @@ def read_source(source: str | os.PathLike[str]) -> RecordTable:
         FileNotFoundError: There is nothing at `source`.
         ValueError: It does not have the form that it seems to have.
     """
+    if not isinstance(source, str | os.PathLike):
+        return RecordTable(list(source), [])
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asianage.data.records import FaceRecord
-from asianage.data.sources import read_source
+from asianage.data.sources import Source, read_source
 from asianage.errors import BatchError
 from asianage.evaluation.result import Evaluation
 from asianage.models.config import GENDERS
@@ -22,7 +21,7 @@ from asianage.progress import shown
 
 def evaluate(
     model: AgeGenderEstimator | ModelFolder | str | os.PathLike[str],
-    data: Sequence[FaceRecord] | str | os.PathLike[str],
+    data: Source,
     *,
     progress: bool = False,
     bootstrap_samples: int = 1000,
@@ -46,7 +45,7 @@ def evaluate(
         DetectorUnavailableError: No face detector can be used on this machine.
     """
     estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
-    records = read_source(data).records if isinstance(data, str | os.PathLike) else list(data)
+    records = read_source(data).records
     if not any(record.age is not None or record.gender is not None for record in records):
         raise ValueError(
             f"`data` must hold at least one picture with an age or a gender. Received: {len(records)} records."

@@ -10,7 +10,7 @@ from pathlib import Path
 from asianage.data.cleaning import clean
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_dataset, select_faces
-from asianage.data.sources import read_source
+from asianage.data.sources import Source, read_source
 from asianage.data.split_file import keep_split
 from asianage.data.splits import split_records
 from asianage.models.folder import ModelFolder
@@ -20,7 +20,7 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
 from asianage.training.recipes import RECIPES, Recipe
 from asianage.training.recipes.recipe import PlannedRun
-from asianage.training.run_folder import PROGRESS, RECIPE, SPLIT, Run, check_settings
+from asianage.training.run_folder import LEFT_OUT, PROGRESS, RECIPE, SPLIT, Run, check_settings
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES
 from asianage.training.study.recipes import STUDY_RECIPES
@@ -29,9 +29,10 @@ from asianage.training.train_network import measure, train_network
 
 def train(
     recipe: str | Recipe,
-    data: str | os.PathLike[str] | Sequence[FaceRecord],
+    data: Source,
     output: str | os.PathLike[str],
     *,
+    epochs: int | None = None,
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
@@ -45,20 +46,21 @@ def train(
 ) -> AgeGenderEstimator:
     """Train a recipe and write a model folder. A run that was stopped goes on where it was.
 
-    The folder of a run holds ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on, and
-    why), crops, checkpoints, ``history.csv``, ``recipe.json``, ``inputs.json``, the folder ``model``, and where figures
-    are measured the folder ``report``. A recipe of several networks has a folder for each. Stages share the crops of
-    one size, and the last stage has `output` itself.
+    The folder of a run gets ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on, with
+    the reason), crops, checkpoints, ``history.csv``, ``recipe.json``, ``inputs.json``, the folder ``model``, and the
+    folder ``report`` where figures are measured. A recipe of several networks has a folder for each. Stages share the
+    crops of one size, and the last stage has `output` itself.
 
     Args:
         recipe: Name of a recipe, or a recipe.
-        data: A source for `asianage.data.sources.read_source`, or records.
+        data: Labeled faces: a table, a folder, or records, as `asianage.data.sources.read_source` takes them.
         output: Folder of the run.
+        epochs: Passes over the faces, for every network; None takes those of the recipe.
         name: Name of the model; None takes that of the recipe.
-        initial: Model to begin with, as `AgeGenderEstimator.from_pretrained` takes it. It must have every layer of the
-            recipe's network, for crops of any size. None begins as the recipe says.
-        pretrained: File of the published weights that the recipe begins with; None looks where it usually lies.
-        teachers: Models that a recipe with a `distillation` learns from, as `initial`.
+        initial: Model to begin with: bundled name, folder or Hub id. It must have every layer of the recipe's network,
+            for crops of any size. None begins as the recipe states.
+        pretrained: File of the published weights that the recipe begins with; None looks in its usual place.
+        teachers: Models that a recipe with a `distillation` learns from, in the same forms as `initial`.
         dataset: Only faces of this data set; None takes all.
         split: How faces are split: "predefined" by the data; "identity" and "study" by `asianage.data.splits`. Figures
             are measured on the split "test", those of the study on "val".
@@ -71,13 +73,15 @@ def train(
         An estimator of the new model.
 
     Raises:
-        FileNotFoundError: Pictures, or the published weights that the recipe begins with, are not there.
+        FileNotFoundError: Pictures, or the published weights that the recipe begins with, do not exist.
         ValueError: The recipe is unknown, the data lack a split or a label, or `output` holds another run.
     """
     recipe = find_recipe(recipe)
     check_quantization(quantization)
     run = Run(Path(output), detector, quantization, progress)
     planned = _plan(recipe, run.output, initial, teachers)
+    if epochs is not None:
+        planned = [replace(step, recipe=replace(step.recipe, epochs=epochs)) for step in planned]
     _check(recipe, planned, pretrained)
     records = _prepare(planned[0], data, run, dataset=dataset, split=split, fold=fold)
     measured_on = "val" if split == "study" else "test"
@@ -140,7 +144,7 @@ def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.P
     if pretrained is not None and len({step.recipe.pretrained for step in planned} - {""}) > 1:
         raise ValueError(
             f"`pretrained` is one file, and the recipe {recipe.name!r} begins with several published networks. Leave "
-            "it out, and put each file where it usually lies."
+            "it out, and put each file in its usual place."
         )
     for step in planned:
         check_settings(step.folder, RECIPE, step.recipe.to_dict())
@@ -156,7 +160,7 @@ def _faces_for(step: PlannedRun, table: RecordTable) -> RecordTable:
 
 def _prepare(
     first: PlannedRun,
-    data: str | os.PathLike[str] | Sequence[FaceRecord],
+    data: Source,
     run: Run,
     *,
     dataset: str | None,
@@ -164,7 +168,7 @@ def _prepare(
     fold: int,
 ) -> list[FaceRecord]:
     """Return the faces of all runs, split and with a cleaned training part, and write down which they are."""
-    table = read_source(data) if isinstance(data, str | os.PathLike) else RecordTable(list(data), [])
+    table = read_source(data)
     # The first network of several needs every face that a later one needs.
     table = _faces_for(first, select_dataset(table, dataset))
     # The study measures genders on the same share of each, ages on the same share of each.
@@ -173,5 +177,5 @@ def _prepare(
     run.output.mkdir(parents=True, exist_ok=True)
     keep_split(records, run.output / SPLIT, fixed=any(run.output.rglob(PROGRESS)))
     cleaned = clean(RecordTable(records, table.dropped), split="train", progress=run.progress)
-    cleaned.write_dropped(run.output / "left_out.csv")
+    cleaned.write_dropped(run.output / LEFT_OUT)
     return cleaned.records

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache, cut_crops
@@ -14,6 +16,7 @@ from asianage.data.records import FaceRecord
 from asianage.evaluation.evaluate import evaluate
 from asianage.evaluation.report import save_report
 from asianage.models import folder as model_folder
+from asianage.models.config import Calibration
 from asianage.models.folder import ModelFolder
 from asianage.networks.pretrained import load_pretrained
 from asianage.networks.restore import restore_network
@@ -24,8 +27,14 @@ from asianage.training.export.provenance import ancestry
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.fit.distillation import TeacherOutputs, run_teachers
 from asianage.training.fit.network import build_network, trained_network, transfer_weights
+from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import TrainingRecipe
-from asianage.training.run_folder import HISTORY, INPUTS, Run, RunState, keep_settings
+from asianage.training.run_folder import HISTORY, INPUTS, RECIPE, Run, RunState, check_settings, keep_settings
+
+logger = logging.getLogger(__name__)
+
+NARROW_SPAN = 10
+"""Years between the youngest and the oldest held-out face below which it warns: intervals are for all ages."""
 
 
 def train_network(
@@ -36,6 +45,7 @@ def train_network(
     name: str,
     crops: Path | None = None,
     initial: ModelFolder | None = None,
+    improved: ModelFolder | None = None,
     pretrained: str | os.PathLike[str] | None = None,
     teachers: Sequence[ModelFolder] = (),
     measured_on: str | None = "test",
@@ -49,26 +59,18 @@ def train_network(
         name: Name of the model.
         crops: Folder of the crops, if several runs share them; None takes one in the folder of the run.
         initial: Model to begin with.
+        improved: The same, of the recipe's own network. It is kept where no epoch is better, and its calibration where
+            the faces are too few for another.
         pretrained: File of published weights.
         teachers: Models to learn from.
         measured_on: Split that figures are measured on; None measures none.
     """
-    output = run.output
-    _require_classes(records, recipe.tasks)
-    _require_calibration(records, recipe.tasks)
+    start = improved or initial
+    _check(recipe, records, run, start=start, teachers=teachers, calibrates=improved is None)
     network = build_network(recipe)
-    keep_settings(
-        output,
-        INPUTS,
-        {
-            "initial": None if initial is None else initial.sha256(model_folder.NETWORK),
-            "teachers": [teacher.sha256(model_folder.NETWORK) for teacher in teachers],
-            "detector": None if run.detector is None else Path(run.detector).name,
-        },
-    )
     cache = cut_crops(
         records,
-        crops or output / "crops",
+        crops or run.output / "crops",
         size=recipe.faces.image_size,
         margin=recipe.faces.margin,
         detector=run.detector,
@@ -76,44 +78,46 @@ def train_network(
         progress=run.progress,
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
-    _require_calibration([cache.records[index] for index in splits["val"]], recipe.tasks)
-    if initial is not None:
-        transfer_weights(network, restore_network(initial))
+    held_out = [cache.records[index] for index in splits["val"]]
+    calibration = None if improved is None else _calibration_to_keep(improved, held_out, recipe.tasks)
+    if calibration is None:
+        _require_calibration(held_out, recipe.tasks)
+    begun = None if start is None else restore_network(start)
+    if begun is not None:
+        transfer_weights(network, begun)
     elif recipe.pretrained:
         load_pretrained(network, recipe.pretrained, pretrained)
-    is_finished = RunState.read(output, epochs=recipe.epochs, patience=recipe.patience).is_finished
-    best = fit_network(
-        recipe,
-        network,
-        cache,
-        splits["train"],
-        splits["val"],
-        output,
-        teachers=None if is_finished else _teacher_outputs(recipe, teachers, cache, splits["train"]),
-        progress=run.progress,
-    )
+    trained = _fit(recipe, network, cache, splits, run, teachers)
+    provenance = ancestry(start, teachers)
+    if improved is not None and begun is not None:
+        scores = {
+            stage: validate(candidate, cache, splits["val"], recipe.axis)
+            for stage, candidate in (("before", begun), ("after", trained))
+        }
+        provenance["held_out"] = scores
+        if scores["after"]["val_score"] >= scores["before"]["val_score"]:
+            logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
+            trained = begun
     model = write_model(
         recipe,
-        trained_network(recipe, network, best),
+        trained,
         cache,
         splits,
-        output / "model",
+        run.output / "model",
         name=name,
         quantization=run.quantization,
-        provenance=ancestry(initial, teachers),
+        provenance=provenance,
+        calibration=calibration,
+        gender_temperature=1.0 if improved is None else improved.config.calibration.gender_temperature,
     )
     return measure(model, records, run, recipe.tasks, measured_on)
 
 
 def measure(
-    model: ModelFolder,
-    records: Sequence[FaceRecord],
-    run: Run,
-    tasks: Collection[str],
-    measured_on: str | None,
+    model: ModelFolder, records: Sequence[FaceRecord], run: Run, tasks: Collection[str], measured_on: str | None
 ) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
-    measured = [_labelled(record, tasks) for record in records if record.split == measured_on]
+    measured = [_with_labels_of(tasks, record) for record in records if record.split == measured_on]
     if measured and measured_on is not None:
         evaluation = evaluate(AgeGenderEstimator(model, detector=run.detector), measured, progress=run.progress)
         history = run.output / HISTORY
@@ -127,8 +131,8 @@ def measure(
     return AgeGenderEstimator(model, detector=run.detector)
 
 
-def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
-    """Return a record with the labels of what a model learned: of the rest it says nothing that could be measured."""
+def _with_labels_of(tasks: Collection[str], record: FaceRecord) -> FaceRecord:
+    """Return a record with the labels of what a model learned: the other output cannot be measured."""
     return replace(
         record,
         age=record.age if "age" in tasks else None,
@@ -136,37 +140,90 @@ def _labelled(record: FaceRecord, tasks: Collection[str]) -> FaceRecord:
     )
 
 
-def _require_classes(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
-    """Refuse to learn genders from faces that are all labeled with the same."""
+def _fit(
+    recipe: TrainingRecipe,
+    network: keras.Model,
+    cache: CropCache,
+    splits: dict[str, np.ndarray],
+    run: Run,
+    teachers: Sequence[ModelFolder],
+) -> keras.Model:
+    """Fit a network, and return it in float32 with the weights of the best epoch."""
+    outputs: TeacherOutputs | None = None
+    is_finished = RunState.read(run.output, epochs=recipe.epochs, patience=recipe.patience).is_finished
+    if recipe.distillation is not None and not is_finished:
+        features = recipe.distillation.feature_weight > 0
+        outputs = run_teachers(teachers, cache, splits["train"], recipe.axis, features=features)
+    best = fit_network(
+        recipe, network, cache, splits["train"], splits["val"], run.output, teachers=outputs, progress=run.progress
+    )
+    return trained_network(recipe, network, best)
+
+
+def _check(
+    recipe: TrainingRecipe,
+    records: Sequence[FaceRecord],
+    run: Run,
+    *,
+    start: ModelFolder | None,
+    teachers: Sequence[ModelFolder],
+    calibrates: bool,
+) -> None:
+    """Refuse what would fail after the crops are cut, and write down what the run is given."""
     found = {record.gender for record in records if record.split == "train"} - {None}
-    if "gender" in tasks and len(found) == 1:
+    if "gender" in recipe.tasks and len(found) == 1:
         raise ValueError(
             f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
             "only. Add faces of the other, or leave the genders empty."
         )
-
-
-def _require_calibration(records: Sequence[FaceRecord], tasks: Collection[str]) -> None:
-    """Refuse to train what cannot be calibrated afterwards."""
-    held_out = [record for record in records if record.split == "val"]
-    count = sum(record.age is not None or "age" not in tasks for record in held_out)
-    if count < MIN_FACES:
-        raise ValueError(
-            f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
-            f"with. Received: {count}. Move some there from train, or fine-tune a model."
-        )
-
-
-def _teacher_outputs(
-    recipe: TrainingRecipe, teachers: Sequence[ModelFolder], cache: CropCache, train: np.ndarray
-) -> TeacherOutputs | None:
-    """Return the outputs of the teachers of a recipe for its training crops; None for a recipe without teachers."""
-    distillation = recipe.distillation
-    if bool(teachers) != (distillation is not None):
+    if calibrates:
+        _require_calibration([record for record in records if record.split == "val"], recipe.tasks)
+    if bool(teachers) != (recipe.distillation is not None):
         raise ValueError(
             f"A recipe with a `distillation` needs `teachers`, and only such a recipe takes them. Received: the recipe "
-            f"{recipe.name!r} with {distillation}, and {len(teachers)} teachers."
+            f"{recipe.name!r} with {recipe.distillation}, and {len(teachers)} teachers."
         )
-    if distillation is None:
-        return None
-    return run_teachers(teachers, cache, train, recipe.axis, features=distillation.feature_weight > 0)
+    check_settings(run.output, RECIPE, recipe.to_dict())
+    inputs = {
+        "initial": None if start is None else start.sha256(model_folder.NETWORK),
+        "teachers": [teacher.sha256(model_folder.NETWORK) for teacher in teachers],
+        "detector": None if run.detector is None else Path(run.detector).name,
+    }
+    keep_settings(run.output, INPUTS, inputs)
+
+
+def _known(held_out: Sequence[FaceRecord], tasks: Collection[str]) -> int:
+    """Return how many held-out faces calibrate a network: those with an age, if it learns the age."""
+    return sum(record.age is not None or "age" not in tasks for record in held_out)
+
+
+def _require_calibration(held_out: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse to train what cannot be calibrated afterwards."""
+    if _known(held_out, tasks) < MIN_FACES:
+        raise ValueError(
+            f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
+            f"with. Received: {_known(held_out, tasks)}. Move some there from train, or fine-tune a model."
+        )
+
+
+def _calibration_to_keep(
+    improved: ModelFolder, held_out: Sequence[FaceRecord], tasks: Collection[str]
+) -> Calibration | None:
+    """Return the calibration of the model before where the held-out faces are too few for another."""
+    known = _known(held_out, tasks)
+    if known < MIN_FACES:
+        logger.warning(
+            "only %d held-out faces have an age, and a calibration needs %d: that of the model before is kept",
+            known,
+            MIN_FACES,
+        )
+        return improved.config.calibration
+    ages = [record.age for record in held_out if record.age is not None]
+    if "age" in tasks and max(ages) - min(ages) < NARROW_SPAN:
+        logger.warning(
+            "the held-out faces are all %g to %g years old: intervals are fitted to these ages; do not trust them for "
+            "others",
+            min(ages),
+            max(ages),
+        )
+    return None

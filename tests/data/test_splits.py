@@ -161,3 +161,16 @@ def test_one_person_cannot_be_divided():
     faces = [replace(face, identity="me", dataset="") for face in people(3)]
     with pytest.raises(ValueError, match="two people or more"):
         hold_out_split(faces)
+
+
+def test_held_out_people_are_of_all_ages_and_train_nowhere(tiny_records):
+    together = [replace(record, identity=str(number // 3)) for number, record in enumerate(tiny_records)]
+    split = hold_out_split(together)
+    parts = {part: {r.identity for r in split if r.split == part} for part in ("train", "val")}
+    assert not parts["train"] & parts["val"]
+    singles = hold_out_split([replace(record, identity="") for record in tiny_records])
+    held_out = [record.age for record in singles if record.split == "val"]
+    assert len(held_out) == len(tiny_records) // 4 + (len(tiny_records) % 4 > 1)
+    ages = [record.age for record in tiny_records]
+    assert abs(sum(held_out) / len(held_out) - sum(ages) / len(ages)) < 3
+    assert hold_out_split(list(reversed(singles))) == list(reversed(singles))

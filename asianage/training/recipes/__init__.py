@@ -35,15 +35,11 @@ __all__ = [
     "TrainingRecipe",
 ]
 
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        bundled.BUNDLED_MODELS,
-        *(stage.recipe for stage in bundled.BUNDLED_MODELS.stages),
-        age_heads.REGRESSION,
-        age_heads.CROSS_ENTROPY,
-        age_heads.LABEL_DISTRIBUTION,
-        age_heads.ORDINAL,
-    )
-}
+_RECIPES: tuple[Recipe, ...] = (
+    bundled.BUNDLED_MODELS,
+    *(stage.recipe for stage in bundled.BUNDLED_MODELS.stages),
+    *age_heads.AGE_HEADS,
+)
+
+RECIPES = {recipe.name: recipe for recipe in _RECIPES}
 """Recipes by name, without those of the study."""

@@ -22,7 +22,7 @@ from asianage.training.recipes.recipe import (
     TrainingRecipe,
 )
 
-LABEL_DISTRIBUTION = TrainingRecipe(
+_LABEL_DISTRIBUTION = TrainingRecipe(
     name="residual-label-distribution",
     architecture="residual",
     network={"head": "logits"},
@@ -36,8 +36,10 @@ LABEL_DISTRIBUTION = TrainingRecipe(
     dtype_policy="mixed_bfloat16",
     augmentation=Augmentation(),
 )
-CROSS_ENTROPY = replace(LABEL_DISTRIBUTION, name="residual-cross-entropy", age_loss=CrossEntropy())
-REGRESSION = replace(
-    LABEL_DISTRIBUTION, name="residual-regression", network={"head": "regression"}, age_loss=Regression()
+
+AGE_HEADS = (
+    replace(_LABEL_DISTRIBUTION, name="residual-regression", network={"head": "regression"}, age_loss=Regression()),
+    replace(_LABEL_DISTRIBUTION, name="residual-cross-entropy", age_loss=CrossEntropy()),
+    _LABEL_DISTRIBUTION,
+    replace(_LABEL_DISTRIBUTION, name="residual-ordinal", network={"head": "ordinal"}, age_loss=Ordinal()),
 )
-ORDINAL = replace(LABEL_DISTRIBUTION, name="residual-ordinal", network={"head": "ordinal"}, age_loss=Ordinal())

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -176,9 +176,6 @@ class Recipe(Protocol):
     def runs(self, output: Path) -> Sequence[PlannedRun]:
         """Return the runs in a folder, first to last."""
 
-    def with_epochs(self, epochs: int) -> Recipe:
-        """Return a copy with this number of epochs in every run."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecipe:
@@ -236,7 +233,7 @@ class TrainingRecipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more. Received: {getattr(self, name)}.")
-        learned, head = (find(self.architecture, self.network) for find in (tasks_of, head_of))
+        learned, head = tasks_of(self.architecture, self.network), head_of(self.architecture, self.network)
         if self.tasks != learned:
             raise ValueError(
                 f"The network {self.architecture!r} with {dict(self.network)} learns {' and '.join(sorted(learned))}. "
@@ -272,10 +269,6 @@ class TrainingRecipe:
     def runs(self, output: Path) -> list[PlannedRun]:
         """Return the one run in a folder."""
         return [PlannedRun(recipe=self, folder=output, crops=output / "crops")]
-
-    def with_epochs(self, epochs: int) -> TrainingRecipe:
-        """Return a copy with this number of epochs."""
-        return replace(self, epochs=epochs)
 
 
 def _require_at_least_zero(owner: object, *names: str) -> None:

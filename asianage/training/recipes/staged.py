@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
@@ -78,8 +78,3 @@ class StagedRecipe:
             )
             for stage in self.stages
         ]
-
-    def with_epochs(self, epochs: int) -> StagedRecipe:
-        """Return a copy with this number of epochs in every stage."""
-        stages = (replace(stage, recipe=stage.recipe.with_epochs(epochs)) for stage in self.stages)
-        return replace(self, stages=tuple(stages))

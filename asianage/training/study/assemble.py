@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
+from asianage.networks.registry import build_network, tasks_of
 from asianage.networks.restore import restore_network
 from asianage.training.export.model_folder import QUANTIZATION_SAMPLES, write_model
-from asianage.training.fit.network import build_network
+from asianage.training.fit.network import transfer_weights
 from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
 from asianage.training.run_folder import Run
 
@@ -42,9 +42,15 @@ def assemble_study(
         ValueError: The three do not fit together, or the data lack a split.
     """
     recipe = _recipe_of(name, {part: parts[part].config for part in PARTS})
-    network = build_network(recipe)
+    network = build_network(
+        recipe.architecture,
+        image_size=recipe.faces.image_size,
+        num_ages=recipe.axis.num_ages,
+        min_age=recipe.min_age,
+        **recipe.network,
+    )
     for part in PARTS:
-        _take_weights(network.get_layer(part), restore_network(parts[part]), part)
+        transfer_weights(network.get_layer(part), restore_network(parts[part]))
     needed = _needed(records, recipe.seed)
     cache = cut_crops(
         needed,
@@ -72,17 +78,17 @@ def assemble_study(
 
 
 def _recipe_of(name: str, configs: Mapping[str, ModelConfig]) -> TrainingRecipe:
-    """Return what describes the network of the whole; how it was trained the parts know."""
+    """Return the recipe of the whole network. How it was trained is recorded in its parts."""
     gender, female, male = (configs[part] for part in PARTS)
     if gender.architecture != "simple_cnn" or gender.network.get("task") != "gender":
         raise ValueError(
-            "`gender` must be a model of a simple CNN for the gender, as the recipe simple-cnn-gender makes it. "
-            f"Received: {gender.architecture} with {dict(gender.network)}."
+            f"`gender` must be a model of the recipe simple-cnn-gender. Received: {gender.architecture} with "
+            f"{dict(gender.network)}."
         )
     forms = [_form(config) for config in (female, male)]
     if forms[0] != forms[1]:
         raise ValueError(
-            f"`age_female` and `age_male` must be of the same form. Received: {forms[0]} and {forms[1]}. Train both by "
+            f"`age_female` and `age_male` must have the same form. Received: {forms[0]} and {forms[1]}. Train both by "
             "the same recipe."
         )
     return TrainingRecipe(
@@ -97,7 +103,7 @@ def _recipe_of(name: str, configs: Mapping[str, ModelConfig]) -> TrainingRecipe:
         min_age=female.min_age,
         max_age=female.max_age,
         faces=Faces(image_size=female.image_size, margin=0),
-        # The whole is not trained: what follows is not used.
+        # The parts are trained, the whole is not: nothing uses these values.
         age_loss=Regression(),
         gender_loss=GenderLoss(),
         optimizer=Optimizer(learning_rate=1.0),
@@ -109,23 +115,17 @@ def _recipe_of(name: str, configs: Mapping[str, ModelConfig]) -> TrainingRecipe:
 
 def _form(config: ModelConfig) -> dict[str, Any]:
     names = ("architecture", "image_size", "min_age", "max_age")
-    return {**{name: getattr(config, name) for name in names}, "network": _options(config)}
+    tasks = " and ".join(sorted(tasks_of(config.architecture, config.network)))
+    return {**{name: getattr(config, name) for name in names}, "tasks": tasks, "network": _options(config)}
 
 
 def _options(config: ModelConfig) -> dict[str, Any]:
-    """Return the arguments of a part, without the task, which the whole gives it."""
+    """Return the arguments of a part, without the task: its place in the whole decides that."""
     return {key: value for key, value in config.network.items() if key != "task"}
 
 
-def _take_weights(part: keras.Model, trained: keras.Model, name: str) -> None:
-    received, required = ([tuple(weight.shape) for weight in network.weights] for network in (trained, part))
-    if received != required:
-        raise ValueError(f"The model for {name!r} has other weights than its place in the whole. Train it again.")
-    part.set_weights(trained.get_weights())
-
-
 def _needed(data: Sequence[FaceRecord], seed: int) -> list[FaceRecord]:
-    """Return the faces that calibrate, and as many of the training faces as int8 needs."""
+    """Return the faces for calibration, and as many training faces as int8 needs."""
     train = [record for record in data if record.split == "train"]
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(len(train), min(QUANTIZATION_SAMPLES, len(train)), replace=False))

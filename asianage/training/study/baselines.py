@@ -1,4 +1,4 @@
-"""What can be said without looking: the figures that every network must beat."""
+"""Predictions from the labels alone, without a picture: the figures that every network must beat."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from asianage.data.records import FaceRecord
 from asianage.data.splits import STUDY_AGES
+from asianage.files import write_text
 from asianage.models.config import GENDERS
 
 
@@ -19,8 +20,8 @@ def gender_baseline(train: Sequence[FaceRecord], test: Sequence[FaceRecord]) -> 
     """Guess the gender as often as it occurs in `train`, and measure on `test`.
 
     Returns:
-        ``faces``, ``share`` of each gender in `train`; ``gender_accuracy``, the accuracy to be expected of guesses with
-        those shares; ``most_frequent_accuracy``, that of always naming the more frequent gender.
+        ``faces``, ``share`` of each gender in `train`; ``gender_accuracy``, the expected accuracy of guesses with
+        those shares; ``most_frequent_accuracy``, the accuracy of always guessing the more frequent gender.
 
     Raises:
         ValueError: No face of one of the two has a gender.
@@ -42,7 +43,7 @@ def gender_baseline(train: Sequence[FaceRecord], test: Sequence[FaceRecord]) -> 
 
 
 def age_baseline(train: Sequence[FaceRecord], test: Sequence[FaceRecord]) -> dict[str, dict[str, float]]:
-    """Say the mean age of `train` for everybody, and measure on `test`.
+    """Predict the mean age of `train` for everybody, and measure on `test`.
 
     Returns:
         For "overall", and for each gender with its own mean: ``faces``, ``mean_age`` and ``mae``, in years. A gender
@@ -76,22 +77,22 @@ def run_baseline(
     *,
     ages: tuple[int, int] = STUDY_AGES,
 ) -> dict[str, Any]:
-    """Measure a baseline on labels alone; the pictures need not be there.
+    """Measure a baseline on labels alone. The pictures need not exist.
 
-    Faces that are split are learnt from where they are "train", and measured on where they are "test", or "val" if
-    there is no test. Faces without any split are learnt from and measured on all together, as the study's figures are.
+    The split "train" trains and "test" measures, or "val" if there is no test. Where no face has a split, all faces
+    train and measure, as for the study's figures.
 
     Args:
         name: A name in `BASELINES`.
         records: Faces.
         output: Folder to write ``metrics.json`` into; made if missing.
-        ages: First and last age of the faces that count, in years; faces without an age count for the gender only.
+        ages: First and last age of the faces that count, in years. Faces without an age count for the gender only.
 
     Returns:
-        ``recipe``, ``measured_on`` (split, "" for all) and ``metrics``.
+        ``recipe``, ``ages``, ``measured_on`` (split, "" for all) and ``metrics``.
 
     Raises:
-        ValueError: There is no such baseline, or nothing to measure on.
+        ValueError: There is no such baseline, or no face to measure.
     """
     if name not in BASELINES:
         raise ValueError(f"There is no baseline {name!r}. Baselines: {', '.join(BASELINES)}.")
@@ -104,14 +105,8 @@ def run_baseline(
     test = [record for record in records if record.split == measured_on]
     result = {"recipe": name, "ages": list(ages), "measured_on": measured_on, "metrics": BASELINES[name](train, test)}
     if output is not None:
-        folder = Path(output)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / ".metrics.json.partial"
-        try:
-            partial.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-            partial.replace(folder / "metrics.json")
-        finally:
-            partial.unlink(missing_ok=True)
+        Path(output).mkdir(parents=True, exist_ok=True)
+        write_text(Path(output, "metrics.json"), json.dumps(result, indent=1) + "\n")
     return result
 
 

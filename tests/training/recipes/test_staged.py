@@ -34,30 +34,36 @@ def test_runs_build_on_the_models_of_earlier_ones():
     assert third.crops == Path("out/crops-40-4")
     # Only the last is measured: the split test is for what is published.
     assert [run.measured for run in (first, second, third)] == [False, False, True]
-    assert {stage.recipe.epochs for stage in RECIPE.with_epochs(7).stages} == {7}
 
 
 def test_each_stage_is_trained_from_those_before(tiny_records, tmp_path, monkeypatch):
-    estimator = train(RECIPE, tiny_records, tmp_path, detector=None, quantization="float32")
-    assert estimator.model.path == tmp_path / "model"
+    last = replace(SECOND, faces=THIRD.faces)
+    recipe = StagedRecipe(
+        name="two", stages=(Stage(recipe=FIRST), Stage(recipe=last, initial="first", teachers=("first",)))
+    )
+    options = {"detector": None, "quantization": "float32"}
+    reports = []
+    save = "asianage.training.train_network.save_report"
+    monkeypatch.setattr(save, lambda evaluation, folder, **more: reports.append(folder))
+    estimator = train(recipe, tiny_records, tmp_path, **options)
+    assert (estimator.model.path, estimator.model.config.name) == (tmp_path / "model", "two")
     provenance = estimator.model.config.provenance
-    ancestors = provenance["ancestors"]
-    second = ancestors[provenance["initial"]]
-    assert [provenance["recipe"]["name"], second["recipe"]["name"]] == ["third", "second"]
-    assert [ancestors[key]["recipe"]["name"] for key in second["teachers"]] == ["first"]
-    assert len(ancestors) == 2
+    assert provenance["recipe"]["name"] == "second"
+    assert [provenance["initial"]] == provenance["teachers"] == list(provenance["ancestors"])
+    assert provenance["ancestors"][provenance["initial"]]["recipe"]["name"] == "first"
     assert {path.name for path in tmp_path.glob("crops-*")} == {"crops-32-4", "crops-40-4"}
     assert list(tmp_path.rglob("model/metrics.json")) == [tmp_path / "model" / "metrics.json"]
-    assert not (tmp_path / "first" / "report").exists()
+    assert reports == [tmp_path / "report"]
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "first"))):
-        train(RECIPE.with_epochs(2), tiny_records, tmp_path, detector=None)
+        train(recipe, tiny_records, tmp_path, epochs=2, **options)
     # Given again, nothing is trained and no teacher predicts.
     monkeypatch.setattr("asianage.training.train_network.run_teachers", None)
-    before = (tmp_path / "best.weights.h5").stat().st_mtime_ns
-    again = train(RECIPE, tiny_records, tmp_path, detector=None, quantization="float32")
-    face = tiny_records[0].path
-    assert again.predict(face)[0].age == estimator.predict(face)[0].age
-    assert (tmp_path / "best.weights.h5").stat().st_mtime_ns == before
+    files = [tmp_path / name for name in ("first/best.weights.h5", "best.weights.h5")]
+    before = [file.stat().st_mtime_ns for file in files]
+    weights = (tmp_path / "model" / "model.weights.h5").read_bytes()
+    train(recipe, tiny_records, tmp_path, **options)
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert (tmp_path / "model" / "model.weights.h5").read_bytes() == weights
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training import recipes, train
 from asianage.training.fit.network import build_network
+
+from asianage.training import recipes, train
 from asianage.training.study.recipes import STUDY, STUDY_RECIPES, STUDY_SIMPLE_CNN
 from tests.training.study.tiny_study import tiny
 
@@ -26,7 +27,6 @@ def test_every_part_is_a_run_in_a_folder_of_its_own():
     assert [run.recipe.faces.gender for run in runs] == ["", "female", "male"]
     assert runs[1].folder == Path("out/age_female")
     assert runs[1].crops == Path("out/age_female/crops")
-    assert {part.epochs for part in STUDY.with_epochs(2).parts.values()} == {2}
 
 
 def test_networks_have_the_parameters_of_the_study():
@@ -40,7 +40,8 @@ def test_networks_have_the_parameters_of_the_study():
 @pytest.mark.parametrize(
     ("recipe", "measured"), [(STUDY.gender, "gender_accuracy"), (STUDY_SIMPLE_CNN.age_male, "mae")]
 )
-def test_a_network_of_one_task_is_trained_and_only_that_is_measured(recipe, measured, tiny_records, tmp_path):
+def test_only_what_a_network_of_one_task_learned_is_measured(recipe, measured, tiny_records, tmp_path, monkeypatch):
+    monkeypatch.setattr("asianage.training.train_network.save_report", lambda evaluation, folder, **more: None)
     splits = ["train"] * 32 + ["val"] * 60 + ["test"] * 18
     faces = [replace(r, age=15.0 + r.age % 26, split=split) for r, split in zip(tiny_records, splits, strict=True)]
     estimator = train(tiny(recipe), faces, tmp_path, detector=None, quantization="float32")

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("keras", reason="needs the extra train")
+
+from asianage.models.folder import BUNDLED, open_model_folder
+from asianage.models.pretrained import open_model
+from asianage.training.recipes.recipe import Distillation
+from asianage.training.run_folder import Run
+from asianage.training.train_network import _calibration_to_keep, measure, train_network
+from tests.training.tiny_recipe import TINY
+
+
+def in_split(records, split):
+    return [record for record in records if record.split == split]
+
+
+def check_refused(recipe, records, folder, problem, **options):
+    with pytest.raises(ValueError, match=problem):
+        train_network(recipe, records, Run(folder, detector=None), name="tiny", **options)
+    assert not (folder / "history.csv").exists()
+
+
+def test_too_few_faces_to_calibrate_are_refused_before_any_work(tiny_records, tmp_path):
+    few = [*in_split(tiny_records, "train"), *in_split(tiny_records, "val")[:5]]
+    check_refused(TINY, few, tmp_path, "val needs 20 readable faces with an age")
+    assert not (tmp_path / "crops").exists()
+
+
+def test_unreadable_faces_do_not_count_for_the_calibration(tiny_records, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    held_out = in_split(tiny_records, "val")[:20]
+    faces = [*in_split(tiny_records, "train"), *held_out[1:], replace(held_out[0], path=broken)]
+    check_refused(TINY, faces, tmp_path / "run", "Received: 19. Move some")
+
+
+def test_one_gender_alone_is_not_learned(tiny_records, tmp_path):
+    men = [record for record in tiny_records if record.gender == "male"]
+    check_refused(TINY, men, tmp_path, "Received: male only")
+
+
+def test_teachers_are_for_a_distillation(tiny_records, tmp_path):
+    distilled = replace(TINY, distillation=Distillation(weight=0.5))
+    check_refused(distilled, tiny_records, tmp_path, "needs `teachers`")
+    check_refused(TINY, tiny_records, tmp_path, "needs `teachers`", teachers=[open_model("compact")])
+
+
+def test_layers_that_do_not_exist_cannot_be_frozen(tiny_records, tmp_path):
+    check_refused(replace(TINY, freeze=("stem",)), tiny_records, tmp_path, "Received: 'stem'")
+    assert not (tmp_path / "crops").exists()
+
+
+def test_a_calibration_is_kept_where_faces_are_too_few_for_another(tiny_records, caplog):
+    model, faces = open_model_folder(BUNDLED / "compact"), tiny_records[:20]
+    with caplog.at_level(logging.WARNING):
+        assert _calibration_to_keep(model, faces[1:], {"age", "gender"}) == model.config.calibration
+        assert "only 19 held-out faces have an age" in caplog.text
+        assert _calibration_to_keep(model, faces, {"age"}) is None
+        assert "years old" not in caplog.text
+        alike = [replace(face, age=50.0 + number % 9) for number, face in enumerate(faces)]
+        assert _calibration_to_keep(model, alike, {"age"}) is None
+        assert "held-out faces are all 50 to 58 years old" in caplog.text
+        caplog.clear()
+        assert _calibration_to_keep(model, [replace(face, age=None) for face in faces], {"gender"}) is None
+        assert not caplog.text
+
+
+def test_only_what_was_learned_is_measured(tiny_records, tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr("asianage.training.train_network.save_report", lambda evaluation, *rest, **more: None)
+    monkeypatch.setattr(
+        "asianage.training.train_network.add_metrics", lambda model, metrics: measured.append(metrics) or model
+    )
+    model, run = open_model("compact"), Run(tmp_path, detector=None)
+    measure(model, tiny_records, run, {"gender"}, "test")
+    overall = measured[0]["test"]["all"]["overall"]
+    assert (overall.get("mae"), overall["faces"]) == (None, 20)
+    assert overall["gender_accuracy"] is not None
+    measured.clear()
+    assert measure(model, tiny_records, run, {"gender"}, None).model is model
+    assert not measured
