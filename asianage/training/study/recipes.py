@@ -1,8 +1,22 @@
 """The study's recipes: 'Detect Gender and Age of Asian Individuals with Deep Learning' (yenholaivy).
 
 Networks, optimizer and ages are the study's. What it leaves open is chosen so: faces as `cut_crops` cuts them, and the
-best epoch by the figure on val. Expected are its own figures, to the digit that it gives, on the full AFAD and a split
-as `--split study` makes it.
+best epoch by the figure on val. Expected are its own figures, to the digit that it gives, on the full AFAD:
+
+===================  =============  =====================================================================
+recipe               parameters     expected
+===================  =============  =====================================================================
+simple-cnn-gender    2,588,705      accuracy 93 %; precision male 96 %, female 89 %
+simple-cnn-age       2,588,705      MAE 4.1 years
+simple-cnn-age-male  2,588,705      MAE 4.0 years; the study gives none for women
+vggface-age-*        15,371,329     MAE 3.58 years for men, 3.63 for women; 1,735,488 parameters are frozen
+study                the three      accuracy 93 %; the study gives no MAE of the whole
+===================  =============  =====================================================================
+
+Hardware and time: two CPU cores take 7 seconds per 1,000 faces and epoch of a simple CNN (measured beside another
+training). VGGFace needs a GPU: one step of 32 faces and the validation of 200 took such cores 100 seconds.
+Command: asianage train study AFAD-Full run --split study (likewise every other recipe). The weights of VGGFace are
+fetched once, or given with --pretrained.
 """
 
 from __future__ import annotations
@@ -51,10 +65,6 @@ class StudyRecipe:
         ]
 
 
-# Age by the simple CNN, one network for everybody: 2,588,705 parameters.
-# Hardware and time: two CPU cores, 7 seconds per 1,000 faces and epoch (measured beside another training).
-# Expected: MAE 4.1 years.
-# Command: asianage train simple-cnn-age AFAD-Full run --split study
 SIMPLE_CNN_AGE = TrainingRecipe(
     name="simple-cnn-age",
     architecture="simple_cnn",
@@ -67,11 +77,6 @@ SIMPLE_CNN_AGE = TrainingRecipe(
     batch_size=32,
     augmentation=None,
 )
-
-# Gender by the simple CNN: 2,588,705 parameters.
-# Hardware and time: as simple-cnn-age.
-# Expected: accuracy 93 %; precision male 96 %, female 89 %.
-# Command: asianage train simple-cnn-gender AFAD-Full run --split study
 SIMPLE_CNN_GENDER = replace(
     SIMPLE_CNN_AGE,
     name="simple-cnn-gender",
@@ -81,12 +86,6 @@ SIMPLE_CNN_GENDER = replace(
     optimizer=replace(SIMPLE_CNN_AGE.optimizer, learning_rate=1e-3),
     patience=15,
 )
-
-# The network for ages, one per gender.
-# Hardware and time: as simple-cnn-age, for the share of the faces that are of that gender.
-# Expected: MAE 4.0 years for men; the study gives none for women.
-# Command: asianage train simple-cnn-age-male AFAD-Full run --split study
-#          asianage train simple-cnn-age-female AFAD-Full run --split study
 SIMPLE_CNN_AGE_MALE = replace(
     SIMPLE_CNN_AGE,
     name="simple-cnn-age-male",
@@ -97,14 +96,7 @@ SIMPLE_CNN_AGE_MALE = replace(
 SIMPLE_CNN_AGE_FEMALE = replace(
     SIMPLE_CNN_AGE_MALE, name="simple-cnn-age-female", faces=replace(SIMPLE_CNN_AGE.faces, gender="female")
 )
-
-# Age by transfer from VGGFace, one network per gender: 15,371,329 parameters, of which the 1,735,488 of blocks 1 to 3
-# are frozen. The weights of VGGFace are fetched once, or given with --pretrained. The rate is that of the simple CNN.
-# Hardware and time: a GPU, time not measured; on two CPU cores beside another training, one step of 32 faces and the
-#   validation of 200 took 100 seconds together.
-# Expected: MAE 3.6 years for men (3.58) and for women (3.63).
-# Command: asianage train vggface-age-male AFAD-Full run --split study
-#          asianage train vggface-age-female AFAD-Full run --split study
+# The study gives no learning rate of VGGFace: it is that of the simple CNN.
 VGGFACE_AGE_MALE = replace(
     SIMPLE_CNN_AGE,
     name="vggface-age-male",
@@ -121,12 +113,7 @@ VGGFACE_AGE_FEMALE = replace(
     epochs=10,
 )
 
-# The system of the study: the gender network, then the age network of that gender, as one model; and the same with the
-# simple CNN for the ages. All parts share one split, so that no part learns from a face that measures another.
-# Hardware and time: the sum of the parts.
-# Expected: accuracy 93 %; the study gives no MAE of the whole.
-# Command: asianage train study AFAD-Full run --split study
-#          asianage train study-simple-cnn AFAD-Full run --split study
+# The parts share one split, so that no part learns from a face that measures another.
 STUDY = StudyRecipe(name="study", gender=SIMPLE_CNN_GENDER, age_female=VGGFACE_AGE_FEMALE, age_male=VGGFACE_AGE_MALE)
 STUDY_SIMPLE_CNN = StudyRecipe(
     name="study-simple-cnn", gender=SIMPLE_CNN_GENDER, age_female=SIMPLE_CNN_AGE_FEMALE, age_male=SIMPLE_CNN_AGE_MALE
