@@ -15,6 +15,7 @@ from asianage.files import write_text
 BEST_WEIGHTS = "best.weights.h5"
 HISTORY = "history.csv"
 INPUTS = "inputs.json"
+LEFT_OUT = "left_out.csv"
 PROGRESS = "progress.json"
 RECIPE = "recipe.json"
 SPLIT = "split.csv"

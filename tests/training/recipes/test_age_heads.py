@@ -21,9 +21,8 @@ def test_the_heads_are_compared_on_one_schedule():
 
 @pytest.mark.parametrize("recipe", HEADS, ids=lambda recipe: recipe.name)
 def test_every_head_has_the_raw_output_of_its_loss(recipe):
-    from asianage.training.fit.network import build_network
-
     from asianage.networks.heads import RAW_OUTPUTS, training_network
+    from asianage.training.fit.network import build_network
 
     tiny = replace(recipe, network={**recipe.network, "widths": (4,), "blocks": (0,)})
     assert set(training_network(build_network(tiny)).output) == {RAW_OUTPUTS[recipe.age_loss.head], "gender_logit"}

@@ -9,14 +9,13 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training.fit.age_gender import fit_network
-from asianage.training.fit.network import build_network
-
 from asianage.data.crop_cache import CropCache
 from asianage.data.records import FaceRecord
 from asianage.models.folder import BUNDLED
 from asianage.networks.pretrained import PRETRAINED
 from asianage.training import train
+from asianage.training.fit.age_gender import fit_network
+from asianage.training.fit.network import build_network
 from asianage.training.recipes import RECIPES, bundled
 
 STAGES = {stage.recipe.name: stage.recipe for stage in bundled.BUNDLED_MODELS.stages}

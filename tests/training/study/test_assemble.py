@@ -7,12 +7,11 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training.fit.age_gender import fit_network
-
 from asianage import AgeGenderEstimator
 from asianage.models.folder import open_model_folder
 from asianage.networks.restore import restore_network
 from asianage.training import train
+from asianage.training.fit.age_gender import fit_network
 from asianage.training.run_folder import BEST_WEIGHTS, Run
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.recipes import STUDY, STUDY_SIMPLE_CNN

@@ -9,9 +9,8 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training.fit.network import build_network
-
 from asianage.training import recipes, train
+from asianage.training.fit.network import build_network
 from asianage.training.study.recipes import STUDY, STUDY_RECIPES, STUDY_SIMPLE_CNN
 from tests.training.study.tiny_study import tiny
 
