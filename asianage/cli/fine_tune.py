@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from asianage.cli import options
@@ -14,8 +15,13 @@ def add_to(commands: Any) -> None:
     options.add_model(parser)
     options.add_faces(parser)
     options.add_run(parser)
+    parser.add_argument("--validation", type=Path, metavar="DATA", help="validation faces (default: part of the data)")
     parser.add_argument("--epochs", type=int, default=10, help="passes over the faces (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="peak of the schedule (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, help="faces per step (default: by the number of faces)")
+    parser.add_argument(
+        "--freeze", action="append", metavar="LAYERS", help="backbone, or the beginning of layer names; may be repeated"
+    )
     parser.set_defaults(run=run)
 
 
@@ -27,8 +33,11 @@ def run(given: argparse.Namespace) -> int:
         given.model,
         given.data,
         given.output,
+        validation=given.validation,
         epochs=given.epochs,
         learning_rate=given.learning_rate,
+        batch_size=given.batch_size,
+        freeze=given.freeze,
         **options.begin_run(given),
     )
     print(f"model: {estimator.model.path}")

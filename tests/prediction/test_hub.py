@@ -10,6 +10,7 @@ from tests.models.hub_server import running_hub
 from tests.prediction.fakes import noise
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 def test_a_pushed_model_is_loaded_by_its_line_and_predicts_the_same(estimator, tmp_path, capsys):
     with running_hub() as server:
         pushed = estimator.push_to_hub("someone/faces", token=server.token, endpoint=server.url)
