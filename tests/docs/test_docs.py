@@ -46,13 +46,17 @@ def workplace(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 @pytest.mark.usefixtures("workplace")
 def test_code_blocks_run(page, subtests):
+    missing = ""
     with centered_faces():
         for block in parse(page):
             with subtests.test(line=block.line):
                 try:
-                    block.evaluate()
+                    # Later blocks of a page need the names of earlier ones.
+                    missing or block.evaluate()
                 except MissingExtraError as error:
-                    pytest.skip(str(error))
+                    missing = str(error)
+                if missing:
+                    pytest.skip(missing)
 
 
 def test_the_readme_is_short():
