@@ -113,7 +113,7 @@ def test_a_network_of_the_first_stage_is_fitted(tmp_path):
     crops = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), dtype=np.uint8)
     records = [FaceRecord(Path(f"{i}.png"), 20.0 + i, ("female", "male")[i % 2]) for i in range(16)]
     known = np.ones(16, dtype=bool)
-    cache = CropCache(records, crops, known, known, 32, 4)
+    cache = CropCache(records, crops, known, 32, 4)
     best = fit_network(recipe, build_network(recipe), cache, np.arange(8), np.arange(8, 16), tmp_path)
     assert best.is_file()
 
