@@ -1,7 +1,6 @@
-"""Random views of a crop, for training only: geometry, light, camera and occlusion.
+"""Random changes of a crop, for training only: geometry, light, camera and occlusion.
 
-NumPy and OpenCV on uint8, so that a view depends on its random generator alone: the same for every Keras backend, and
-ten times cheaper on a CPU than tensor operations.
+NumPy and OpenCV on uint8 make the same crop for every Keras backend, ten times cheaper on a CPU than tensor operations.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far views may go. Ranges are symmetric and uniform unless stated; probabilities are per view.
+    """How far crops are changed. Ranges are symmetric and uniform; probabilities are per crop.
 
     Attributes:
         rotation: Degrees.
         zoom: Natural logarithm of the scale.
-        wide_zoom: Probability of a view that also shows the surroundings, as loosely cut crops do.
+        wide_zoom: Probability of surroundings around the face, as in loosely cut crops.
         shift: Share of the crop's side.
         stretch: Natural logarithm of width over height.
         light: Strength of brightness, contrast and gamma; 0 leaves them.
         color: Strength of white balance and saturation.
-        grey: Probability of a grey view.
+        gray: Probability of a gray crop.
         low_resolution: Probability of losing resolution, down to a quarter.
-        compression: Probability of JPEG artefacts, at qualities 30 to 90.
+        compression: Probability of JPEG artifacts, at qualities 30 to 90.
         blur: Probability of a Gaussian blur.
         noise: Probability of sensor noise.
         cutout: Probability of a covered rectangle, of up to a third of each side.
@@ -39,7 +38,7 @@ class Augmentation:
     stretch: float = 0.05
     light: float = 0.2
     color: float = 0.1
-    grey: float = 0.08
+    gray: float = 0.08
     low_resolution: float = 0.15
     compression: float = 0.15
     blur: float = 0.08
@@ -48,25 +47,25 @@ class Augmentation:
 
 
 def augment(crop: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
-    """Return one random view.
+    """Return a randomly changed crop.
 
     Args:
         crop: uint8 (side, side, 3), RGB, with a margin of (side - size) / 2 around the face crop.
-        size: Side of the view, in pixels.
-        settings: How far the view may go.
+        size: Side of the result, in pixels.
+        settings: How far the crop is changed.
         random: The only source of chance.
 
     Returns:
         uint8 (size, size, 3).
     """
-    view = _geometry(crop, size, settings, random)
-    view = _light_and_color(view, settings, random)
-    view = _camera(view, size, settings, random)
+    image = _geometry(crop, size, settings, random)
+    image = _light_and_color(image, settings, random)
+    image = _camera(image, size, settings, random)
     if random.random() < settings.cutout:
         height, width = random.integers(size // 12, size // 3, 2)
         top, left = random.integers(0, size - height), random.integers(0, size - width)
-        view[top : top + height, left : left + width] = random.integers(0, 256, 3)
-    return view
+        image[top : top + height, left : left + width] = random.integers(0, 256, 3)
+    return image
 
 
 def _geometry(crop: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
@@ -77,7 +76,7 @@ def _geometry(crop: np.ndarray, size: int, settings: Augmentation, random: np.ra
     stretch = random.uniform(-settings.stretch, settings.stretch) / 2
     shift = random.uniform(-settings.shift, settings.shift, 2) * size
     mirror = -1.0 if random.random() < 0.5 else 1.0
-    # View pixel -> crop pixel, both counted from their centers.
+    # Pixel of the result -> pixel of the crop, both counted from their centers.
     linear = np.exp(-zoom) * np.array(
         [
             [mirror * np.cos(angle) * np.exp(stretch), -np.sin(angle)],
@@ -94,30 +93,30 @@ def _geometry(crop: np.ndarray, size: int, settings: Augmentation, random: np.ra
     )
 
 
-def _light_and_color(view: np.ndarray, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
+def _light_and_color(image: np.ndarray, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
     contrast = np.exp(random.uniform(-settings.light, settings.light))
     brightness = random.uniform(-settings.light, settings.light) * 128
     gamma = np.exp(random.uniform(-settings.light, settings.light))
     balance = np.exp(random.uniform(-settings.color, settings.color, 3))
     levels = np.linspace(0.0, 1.0, 256) ** gamma * 255.0
     table = (levels[:, None] * balance - 128.0) * contrast + 128.0 + brightness
-    view = cv2.LUT(view, table.round().clip(0, 255).astype(np.uint8).reshape(1, 256, 3))
-    amount = 0.0 if random.random() < settings.grey else np.exp(2 * random.uniform(-settings.color, settings.color))
-    grey = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return cv2.addWeighted(view, amount, grey, 1.0 - amount, 0.0)
+    image = cv2.LUT(image, table.round().clip(0, 255).astype(np.uint8).reshape(1, 256, 3))
+    amount = 0.0 if random.random() < settings.gray else np.exp(2 * random.uniform(-settings.color, settings.color))
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(image, amount, gray, 1.0 - amount, 0.0)
 
 
-def _camera(view: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
+def _camera(image: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
     if random.random() < settings.low_resolution:
         side = int(size * random.uniform(0.25, 0.9))
-        small = cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA)
-        view = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     if random.random() < settings.blur:
-        view = cv2.GaussianBlur(view, (0, 0), random.uniform(0.5, 1.8))
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.5, 1.8))
     if random.random() < settings.noise:
-        noise = random.standard_normal(view.shape, dtype=np.float32) * np.float32(random.uniform(2.0, 14.0))
-        view = (view + noise).clip(0, 255).astype(np.uint8)
+        noise = random.standard_normal(image.shape, dtype=np.float32) * np.float32(random.uniform(2.0, 14.0))
+        image = (image + noise).clip(0, 255).astype(np.uint8)
     if random.random() < settings.compression:
-        _, data = cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 91))])
-        view = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return view
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(30, 91))])
+        image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return image

@@ -46,7 +46,7 @@ FEW_HELD_OUT = 50
 
 LARGEST_BATCH = 32
 
-GENTLE = Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, grey=0.03)
+GENTLE = Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, gray=0.03)
 """The augmentation of fine-tuning: weaker than that of a training from the start."""
 
 _LOSSES: dict[str, AgeLoss] = {loss.head: loss for loss in (LabelDistribution(), Regression(), Ordinal())}

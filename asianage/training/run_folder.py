@@ -85,16 +85,13 @@ class RunState:
         self.history.append(row)
         return is_best
 
-    def write_history(self, folder: Path) -> None:
-        """Write the table of the epochs, for people and plots."""
+    def write(self, folder: Path) -> None:
+        """Write the table of the epochs, and what a stopped run goes on from. The checkpoint must be there already."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
         write_text(folder / HISTORY, text.getvalue())
-
-    def write(self, folder: Path) -> None:
-        """Write what a stopped run goes on from. The checkpoint must have been written before."""
         write_text(folder / PROGRESS, json.dumps({"epoch": self.epoch, "history": self.history}))
 
 

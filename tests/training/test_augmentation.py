@@ -8,7 +8,7 @@ import pytest
 from asianage.training.augmentation import Augmentation, augment
 
 STILL = Augmentation(
-    rotation=0, zoom=0, wide_zoom=0, shift=0, stretch=0, light=0, color=0, grey=0, low_resolution=0, compression=0,
+    rotation=0, zoom=0, wide_zoom=0, shift=0, stretch=0, light=0, color=0, gray=0, low_resolution=0, compression=0,
     blur=0, noise=0, cutout=0,
 )  # fmt: skip
 
@@ -19,17 +19,17 @@ def crop() -> np.ndarray:
     return np.stack([x * 4, y * 4, (x + y) * 2], axis=2).astype(np.uint8)
 
 
-def views(crop, settings, count=40):
+def augmented(crop, settings, count=40):
     return [augment(crop, 48, settings, np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_without_any_strength_a_view_is_the_inner_crop_or_its_mirror(crop):
+def test_without_any_strength_the_inner_crop_or_its_mirror_image_is_left(crop):
     inner = crop[8:56, 8:56]
-    kinds = {view.tobytes() for view in views(crop, STILL)}
+    kinds = {image.tobytes() for image in augmented(crop, STILL)}
     assert kinds == {inner.tobytes(), inner[:, ::-1].tobytes()}
 
 
-def test_the_same_seed_gives_the_same_view(crop):
+def test_the_same_seed_gives_the_same_crop(crop):
     one, two = (augment(crop, 48, Augmentation(), np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     assert one.shape == (48, 48, 3)
@@ -37,20 +37,20 @@ def test_the_same_seed_gives_the_same_view(crop):
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Augmentation)])
-def test_every_setting_changes_views(crop, name):
+def test_every_setting_changes_augmented(crop, name):
     strength = {"rotation": 20.0}.get(name, 0.2 if name == "zoom" else 1.0)
     changed = dataclasses.replace(STILL, **{name: strength})
-    plain, varied = views(crop, STILL, 8), views(crop, changed, 8)
+    plain, varied = augmented(crop, STILL, 8), augmented(crop, changed, 8)
     assert any((a.astype(int) - b).any() for a, b in zip(plain, varied, strict=True))
 
 
 def test_zooming_out_stays_within_the_margin(crop):
     white = np.full((64, 64, 3), 255, dtype=np.uint8)
     settings = dataclasses.replace(STILL, wide_zoom=1.0)
-    assert all((view == 255).all() for view in views(white, settings, 10))
+    assert all((image == 255).all() for image in augmented(white, settings, 10))
 
 
 def test_the_crop_itself_is_left_alone(crop):
     before = crop.copy()
-    views(crop, Augmentation(), 20)
+    augmented(crop, Augmentation(), 20)
     np.testing.assert_array_equal(crop, before)

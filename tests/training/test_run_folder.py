@@ -39,7 +39,6 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert RunState.read(tmp_path, epochs=9, patience=2) == RunState(9, 2)
     run = state(2.5, 1.5, patience=2)
     run.write(tmp_path)
-    run.write_history(tmp_path)
     assert RunState.read(tmp_path, epochs=9, patience=2) == run
     assert json.loads((tmp_path / "progress.json").read_text())["epoch"] == 2
     with (tmp_path / "history.csv").open() as file:

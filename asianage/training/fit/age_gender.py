@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
 from pathlib import Path
 
 import keras
@@ -18,7 +17,7 @@ from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.loop import fit
 from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.optimizer import build_optimizer
-from asianage.training.fit.targets import add_teachers, label_targets
+from asianage.training.fit.targets import make_targets
 from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 from asianage.training.run_folder import RECIPE, keep_settings
@@ -54,11 +53,10 @@ def fit_network(
         ValueError: `folder` holds a run with other settings, or the batches do not fit the devices.
         RuntimeError: The loss is not finite.
     """
-    check_batch_size(recipe)
     keep_settings(folder, RECIPE, recipe.to_dict())
     features = None if teachers is None else teachers.features
     losses = _losses(recipe, features)
-    batches = _batches(recipe, cache, train, losses, teachers)
+    batches = _batches(recipe, cache, train, teachers)
     with scope_of(network):
         keras.utils.set_random_seed(recipe.seed)
         learner = training_network(network, 0 if features is None else features.shape[1])
@@ -80,24 +78,6 @@ def fit_network(
     )
 
 
-def check_batch_size(recipe: TrainingRecipe) -> None:
-    """Refuse batches that divide a crop from its mirror image.
-
-    Raises:
-        ValueError: They do, on the devices of this machine.
-    """
-    multiple = 2 * max(1, len(training_devices()))
-    if _is_mirrored(recipe) and recipe.batch_size % multiple:
-        raise ValueError(
-            f"A crop and its mirror image must lie on one device: `batch_size` must be a multiple of {multiple}. "
-            f"Received: {recipe.batch_size}."
-        )
-
-
-def _is_mirrored(recipe: TrainingRecipe) -> bool:
-    return isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.mirror_weight > 0
-
-
 def _losses(recipe: TrainingRecipe, features: np.ndarray | None) -> dict[str, tuple[keras.losses.Loss, float]]:
     """Return losses with their weights by the name of an output."""
     losses: dict[str, tuple[keras.losses.Loss, float]] = {}
@@ -111,27 +91,24 @@ def _losses(recipe: TrainingRecipe, features: np.ndarray | None) -> dict[str, tu
 
 
 def _batches(
-    recipe: TrainingRecipe,
-    cache: CropCache,
-    train: np.ndarray,
-    outputs: Collection[str],
-    teachers: TeacherOutputs | None,
+    recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, teachers: TeacherOutputs | None
 ) -> CropBatches:
+    mirrored = isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.mirror_weight > 0
+    multiple = 2 * max(1, len(training_devices()))
+    if mirrored and recipe.batch_size % multiple:
+        raise ValueError(
+            f"A crop and its mirror image must lie on one device: `batch_size` must be a multiple of {multiple}. "
+            f"Received: {recipe.batch_size}."
+        )
     records = [cache.records[index] for index in train]
-    sigma = recipe.age_loss.sigma if isinstance(recipe.age_loss, LabelDistribution) else None
-    labeled = [name for name in outputs if name != TEACHER_FEATURES]
-    targets, weights = label_targets(records, labeled, recipe.axis, sigma=sigma)
-    if recipe.distillation is not None and teachers is not None:
-        add_teachers(targets, weights, teachers, recipe.distillation.weight)
-    is_other = np.array([record.group.lower() in OTHER_GROUPS for record in records])
+    is_other = [record.group.lower() in OTHER_GROUPS for record in records]
     return CropBatches(
         cache,
         train,
-        targets,
-        weights,
+        *make_targets(recipe, records, teachers),
         batch_size=recipe.batch_size,
         augmentation=recipe.augmentation,
-        mirrored=_is_mirrored(recipe),
+        mirrored=mirrored,
         seed=recipe.seed,
         shares=np.where(is_other, recipe.faces.other_group_share, 1.0),
     )

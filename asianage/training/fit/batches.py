@@ -134,7 +134,6 @@ class CropBatches(EpochBatches):
         mirrored: bool = False,
         seed: int,
         shares: np.ndarray | None = None,
-        workers: int | None = None,
     ) -> None:
         """Create the batches of one run.
 
@@ -145,22 +144,12 @@ class CropBatches(EpochBatches):
             weights: Output name -> float32 (n,): their sample weights.
             batch_size: Augmented crops per batch.
             augmentation: Random changes of the crops; None leaves them as they are.
-            mirrored: Whether each augmented crop is followed by its mirror image. A batch then holds half as many
-                faces.
+            mirrored: Whether the mirror image follows each augmented crop. A batch then holds half as many faces.
             seed: Seed of order and augmentation.
             shares: float (n,): probability that a crop is used in an epoch; None uses all.
-            workers: As in `EpochBatches`.
-
-        Raises:
-            ValueError: Crops and their mirror images do not fill a batch.
         """
-        if mirrored and batch_size % 2:
-            raise ValueError(f"Crops with their mirror images need an even `batch_size`. Received: {batch_size}.")
-        super().__init__(
-            len(indices), batch_size // 2 if mirrored else batch_size, seed=seed, shares=shares, workers=workers
-        )
-        self._cache, self._indices = cache, np.asarray(indices)
-        self._targets, self._weights = targets, weights
+        super().__init__(len(indices), batch_size // 2 if mirrored else batch_size, seed=seed, shares=shares)
+        self._cache, self._indices, self._labels = cache, np.asarray(indices), (targets, weights)
         self._augmentation, self._mirrored = augmentation, mirrored
 
     def make(
@@ -177,7 +166,5 @@ class CropBatches(EpochBatches):
         if self._mirrored:
             crops = np.stack([crops, crops[:, :, ::-1]], axis=1).reshape(-1, *crops.shape[1:])
             rows = np.repeat(rows, 2)
-        targets, weights = (
-            {name: values[rows] for name, values in labels.items()} for labels in (self._targets, self._weights)
-        )
+        targets, weights = ({name: values[rows] for name, values in labels.items()} for labels in self._labels)
         return crops, targets, weights

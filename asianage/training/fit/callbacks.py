@@ -23,14 +23,12 @@ STATISTICS_BATCHES = 24
 
 
 class InputClock(keras.callbacks.Callback):
-    """Measure the share of the time of an epoch's steps that was spent waiting for batches, as `share`."""
+    """Measure the share of an epoch's time that was spent waiting for batches, as `share`."""
 
     def __init__(self, batches: EpochBatches) -> None:
         """Create the clock for the batches of a run."""
         super().__init__()
-        self.share = 0.0
-        self._batches = batches
-        self._compiled = False
+        self._batches, self._compiled, self.share = batches, False, 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Begin with no waiting."""
@@ -110,7 +108,6 @@ class ValidateAndSave(keras.callbacks.Callback):
             if self._state.add(row):
                 _save_weights(self._network, self._folder / BEST_WEIGHTS)
         logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
-        self._state.write_history(self._folder)
         _save_weights(self.model, self._folder / self._state.checkpoint)
         self._state.write(self._folder)
         self.model.stop_training = self._state.is_finished

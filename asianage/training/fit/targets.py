@@ -1,59 +1,51 @@
-"""Labels, and what teachers predict -> targets and sample weights."""
+"""Labels, and outputs of teachers -> targets and sample weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from asianage.data.records import FaceRecord
-from asianage.models.ages import AgeAxis, target_distribution
+from asianage.models.ages import target_distribution
 from asianage.models.config import GENDERS
-from asianage.networks.heads import TEACHER_FEATURES
+from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES
 from asianage.training.fit.distillation import TeacherOutputs
+from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 
 Labels = dict[str, np.ndarray]
 
 
-def label_targets(
-    records: Sequence[FaceRecord], outputs: Iterable[str], axis: AgeAxis, *, sigma: float | None
+def make_targets(
+    recipe: TrainingRecipe, records: Sequence[FaceRecord], teachers: TeacherOutputs | None = None
 ) -> tuple[Labels, Labels]:
-    """Return targets and sample weights by the name of an output. A missing label has the weight 0.
+    """Return the targets of the outputs that a recipe trains, and their sample weights, by the name of an output.
 
     Args:
-        records: n faces.
-        outputs: Names of the outputs: ``gender_logit``, and any other name for the age.
-        axis: The age axis.
-        sigma: Spread of the target distributions, in years; None makes the ages themselves the targets.
+        recipe: The recipe.
+        records: n faces. A missing label has the weight 0.
+        teachers: Outputs for the same faces, of which a recipe with a distillation mixes a share into the targets.
 
     Returns:
-        Targets float32 (n, 1), or (n, num_ages) of a target distribution, and sample weights float32 (n,).
+        Targets float32 (n, width) and sample weights float32 (n,). The target of an age is a distribution for
+        `LabelDistribution`, and years for the other losses.
     """
     targets, weights = {}, {}
-    for name in outputs:
-        if name == "gender_logit":
-            weights[name] = np.array([record.gender is not None for record in records], dtype=np.float32)
-            targets[name] = np.array([[record.gender == GENDERS[1]] for record in records], dtype=np.float32)
-            continue
-        age = np.array([np.nan if record.age is None else record.age for record in records])
+    if recipe.age_loss is not None:
+        name = RAW_OUTPUTS[recipe.age_loss.head]
+        age = np.array([np.nan if record.age is None else record.age for record in records], dtype=np.float32)
         weights[name] = np.isfinite(age).astype(np.float32)
-        age = np.nan_to_num(age, nan=axis.min_age)
-        targets[name] = age.astype(np.float32)[:, None] if sigma is None else target_distribution(axis, age, sigma)
+        targets[name] = age = np.nan_to_num(age, nan=recipe.min_age)[:, None]
+        if isinstance(recipe.age_loss, LabelDistribution):
+            targets[name] = target_distribution(recipe.axis, age[:, 0], recipe.age_loss.sigma)
+    if recipe.gender_loss is not None:
+        weights["gender_logit"] = np.array([record.gender is not None for record in records], dtype=np.float32)
+        targets["gender_logit"] = np.array([[record.gender == GENDERS[1]] for record in records], dtype=np.float32)
+    if teachers is not None and recipe.distillation is not None:
+        outputs = {"age_logits": teachers.age_distributions, "gender_logit": teachers.male_probabilities[:, None]}
+        share = recipe.distillation.weight
+        targets = {name: (1.0 - share) * labels + share * outputs[name] for name, labels in targets.items()}
+        if teachers.features is not None:
+            targets[TEACHER_FEATURES] = teachers.features
+            weights[TEACHER_FEATURES] = np.ones(len(records), dtype=np.float32)
     return targets, weights
-
-
-def add_teachers(targets: Labels, weights: Labels, teachers: TeacherOutputs, share: float) -> None:
-    """Mix the outputs of teachers into the targets, in place, and add the target of their features.
-
-    Args:
-        targets: As `label_targets` returns them, with target distributions.
-        weights: Likewise.
-        teachers: Outputs for the same faces.
-        share: Share of the targets that the teachers give, in [0, 1].
-    """
-    outputs = {"age_logits": teachers.age_distributions, "gender_logit": teachers.male_probabilities[:, None]}
-    for name, labels in targets.items():
-        targets[name] = (1.0 - share) * labels + share * outputs[name]
-    if teachers.features is not None:
-        targets[TEACHER_FEATURES] = teachers.features
-        weights[TEACHER_FEATURES] = np.ones(len(teachers.features), dtype=np.float32)

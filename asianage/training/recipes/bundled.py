@@ -39,7 +39,7 @@ from asianage.training.recipes.recipe import (
 )
 from asianage.training.recipes.staged import Stage, StagedRecipe
 
-_MILD = Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, grey=0.05)
+_MILD = Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, gray=0.05)
 
 # A small network from random weights, and a second stage for it with milder augmentation and fewer faces of other
 # groups: the second teacher.

@@ -25,7 +25,7 @@ def rows(count=40, per_batch=8, **options):
 def crops(cache, **options):
     targets = {"age_years": np.arange(40.0)[:, None], "gender_logit": np.arange(40.0)[:, None] % 2}
     weights = {name: np.ones(40, dtype=np.float32) for name in targets}
-    settings = {"batch_size": 8, "augmentation": Augmentation(), "seed": 1, "workers": 2}
+    settings = {"batch_size": 8, "augmentation": Augmentation(), "seed": 1}
     return CropBatches(cache, np.arange(40), targets, weights, **{**settings, **options})
 
 
@@ -116,8 +116,3 @@ def test_the_mirror_image_follows_each_crop_with_the_same_targets(cache):
     assert len({picture.tobytes() for picture in pictures}) == 8
     for values in (*targets.values(), *weights.values()):
         np.testing.assert_array_equal(values[1::2], values[0::2])
-
-
-def test_mirror_images_need_an_even_batch(cache):
-    with pytest.raises(ValueError, match="even `batch_size`"):
-        crops(cache, mirrored=True, batch_size=7)

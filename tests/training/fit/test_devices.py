@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow", reason="needs the extra train")
 
 import tensorflow as tf
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("keras", reason="needs the extra train")
 
 import keras
 from keras import ops
@@ -50,7 +50,7 @@ def test_the_age_loss_averages_over_the_batch_by_weight():
     assert float(loss(target, logits, sample_weight=np.array([1.0, 0.0]))) == pytest.approx(np.log(3) / 2, rel=1e-5)
 
 
-def test_the_age_loss_adds_what_parts_a_view_from_its_mirror_image():
+def test_the_age_loss_adds_the_difference_between_a_crop_and_its_mirror_image():
     axis = AgeAxis(0, 2)
     target = np.repeat(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=np.float32), 2, axis=0)
     probabilities = [[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]
@@ -91,16 +91,6 @@ def test_the_ordinal_loss_is_the_mean_of_the_binary_cross_entropies():
         assert float(value[0]) == pytest.approx(-np.log(terms).mean(), rel=1e-5)
 
 
-def test_the_ordinal_loss_weighs_its_classifiers():
-    more_than = np.array([[0.9, 0.5]], dtype=np.float32)
-    loss = AgeOrdinalLoss(AgeAxis(10, 12), importance=np.array([30.0, 10.0]))
-    value = float(loss(np.array([[11.0]]), np.log(more_than / (1 - more_than))))
-    assert value == pytest.approx(-(0.75 * np.log(0.9) + 0.25 * np.log(0.5)), rel=1e-5)
-    for importance in (np.ones(3), np.array([1.0, 0.0]), np.array([1.0, np.nan])):
-        with pytest.raises(ValueError, match=r"shape \(2,\)"):
-            AgeOrdinalLoss(AgeAxis(10, 12), importance=importance)
-
-
 @pytest.mark.parametrize("settings", LOSSES)
 def test_losses_stay_finite_at_extreme_outputs(settings):
     axis = AgeAxis(10, 13)
@@ -138,7 +128,7 @@ def test_every_loss_learns_the_age_through_its_head(settings):
     (name,) = trained.output
     targets = target_distribution(axis, age, 2.0) if isinstance(settings, LabelDistribution) else age[:, None]
     trained.compile(keras.optimizers.Adam(0.03), loss={name: age_loss(settings, axis)})
-    trained.fit(features, {name: targets}, epochs=40, batch_size=64, verbose=0)
+    trained.fit(features, {name: targets}, epochs=20, batch_size=32, verbose=0)
     decoded = expected_age(axis, softmax(network.predict_on_batch(features)["age_logits"]))
     # 10 years for the best constant.
     assert np.abs(decoded - age).mean() < 1.5

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,50 +11,50 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage.data.records import FaceRecord
 from asianage.models.ages import AgeAxis, target_distribution
 from asianage.training.fit.distillation import TeacherOutputs
-from asianage.training.fit.targets import add_teachers, label_targets
+from asianage.training.fit.targets import make_targets
+from asianage.training.recipes.recipe import Distillation, Regression
+from tests.training.tiny_recipe import TINY
 
 RECORDS = [
     FaceRecord(Path("a.png"), 20.0, "female"),
     FaceRecord(Path("b.png"), None, "male"),
     FaceRecord(Path("c.png"), 31.5, None),
 ]
-OUTPUTS = ("age_logits", "gender_logit")
 
 
 def test_a_missing_label_has_the_weight_0():
-    targets, weights = label_targets(RECORDS, OUTPUTS, AgeAxis(), sigma=2.0)
+    targets, weights = make_targets(TINY, RECORDS)
     assert weights["age_logits"].tolist() == [1.0, 0.0, 1.0]
     assert weights["gender_logit"].tolist() == [1.0, 1.0, 0.0]
     assert targets["gender_logit"].tolist() == [[0.0], [1.0], [0.0]]
-    np.testing.assert_allclose(
-        targets["age_logits"][[0, 2]], target_distribution(AgeAxis(), np.array([20.0, 31.5]), 2.0)
-    )
+    expected = target_distribution(AgeAxis(), np.array([20.0, 31.5]), TINY.age_loss.sigma)
+    np.testing.assert_allclose(targets["age_logits"][[0, 2]], expected)
     np.testing.assert_allclose(targets["age_logits"].sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_without_a_spread_the_targets_are_years_and_only_what_is_learned_has_any():
-    targets, weights = label_targets(RECORDS, ["age_years"], AgeAxis(), sigma=None)
+def test_other_losses_take_years_and_only_what_is_learned_has_targets():
+    recipe = replace(TINY, architecture="simple_cnn", network={"task": "age"}, age_loss=Regression(), gender_loss=None)
+    targets, weights = make_targets(recipe, RECORDS)
     assert list(targets) == list(weights) == ["age_years"]
     assert targets["age_years"].tolist() == [[20.0], [0.0], [31.5]]
     assert targets["age_years"].dtype == np.float32
 
 
 def test_targets_are_shared_between_labels_and_teachers():
-    axis = AgeAxis()
-    outputs = TeacherOutputs(np.eye(3, axis.num_ages, dtype=np.float32), np.array([0.1, 0.9, 0.5], dtype=np.float32))
-    labels, _ = label_targets(RECORDS, OUTPUTS, axis, sigma=2.0)
-    targets, weights = label_targets(RECORDS, OUTPUTS, axis, sigma=2.0)
-    add_teachers(targets, weights, outputs, 0.25)
-    np.testing.assert_allclose(
-        targets["age_logits"], 0.75 * labels["age_logits"] + 0.25 * outputs.age_distributions, atol=1e-6
-    )
+    ages, males = np.eye(3, 101, dtype=np.float32), np.array([0.1, 0.9, 0.5], dtype=np.float32)
+    recipe = replace(TINY, distillation=Distillation(weight=0.25))
+    labels, weights = make_targets(TINY, RECORDS)
+    targets, mixed_weights = make_targets(recipe, RECORDS, TeacherOutputs(ages, males))
+    np.testing.assert_allclose(targets["age_logits"], 0.75 * labels["age_logits"] + 0.25 * ages, atol=1e-6)
     np.testing.assert_allclose(targets["gender_logit"][:, 0], [0.025, 0.975, 0.125], atol=1e-6)
-    assert "teacher_features" not in targets
+    assert list(mixed_weights) == list(weights)
+    for name, values in weights.items():
+        np.testing.assert_array_equal(mixed_weights[name], values)
 
 
 def test_features_of_a_teacher_are_targets_that_always_count():
     outputs = TeacherOutputs(np.zeros((3, 101)), np.zeros(3), np.arange(6.0).reshape(3, 2))
-    targets, weights = label_targets(RECORDS, OUTPUTS, AgeAxis(), sigma=2.0)
-    add_teachers(targets, weights, outputs, 0.5)
+    recipe = replace(TINY, distillation=Distillation(weight=0.25, feature_weight=1.0))
+    targets, weights = make_targets(recipe, RECORDS, outputs)
     assert targets["teacher_features"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert weights["teacher_features"].tolist() == [1.0, 1.0, 1.0]

@@ -36,6 +36,7 @@ def flat(recipe):
     distillation = values.pop("distillation") or {"weight": 0.0, "feature_weight": 0.0}
     values.update(values.pop("optimizer"))
     values["precision"] = values.pop("dtype_policy")
+    values["augmentation"]["grey"] = values["augmentation"].pop("gray")
     assert loss.pop("kind") == "LabelDistribution"
     assert values.pop("freeze") == []
     return {
