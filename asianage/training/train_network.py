@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from asianage.data.records import FaceRecord
 from asianage.evaluation.evaluate import evaluate
 from asianage.evaluation.report import save_report
 from asianage.models import folder as model_folder
+from asianage.models.ages import AgeAxis
 from asianage.models.config import Calibration
 from asianage.models.folder import ModelFolder
 from asianage.networks.pretrained import load_pretrained
@@ -67,7 +69,7 @@ def train_network(
     """
     start = improved or initial
     _check(recipe, records, run, start=start, teachers=teachers, calibrates=improved is None)
-    network = build_network(recipe)
+    network, begun = _begin(recipe, start, pretrained)
     cache = cut_crops(
         records,
         crops or run.output / "crops",
@@ -82,22 +84,10 @@ def train_network(
     calibration = None if improved is None else _calibration_to_keep(improved, held_out, recipe.tasks)
     if calibration is None:
         _require_calibration(held_out, recipe.tasks)
-    begun = None if start is None else restore_network(start)
-    if begun is not None:
-        transfer_weights(network, begun)
-    elif recipe.pretrained:
-        load_pretrained(network, recipe.pretrained, pretrained)
     trained = _fit(recipe, network, cache, splits, run, teachers)
     provenance = ancestry(start, teachers)
     if improved is not None and begun is not None:
-        scores = {
-            stage: validate(candidate, cache, splits["val"], recipe.axis)
-            for stage, candidate in (("before", begun), ("after", trained))
-        }
-        provenance["held_out"] = scores
-        if scores["after"]["val_score"] >= scores["before"]["val_score"]:
-            logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
-            trained = begun
+        trained, provenance["held_out"] = _better_of(begun, trained, cache, splits["val"], recipe.axis)
     model = write_model(
         recipe,
         trained,
@@ -138,6 +128,31 @@ def _with_labels_of(tasks: Collection[str], record: FaceRecord) -> FaceRecord:
         age=record.age if "age" in tasks else None,
         gender=record.gender if "gender" in tasks else None,
     )
+
+
+def _begin(
+    recipe: TrainingRecipe, start: ModelFolder | None, pretrained: str | os.PathLike[str] | None
+) -> tuple[keras.Model, keras.Model | None]:
+    """Return the network to train with the weights to begin with, and the network of the model that it begins with."""
+    network = build_network(recipe)
+    if start is None:
+        if recipe.pretrained:
+            load_pretrained(network, recipe.pretrained, pretrained)
+        return network, None
+    begun = restore_network(start)
+    transfer_weights(network, begun)
+    return network, begun
+
+
+def _better_of(
+    before: keras.Model, after: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Return the network that is better on held-out faces, and the scores of both."""
+    scores = {when: validate(network, cache, val, axis) for when, network in (("before", before), ("after", after))}
+    if scores["after"]["val_score"] < scores["before"]["val_score"]:
+        return after, scores
+    logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
+    return before, scores
 
 
 def _fit(
