@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+pytest.importorskip("keras", reason="needs the extra train")
+
 from asianage.models.ages import AgeAxis, central_interval, softmax
 from asianage.training.export.calibration import calibrate
 

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("keras", reason="needs the extra train")
+
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
 from asianage.training.export.provenance import ancestry
