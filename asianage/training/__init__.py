@@ -11,10 +11,11 @@ from asianage.training.study.baselines import run_baseline
 
 try:
     with needs_extra("train", "Training"):
-        from asianage.evaluation.report import save_report
         from asianage.training import recipes
         from asianage.training.fine_tune import fine_tune
         from asianage.training.train import train
+    with needs_extra("train", "A report"):
+        from asianage.evaluation.report import save_report
 except MissingExtraError as error:
     _missing = error
 
