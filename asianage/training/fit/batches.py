@@ -30,15 +30,7 @@ class EpochBatches(keras.utils.PyDataset):
     and with several devices, Keras 3.15 trains on batches of one epoch in the next.
     """
 
-    def __init__(
-        self,
-        rows: int,
-        rows_per_batch: int,
-        *,
-        seed: int,
-        shares: np.ndarray | None = None,
-        workers: int | None = None,
-    ) -> None:
+    def __init__(self, rows: int, rows_per_batch: int, *, seed: int, shares: np.ndarray | None = None) -> None:
         """Create the batches of one run.
 
         Args:
@@ -46,14 +38,13 @@ class EpochBatches(keras.utils.PyDataset):
             rows_per_batch: Rows per batch. A last smaller batch is left out.
             seed: Seed of the order, and of what `make` draws.
             shares: float (rows,): probability that a row is used in an epoch; None uses all.
-            workers: Threads that make batches; None takes one for each processor.
         """
         super().__init__()
         self._shares = np.ones(rows) if shares is None else np.asarray(shares, dtype=np.float64)
         self._rows_per_batch = rows_per_batch
         self._length = max(1, int(self._shares.sum()) // rows_per_batch)
         self._seed = seed
-        self._threads = workers or min(usable_processors(), MAX_WORKERS)
+        self._threads = min(usable_processors(), MAX_WORKERS)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._ready = np.zeros(self._length)

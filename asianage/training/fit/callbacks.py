@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -22,65 +23,45 @@ STATISTICS_BATCHES = 24
 """Batches that normalization statistics are averaged over before validation."""
 
 
-class InputClock(keras.callbacks.Callback):
-    """Measure the share of an epoch's time that was spent waiting for batches, as `share`."""
-
-    def __init__(self, batches: EpochBatches) -> None:
-        """Create the clock for the batches of a run."""
-        super().__init__()
-        self._batches, self._compiled, self.share = batches, False, 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Begin with no waiting."""
-        self._restart()
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Add the time between the end of the step before and the arrival of the batch."""
-        if not self._compiled:
-            # The first step of all compiles the network, which is no waiting for data.
-            self._compiled = True
-            self._restart()
-            return
-        self._waited += max(0.0, self._batches.ready_at(batch) - self._free)
-        self._free = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Set the share."""
-        self.share = self._waited / (time.perf_counter() - self._started)
-
-    def _restart(self) -> None:
-        self._started = self._free = time.perf_counter()
-        self._waited = 0.0
-
-
+@dataclass(eq=False)
 class ValidateAndSave(keras.callbacks.Callback):
-    """Validate after every epoch with averaged weights, keep the best, and save the state to resume from."""
+    """Validate after every epoch with averaged weights, keep the best, and save the state to resume from.
 
-    def __init__(
-        self,
-        batches: EpochBatches,
-        validate: Callable[[], Mapping[str, float]],
-        folder: Path,
-        state: RunState,
-        *,
-        clock: InputClock,
-        network: keras.Model,
-        seed: int,
-    ) -> None:
-        """Create the callback of one run, with the arguments of `asianage.training.fit.loop.fit`."""
+    The fields are the arguments of `asianage.training.fit.loop.fit`, and the state of the run.
+    """
+
+    batches: EpochBatches
+    validate: Callable[[], Mapping[str, float]]
+    folder: Path
+    state: RunState
+    network: keras.Model
+    seed: int
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self._batches, self._validate, self._folder, self._state = batches, validate, folder, state
-        self._clock, self._network, self._seed = clock, network, seed
+        self._started = self._steps_started = self._free = self._waited = 0.0
+        self._is_compiled = False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Bring everything random to the state that belongs to the epoch."""
         self._started = time.perf_counter()
-        self._batches.start_epoch(epoch + 1)
+        self._restart_clock()
+        self.batches.start_epoch(epoch + 1)
         for layer in self.model.layers:
             # A rate of 0 has no random state.
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Weights files do not hold the state of random layers.
-                layer.seed_generator.state.assign(np.array([self._seed, epoch], dtype=np.uint32))
+                layer.seed_generator.state.assign(np.array([self.seed, epoch], dtype=np.uint32))
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Add the time between the end of the step before and the arrival of the batch to the time spent waiting."""
+        if self._is_compiled:
+            self._waited += max(0.0, self.batches.ready_at(batch) - self._free)
+            self._free = time.perf_counter()
+        else:
+            # The first step of all compiles the network, which is no waiting for data.
+            self._is_compiled = True
+            self._restart_clock()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Validate and save.
@@ -94,23 +75,28 @@ class ValidateAndSave(keras.callbacks.Callback):
                 f"The loss of epoch {epoch + 1} is {loss}. Lower `learning_rate` or set `clip_norm`, and train into "
                 "another output folder."
             )
+        input_share = self._waited / (time.perf_counter() - self._steps_started)
         # Statistics are those of the batches that come next.
-        self._batches.start_epoch(epoch + 2)
-        with averaged_weights(self.model, self._batches):
-            scores = self._validate()
+        self.batches.start_epoch(epoch + 2)
+        with averaged_weights(self.model, self.batches):
+            scores = self.validate()
             row = {
                 "epoch": epoch + 1,
                 "seconds": round(time.perf_counter() - self._started, 1),
-                "input_share": round(self._clock.share, 4),
+                "input_share": round(input_share, 4),
                 "loss": loss,
                 **scores,
             }
-            if self._state.add(row):
-                _save_weights(self._network, self._folder / BEST_WEIGHTS)
+            if self.state.add(row):
+                _save_weights(self.network, self.folder / BEST_WEIGHTS)
         logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
-        _save_weights(self.model, self._folder / self._state.checkpoint)
-        self._state.write(self._folder)
-        self.model.stop_training = self._state.is_finished
+        _save_weights(self.model, self.folder / self.state.checkpoint)
+        self.state.write(self.folder)
+        self.model.stop_training = self.state.is_finished
+
+    def _restart_clock(self) -> None:
+        self._steps_started = self._free = time.perf_counter()
+        self._waited = 0.0
 
 
 @contextlib.contextmanager
@@ -122,17 +108,17 @@ def averaged_weights(learner: keras.Model, batches: EpochBatches) -> Iterator[No
     if not learner.optimizer.use_ema:
         yield
         return
-    variables = learner.trainable_variables
-    raw, raw_statistics = _values(variables), _values(statistics(learner))
-    learner.optimizer.finalize_variable_values(variables)
+    averaged = learner.trainable_variables
+    changed = [*averaged, *statistics(learner)]
+    before = _values(changed)
+    learner.optimizer.finalize_variable_values(averaged)
     # With JAX a weight and its average now share an array, which a prediction deletes.
-    _assign(variables, _values(variables))
+    _assign(averaged, _values(averaged))
     reestimate_statistics(learner, batches)
     try:
         yield
     finally:
-        _assign(variables, raw)
-        _assign(statistics(learner), raw_statistics)
+        _assign(changed, before)
 
 
 def statistics(network: keras.Model) -> list[keras.Variable]:

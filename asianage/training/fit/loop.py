@@ -13,7 +13,7 @@ import numpy as np
 
 from asianage.progress import shown
 from asianage.training.fit.batches import EpochBatches
-from asianage.training.fit.callbacks import InputClock, ValidateAndSave
+from asianage.training.fit.callbacks import ValidateAndSave
 from asianage.training.fit.devices import scope_of
 from asianage.training.run_folder import BEST_WEIGHTS, RunState
 
@@ -59,10 +59,6 @@ def fit(
     if state.epoch:
         learner.load_weights(folder / state.checkpoint)
     _build_losses(learner, batches)
-    clock = InputClock(batches)
-    keeper = ValidateAndSave(
-        batches, validate, folder, state, clock=clock, network=learner if network is None else network, seed=seed
-    )
     remaining = range((epochs - state.epoch) * len(batches))
     bar = shown(remaining, progress, description="training", unit="batch")
     with batches.prefetched():
@@ -71,8 +67,7 @@ def fit(
             epochs=epochs,
             initial_epoch=state.epoch,
             callbacks=[
-                clock,
-                keeper,
+                ValidateAndSave(batches, validate, folder, state, learner if network is None else network, seed),
                 keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: next(bar, None)),
             ],

@@ -72,18 +72,17 @@ def freeze_layers(network: keras.Model, names: Sequence[str]) -> None:
     Raises:
         ValueError: No layer with weights has such a name, or nothing is left to train.
     """
-    layers = [layer for layer in network.layers if layer.weights]
-    for name in names:
-        chosen = [
-            layer
-            for layer in layers
-            if (layer.name not in HEAD_LAYERS if name == "backbone" else layer.name.startswith(name))
-        ]
+    layers = {layer.name: layer for layer in network.layers if layer.weights}
+    for beginning in names:
+        chosen = [name for name in layers if name.startswith(beginning)]
+        if beginning == "backbone":
+            chosen = [name for name in layers if name not in HEAD_LAYERS]
         if not chosen:
-            known = ", ".join(layer.name for layer in layers)
-            raise ValueError(f"`freeze` must name layers or 'backbone'. Received: {name!r}. Layers: {known}.")
-        for layer in chosen:
-            layer.trainable = False
+            raise ValueError(
+                f"`freeze` must name layers or 'backbone'. Received: {beginning!r}. Layers: {', '.join(layers)}."
+            )
+        for name in chosen:
+            layers[name].trainable = False
     if names and not network.trainable_weights:
         raise ValueError(f"`freeze` must leave layers to train. Received: {', '.join(names)}.")
 

@@ -30,7 +30,8 @@ def make_targets(
         Targets float32 (n, width) and sample weights float32 (n,). The target of an age is a distribution for
         `LabelDistribution`, and years for the other losses.
     """
-    targets, weights = {}, {}
+    targets: Labels = {}
+    weights: Labels = {}
     if recipe.age_loss is not None:
         name = RAW_OUTPUTS[recipe.age_loss.head]
         age = np.array([np.nan if record.age is None else record.age for record in records], dtype=np.float32)

@@ -24,9 +24,9 @@ def draw_boxes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 class BoxBatches(EpochBatches):
     """Pictures with random noise, and their boxes."""
 
-    def __init__(self, count: int = 48, **options) -> None:
+    def __init__(self, count: int = 48) -> None:
         self.pictures, self.boxes = draw_boxes(count, 0)
-        super().__init__(count, 8, **{"seed": 3, "workers": 2, **options})
+        super().__init__(count, 8, seed=3)
 
     def make(self, rows, random):
         noise = random.normal(0.0, 0.1, (len(rows), *self.pictures.shape[1:])).astype(np.float32)

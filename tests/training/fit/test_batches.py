@@ -19,7 +19,7 @@ class Rows(EpochBatches):
 
 
 def rows(count=40, per_batch=8, **options):
-    return Rows(count, per_batch, **{"seed": 1, "workers": 2, **options})
+    return Rows(count, per_batch, **{"seed": 1, **options})
 
 
 def crops(cache, **options):
@@ -51,10 +51,11 @@ def test_epochs_differ_and_a_resumed_run_gets_the_same():
     assert resumed[3][1] == running[3][1]
 
 
-def test_neither_threads_nor_the_order_of_fetching_decide_what_a_batch_holds():
+def test_neither_threads_nor_the_order_of_fetching_decide_what_a_batch_holds(monkeypatch):
     expected = [rows()[number] for number in range(5)]
     for workers in (1, 5):
-        batches = rows(workers=workers)
+        monkeypatch.setattr("asianage.training.fit.batches.usable_processors", lambda number=workers: number)
+        batches = rows()
         with batches.prefetched():
             for number in (3, 0, 4, 0, 1, 2):
                 received = batches[number]
@@ -65,9 +66,10 @@ def test_neither_threads_nor_the_order_of_fetching_decide_what_a_batch_holds():
             assert batches[2][1] == expected[2][1]
 
 
-def test_batches_are_made_ahead_and_no_thread_is_left():
+def test_batches_are_made_ahead_and_no_thread_is_left(monkeypatch):
+    monkeypatch.setattr("asianage.training.fit.batches.usable_processors", lambda: 2)
     others = threading.active_count()
-    batches, made = rows(80, 8, workers=2), []
+    batches, made = rows(80), []
     batches.make = lambda rows, random: made.append(len(rows))
     with batches.prefetched():
         batches[0]

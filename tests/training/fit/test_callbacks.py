@@ -8,7 +8,8 @@ pytest.importorskip("keras", reason="needs the extra train")
 import keras
 
 from asianage.training.fit import callbacks
-from asianage.training.fit.callbacks import InputClock, averaged_weights, reestimate_statistics, statistics
+from asianage.training.fit.callbacks import ValidateAndSave, averaged_weights, reestimate_statistics, statistics
+from asianage.training.run_folder import RunState
 from tests.training.fit.boxes import BoxBatches, box_learner, box_network
 
 
@@ -24,28 +25,32 @@ class Arrivals:
     """Batches that are there at given times."""
 
     def __init__(self, *times):
-        self._times = times
+        self.times = times
 
     def ready_at(self, batch):
-        return self._times[batch]
+        return self.times[batch]
+
+    def start_epoch(self, epoch):
+        pass
 
 
-def test_the_share_of_waiting_leaves_out_what_was_ready_and_the_first_step_of_all(monkeypatch):
-    time = Clock(monkeypatch)
-    clock = InputClock(Arrivals(101.0, 104.0, 106.0))
-    clock.on_epoch_begin(0)
+def test_the_share_of_waiting_leaves_out_what_was_ready_and_the_first_step_of_all(monkeypatch, tmp_path):
+    time, batches, state = Clock(monkeypatch), Arrivals(101.0, 104.0, 106.0), RunState(2)
+    callback = ValidateAndSave(batches, lambda: {"val_score": 1.0}, tmp_path, state, box_network(), 0)
+    callback.set_model(box_learner())
+    monkeypatch.setattr(callbacks, "reestimate_statistics", lambda *arguments: None)
+    callback.on_epoch_begin(0)
     # The first step compiles until 102. Batch 1 comes at 104, batch 2 at 106, while the step before runs until 107.
     for batch, end in ((0, 102.0), (1, 107.0), (2, 112.0)):
         time.now = end
-        clock.on_train_batch_end(batch)
-    clock.on_epoch_end(0)
-    assert clock.share == pytest.approx(2.0 / 10.0)
-    clock.on_epoch_begin(1)
-    clock._batches = Arrivals(115.0)
-    time.now = 116.0
-    clock.on_train_batch_end(0)
-    clock.on_epoch_end(1)
-    assert clock.share == pytest.approx(3.0 / 4.0)
+        callback.on_train_batch_end(batch)
+    callback.on_epoch_end(0, {"loss": 1.0})
+    callback.on_epoch_begin(1)
+    batches.times, time.now = (115.0,), 116.0
+    callback.on_train_batch_end(0)
+    callback.on_epoch_end(1, {"loss": 1.0})
+    assert [row["input_share"] for row in state.history] == [0.2, 0.75]
+    assert [row["seconds"] for row in state.history] == [12.0, 4.0]
 
 
 def trainable(network):
