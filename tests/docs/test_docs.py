@@ -106,6 +106,16 @@ def _is_there(*parts: str) -> bool:
     return False
 
 
+def test_every_public_name_is_in_the_reference():
+    text = "".join(page.read_text("utf-8") for page in (ROOT / "docs" / "reference").iterdir())
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:::: |      members: ).*$", text, re.MULTILINE))))
+    for room in ("", "data", "evaluation", "training", "training/recipes"):
+        source = (ROOT / "asianage" / room / "__init__.py").read_text("utf-8")
+        names = re.findall(r'"(\w+)"', source[source.index("__all__ = [") :].partition("]")[0])
+        assert names
+        assert set(names) <= documented, room
+
+
 def test_every_recipe_that_a_text_trains_is_there():
     pytest.importorskip("keras", reason="needs the extra train")
     from asianage.training.study.baselines import BASELINES
