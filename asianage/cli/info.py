@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
     lines += [f"  {name:<24} {_version(name) or 'not installed'}" for name in PACKAGES]
     lines += ["", "bundled models"]
     for name in model_folder.bundled_names():
-        model = model_folder.open_model_folder(model_folder.BUNDLED / name)
+        model = model_folder.require_estimator(model_folder.open_model_folder(model_folder.BUNDLED / name))
         config = model.config
         size = (model.path / model_folder.NETWORK).stat().st_size / 1e6
         lines.append(

@@ -1,16 +1,20 @@
-"""The description of a published model: frozen dataclasses <-> config.json."""
+"""The description of a published model: frozen dataclasses <-> config.json.
+
+A model is of one of two kinds: an estimator of age and gender, `ModelConfig`, or a face detector, `DetectorConfig`.
+Version 1 of the format has no ``kind``: all its models are estimators.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from asianage.errors import ModelFormatError
 from asianage.models.ages import AgeAxis
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the model folder. A folder with a larger one needs a newer package."""
 
 GENDERS = ("female", "male")
@@ -21,6 +25,9 @@ MAX_MASSES = 200
 
 ALIGNMENT = "five_point"
 """Name of the crop geometry in `asianage.faces.alignment`."""
+
+DETECTOR_NETWORKS = {"detector": "face_detector", "landmarks": "face_landmarks"}
+"""Files of a detector, without their suffixes -> the network in `asianage.networks`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,8 @@ class ModelConfig:
         format_version: Version of the folder format.
     """
 
+    KIND: ClassVar[str] = "estimator"
+
     name: str
     architecture: str
     image_size: int
@@ -86,54 +95,100 @@ class ModelConfig:
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
-        for name in ("name", "architecture", "asianage_version"):
-            _require(isinstance(getattr(self, name), str), name, getattr(self, name))
-        for name in ("network", "provenance", "files"):
-            _require(isinstance(getattr(self, name), Mapping), name, getattr(self, name))
+        _check_shared_values(self)
+        _require(isinstance(self.architecture, str), "architecture", self.architecture)
+        _require(isinstance(self.network, Mapping), "network", self.network)
         _require(_is_integer(self.image_size) and 16 <= self.image_size <= 1024, "image_size", self.image_size)
         _require(_is_integer(self.min_age) and _is_integer(self.max_age), "min_age", self.min_age)
         _require(0 <= self.min_age < self.max_age <= 150, "max_age", self.max_age)
         _require(tuple(self.genders) == GENDERS, "genders", self.genders)
         _require(self.alignment == ALIGNMENT, "alignment", self.alignment)
-        for name, digest in self.files.items():
-            _require(_is_plain_file_name(name) and isinstance(digest, str) and len(digest) == 64, "files", self.files)
 
     @property
     def axis(self) -> AgeAxis:
         """The age axis of the model."""
         return AgeAxis(self.min_age, self.max_age)
 
-    def to_json(self) -> str:
-        """Return the text of config.json."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> ModelConfig:
-        """Read the text of config.json.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorConfig:
+    """Everything that a search for faces needs of a detector besides its weights.
 
-        Raises:
-            ModelFormatError: The text is not JSON, has a newer format, or has unknown, missing or impossible values.
-        """
-        try:
-            values = json.loads(text)
-            # Half a surrogate pair is JSON, but cannot be written as text again.
-            json.dumps(values, ensure_ascii=False).encode()
-        except (ValueError, RecursionError) as error:
-            raise ModelFormatError(f"config.json is not valid JSON: {error}. Fetch the model again.") from error
-        _require(isinstance(values, dict), "config.json", values)
-        version = values.get("format_version")
-        _require(_is_integer(version) and version >= 1, "format_version", version)
-        if version > FORMAT_VERSION:
-            raise ModelFormatError(
-                f"The model has format version {version}; this version of asianage reads up to {FORMAT_VERSION}. "
-                "Run: pip install --upgrade asianage"
-            )
-        try:
-            calibration = Calibration(**_known(Calibration, values.pop("calibration", {})))
-            genders = tuple(values.pop("genders", GENDERS))
-            return cls(**_known(cls, values), calibration=calibration, genders=genders)
-        except TypeError as error:
-            raise ModelFormatError(f"config.json is incomplete or of a wrong type: {error}.") from error
+    Attributes:
+        name: Name of the detector.
+        score_threshold: Smallest score of a face, chosen on validation data.
+        networks: The two networks; see `DETECTOR_NETWORKS`.
+        provenance: Origin of the weights: recipe, data sets, seed.
+        files: File name -> SHA-256 of its content, in hexadecimal.
+        asianage_version: Version of the package that wrote the folder.
+        format_version: Version of the folder format.
+    """
+
+    KIND: ClassVar[str] = "detector"
+
+    name: str
+    score_threshold: float
+    networks: Mapping[str, str] = field(default_factory=lambda: dict(DETECTOR_NETWORKS))
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    asianage_version: str = ""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        _check_shared_values(self)
+        threshold = self.score_threshold
+        _require(_is_number(threshold) and 0 < threshold < 1, "score_threshold", threshold)
+        _require(self.networks == DETECTOR_NETWORKS, "networks", self.networks)
+
+
+AnyConfig = ModelConfig | DetectorConfig
+
+
+def config_to_json(config: AnyConfig) -> str:
+    """Return the text of config.json."""
+    kind = {} if config.format_version == 1 else {"kind": config.KIND}
+    return json.dumps({**kind, **asdict(config)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def config_from_json(text: str) -> AnyConfig:
+    """Read the text of config.json.
+
+    Raises:
+        ModelFormatError: The text is not JSON, has a newer format, or has unknown, missing or impossible values.
+    """
+    try:
+        values = json.loads(text)
+        # Half a surrogate pair is JSON, but cannot be written as text again.
+        json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"config.json is not valid JSON: {error}. Fetch the model again.") from error
+    _require(isinstance(values, dict), "config.json", values)
+    version = values.get("format_version")
+    _require(_is_integer(version) and version >= 1, "format_version", version)
+    if version > FORMAT_VERSION:
+        raise ModelFormatError(
+            f"The model has format version {version}; this version of asianage reads up to {FORMAT_VERSION}. "
+            "Run: pip install --upgrade asianage"
+        )
+    kind = ModelConfig.KIND if version == 1 else values.pop("kind", None)
+    try:
+        if kind == DetectorConfig.KIND:
+            return DetectorConfig(**_known(DetectorConfig, values))
+        _require(kind == ModelConfig.KIND, "kind", kind)
+        calibration = Calibration(**_known(Calibration, values.pop("calibration", {})))
+        genders = tuple(values.pop("genders", GENDERS))
+        return ModelConfig(**_known(ModelConfig, values), calibration=calibration, genders=genders)
+    except TypeError as error:
+        raise ModelFormatError(f"config.json is incomplete or of a wrong type: {error}.") from error
+
+
+def _check_shared_values(config: AnyConfig) -> None:
+    for name in ("name", "asianage_version"):
+        _require(isinstance(getattr(config, name), str), name, getattr(config, name))
+    for name in ("provenance", "files"):
+        _require(isinstance(getattr(config, name), Mapping), name, getattr(config, name))
+    for name, digest in config.files.items():
+        _require(_is_plain_file_name(name) and isinstance(digest, str) and len(digest) == 64, "files", config.files)
 
 
 def _known(kind: type, values: Any) -> dict[str, Any]:

@@ -19,9 +19,14 @@ IDENTIFIER = b"TFL3"
 
 MAX_TENSOR_BYTES = 256_000_000
 MAX_TENSORS = 20_000
+MAX_DIMENSIONS = 5
+MAX_REPEATS = 16
+"""How often TILE may repeat an axis."""
 
 SCALES = (1e-20, 1e6)
 """Smallest and largest scale of a quantized tensor: beyond, LiteRT's fixed-point arithmetic ends the process."""
+
+_INT32 = 2
 
 _ZERO_POINTS = {3: (0, 255), 9: (-128, 127)}
 """Tensor type -> range of its zero point, for uint8 and int8; all others, and tensors with many scales, have 0."""
@@ -34,9 +39,9 @@ _OPERATORS = {
     0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
     9: "FULLY_CONNECTED", 11: "L2_NORMALIZATION", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU",
     21: "RELU6", 22: "RESHAPE", 25: "SOFTMAX", 28: "TANH", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB",
-    42: "DIV", 43: "SQUEEZE", 45: "STRIDED_SLICE", 53: "CAST", 55: "MAXIMUM", 57: "MINIMUM", 60: "PADV2", 73: "LOG",
-    76: "RSQRT", 77: "SHAPE", 83: "PACK", 98: "LEAKY_RELU", 99: "SQUARED_DIFFERENCE", 114: "QUANTIZE",
-    117: "HARD_SWISH", 130: "BROADCAST_TO", 150: "GELU",
+    42: "DIV", 43: "SQUEEZE", 45: "STRIDED_SLICE", 53: "CAST", 55: "MAXIMUM", 57: "MINIMUM", 60: "PADV2", 69: "TILE",
+    70: "EXPAND_DIMS", 73: "LOG", 76: "RSQRT", 77: "SHAPE", 83: "PACK", 98: "LEAKY_RELU", 99: "SQUARED_DIFFERENCE",
+    114: "QUANTIZE", 117: "HARD_SWISH", 130: "BROADCAST_TO", 150: "GELU",
 }
 # fmt: on
 """Number in the schema -> operator of convolutional networks. None has control flow, state or custom code."""
@@ -52,18 +57,19 @@ _OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
 """Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
 
 
-def check_network(content: bytes, source: str) -> None:
+def check_network(content: bytes, source: str, *, outputs: int = 2) -> None:
     """Refuse a flatbuffer that LiteRT could not run safely.
 
     Args:
         content: The flatbuffer.
         source: Where it comes from, for the message.
+        outputs: Number of outputs that the network must have.
 
     Raises:
         ModelFormatError: `content` is not a flatbuffer of the form above.
     """
     try:
-        _check_model(_Flatbuffer(content))
+        _check_model(_Flatbuffer(content), outputs)
     except _StructureError as fault:
         raise ModelFormatError(f"{source} is not a network that can be run: {fault}. Fetch the model again.") from fault
 
@@ -78,6 +84,8 @@ class _Tensor:
 
     constant: bool
     scales: tuple[float, ...]
+    repeats: tuple[int, ...] = ()
+    """The values of a short constant of int32: how often TILE repeats each axis."""
 
 
 class _Flatbuffer:
@@ -139,6 +147,9 @@ class _Table:
 
     def numbers(self, field: int, kind: str = "i") -> tuple[Any, ...]:
         start, count = self.vector(field, struct.calcsize(f"<{kind}"))
+        return self.values(start, count, kind)
+
+    def values(self, start: int, count: int, kind: str = "i") -> tuple[Any, ...]:
         return struct.unpack_from(f"<{count}{kind}", self._buffer.data, start)
 
     def tables(self, field: int) -> Iterator[_Table]:
@@ -156,7 +167,7 @@ class _Table:
         _require(not start or self._buffer.number("<B", start + count) == 0, "a text has no end")
 
 
-def _check_model(buffer: _Flatbuffer) -> None:
+def _check_model(buffer: _Flatbuffer, outputs: int) -> None:
     model = buffer.table(buffer.follow(0))
     operators = [_operator_name(code) for code in model.tables(1)]
     buffers = [_buffer_data(item) for item in model.tables(4)]
@@ -168,7 +179,7 @@ def _check_model(buffer: _Flatbuffer) -> None:
     for entry in model.tables(6):
         entry.check_text(0)
         _require(entry.number(1, "<I") < len(buffers), "its metadata point outside")
-    tensors = _check_graph(graphs[0], operators, buffers)
+    tensors = _check_graph(graphs[0], operators, buffers, outputs)
     for signature in model.tables(7):
         signature.check_text(2)
         _require(signature.number(4, "<I") == 0, "a signature names another graph")
@@ -192,12 +203,12 @@ def _buffer_data(item: _Table) -> tuple[int, int]:
     return data
 
 
-def _check_graph(graph: _Table, operators: list[str], buffers: list[tuple[int, int]]) -> int:
+def _check_graph(graph: _Table, operators: list[str], buffers: list[tuple[int, int]], expected: int) -> int:
     """Check tensors and operators, and return the number of tensors."""
     graph.check_text(4)
     tensors = [_check_tensor(tensor, buffers) for tensor in graph.tables(0)]
     inputs, outputs = graph.numbers(1), graph.numbers(2)
-    _require(len(inputs) == 1 and len(outputs) == 2, "it does not have one input and two outputs")
+    _require(len(inputs) == 1 and len(outputs) == expected, f"it does not have one input and {expected} outputs")
     _require(all(0 <= index < len(tensors) for index in (*inputs, *outputs)), "its inputs or outputs do not exist")
     _require(not tensors[inputs[0]].constant, "its input is a constant")
     ready = {index for index, tensor in enumerate(tensors) if tensor.constant} | set(inputs)
@@ -217,7 +228,9 @@ def _check_tensor(tensor: _Table, buffers: list[tuple[int, int]]) -> _Tensor:
     _require(not tensor.number(5, "<B"), "a tensor keeps state")
     _require(all(tensor.place(field) is None for field in (6, 9)), "a tensor is sparse or of variants")
     shape = tensor.numbers(0)
-    _require(len(shape) <= 5 and all(0 <= side <= 1 << 24 for side in shape), f"a tensor has the shape {shape}")
+    _require(
+        len(shape) <= MAX_DIMENSIONS and all(0 <= side <= 1 << 24 for side in shape), f"a tensor has the shape {shape}"
+    )
     size = prod(shape) * _TYPE_BYTES[kind]
     _require(size <= MAX_TENSOR_BYTES, f"a tensor has the shape {shape}")
     signature = tensor.numbers(7)
@@ -227,7 +240,8 @@ def _check_tensor(tensor: _Table, buffers: list[tuple[int, int]]) -> _Tensor:
     if count:
         _require(count == size, f"the data of a tensor of shape {shape} have {count} bytes")
         _require(start % 4 == 0, "the data of a tensor are not aligned")
-    return _Tensor(count > 0, _check_quantization(tensor.table(4), kind, shape))
+    repeats = tensor.values(start, count // 4) if kind == _INT32 and count <= MAX_DIMENSIONS * 4 else ()
+    return _Tensor(count > 0, _check_quantization(tensor.table(4), kind, shape), repeats)
 
 
 def _check_quantization(quantization: _Table | None, kind: int, shape: tuple[int, ...]) -> tuple[float, ...]:
@@ -263,6 +277,9 @@ def _check_operator(operator: _Table, name: str, tensors: list[_Tensor], ready: 
         of_input, of_weights, of_output = (tensors[index].scales for index in (inputs[0], inputs[1], outputs[0]))
         if of_input and of_weights and of_output:
             _require(of_input[0] * max(of_weights) / of_output[0] < 256, f"{name} has scales that do not fit together")
+    if name == "TILE":
+        repeats = tensors[inputs[-1]].repeats
+        _require(bool(repeats) and all(1 <= repeat <= MAX_REPEATS for repeat in repeats), f"TILE repeats by {repeats}")
     for field, width in ((5, 1), (7, 1), (8, 4)):
         _require(operator.vector(field, width)[1] == 0, f"{name} has custom options")
     for field in (9, 10, 12):

@@ -11,14 +11,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from asianage.errors import ModelFormatError
-from asianage.models.config import ModelConfig
+from asianage.models.config import AnyConfig, DetectorConfig, ModelConfig, config_from_json, config_to_json
 
 CONFIG = "config.json"
 NETWORK = "model.tflite"
 WEIGHTS = "model.weights.h5"
+DETECTOR_NETWORK, DETECTOR_WEIGHTS = "detector.tflite", "detector.weights.h5"
+LANDMARKS_NETWORK, LANDMARKS_WEIGHTS = "landmarks.tflite", "landmarks.weights.h5"
 METRICS = "metrics.json"
 CARD = "README.md"
 
@@ -27,9 +29,12 @@ MAX_FILE_BYTES = 500_000_000
 
 BUNDLED = Path(__file__).parent / "bundled"
 
+BUNDLED_DETECTOR = "detector"
+"""Name of the folder with the face detector that comes with the package."""
+
 
 @dataclass(frozen=True, slots=True)
-class ModelFolder:
+class _Folder:
     """A model folder whose config.json has been read.
 
     Attributes:
@@ -39,7 +44,7 @@ class ModelFolder:
     """
 
     path: Path
-    config: ModelConfig
+    config: AnyConfig
     config_sha256: str = ""
 
     def sha256(self, name: str) -> str:
@@ -81,12 +86,51 @@ class ModelFolder:
         return metrics if isinstance(metrics, dict) else {}
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFolder(_Folder):
+    """The folder of an estimator of age and gender. Its attributes and methods are those of every model folder."""
+
+    config: ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFolder(_Folder):
+    """The folder of a face detector, likewise."""
+
+    config: DetectorConfig
+
+
+AnyModel = ModelFolder | DetectorFolder
+
+
 def bundled_names() -> list[str]:
-    """Return the names of the models that come with the package."""
-    return sorted(config.parent.name for config in BUNDLED.glob(f"*/{CONFIG}"))
+    """Return the names of the estimators that come with the package."""
+    return sorted(
+        config.parent.name for config in BUNDLED.glob(f"*/{CONFIG}") if config.parent.name != BUNDLED_DETECTOR
+    )
 
 
-def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
+def require_estimator(model: AnyModel) -> ModelFolder:
+    """Return the model; raises a `ModelFormatError` if it is a face detector."""
+    if isinstance(model, DetectorFolder):
+        raise ModelFormatError(
+            f"The model in {model.path} is a face detector. An estimator of age and gender is required, such as "
+            f"{' or '.join(map(repr, bundled_names()))}. Pass the detector as `detector=`."
+        )
+    return model
+
+
+def require_detector(model: AnyModel) -> DetectorFolder:
+    """Return the model; raises a `ModelFormatError` if it is an estimator."""
+    if isinstance(model, ModelFolder):
+        raise ModelFormatError(
+            f"The model in {model.path} estimates age and gender. A face detector is required: "
+            "pass detector='auto' for the bundled one, and the estimator as `model`."
+        )
+    return model
+
+
+def open_model_folder(path: str | os.PathLike[str]) -> AnyModel:
     """Read config.json of a model folder. The other files are verified when they are read.
 
     Raises:
@@ -101,21 +145,43 @@ def open_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
         raise ModelFormatError(f"{path} is not a model folder: it has no {CONFIG}.")
     content = _content(file, MAX_CONFIG_BYTES)
     try:
-        return ModelFolder(path, ModelConfig.from_json(content.decode("utf-8")), _sha256(content))
+        return _folder(path, config_from_json(content.decode("utf-8")), content)
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{file} is not a text file. Fetch the model again.") from error
     except ModelFormatError as error:
         raise ModelFormatError(f"{file}: {error}") from error
 
 
+@overload
 def write_model_folder(
     target: str | os.PathLike[str],
     config: ModelConfig,
     files: Mapping[str, bytes],
     *,
     card: str,
+    overwrite: bool = ...,
+) -> ModelFolder: ...
+
+
+@overload
+def write_model_folder(
+    target: str | os.PathLike[str],
+    config: DetectorConfig,
+    files: Mapping[str, bytes],
+    *,
+    card: str,
+    overwrite: bool = ...,
+) -> DetectorFolder: ...
+
+
+def write_model_folder(
+    target: str | os.PathLike[str],
+    config: AnyConfig,
+    files: Mapping[str, bytes],
+    *,
+    card: str,
     overwrite: bool = False,
-) -> ModelFolder:
+) -> AnyModel:
     """Write a model folder in one step: as a whole or not at all.
 
     Args:
@@ -143,7 +209,7 @@ def write_model_folder(
             (partial / name).write_bytes(content)
         hashes = {name: _sha256(content) for name, content in sorted(files.items())}
         config = dataclasses.replace(config, files=hashes)
-        text = config.to_json().encode()
+        text = config_to_json(config).encode()
         (partial / CONFIG).write_bytes(text)
         (partial / CARD).write_text(card, "utf-8")
         partial.chmod(0o755)
@@ -151,7 +217,14 @@ def write_model_folder(
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return ModelFolder(place, config, _sha256(text))
+    return _folder(place, config, text)
+
+
+def _folder(path: Path, config: AnyConfig, text: bytes) -> AnyModel:
+    digest = _sha256(text)
+    return (
+        ModelFolder(path, config, digest) if isinstance(config, ModelConfig) else DetectorFolder(path, config, digest)
+    )
 
 
 def _check_target(target: Path, overwrite: bool) -> None:

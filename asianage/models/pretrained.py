@@ -21,7 +21,7 @@ from asianage.errors import DownloadError, ModelFormatError
 from asianage.models import folder as model_folder
 from asianage.models import hub
 from asianage.models.card import model_card
-from asianage.models.folder import ModelFolder
+from asianage.models.folder import AnyModel, DetectorFolder, ModelFolder, require_detector, require_estimator
 from asianage.models.hub import HubAccess
 from asianage.models.hub_errors import HubUnreachableError
 
@@ -40,7 +40,7 @@ def open_model(
     sha256: str | None = None,
     force_download: bool = False,
 ) -> ModelFolder:
-    """Find a model by name, folder or Hub id. A model on the Hub is fetched and verified as a whole.
+    """Find an estimator by name, folder or Hub id. A model on the Hub is fetched and verified as a whole.
 
     Args:
         name: What to open; see the order above.
@@ -55,15 +55,38 @@ def open_model(
     Raises:
         DownloadError: The Hub has no such model, cannot be reached, or refuses access.
         FileNotFoundError: The name is none of the three.
-        ModelFormatError: The model is incomplete, altered or too new, or config.json has another hash.
+        ModelFormatError: The model is incomplete, altered, too new or a face detector, or config.json has another
+            hash.
         ValueError: A revision is given for a model that is not on the Hub, or it is malformed.
     """
+    access = HubAccess(token=token, cache_dir=cache_dir, local_files_only=local_files_only, endpoint=endpoint)
+    return require_estimator(open_any_model(name, access, revision=revision, sha256=sha256, force=force_download))
+
+
+def open_detector(name: str | os.PathLike[str], access: HubAccess | None = None) -> DetectorFolder:
+    """Find a face detector by folder or Hub id: like `open_model`, with the same exceptions.
+
+    Args:
+        name: What to open; ``detector`` is the bundled one.
+        access: How to reach the Hub.
+    """
+    return require_detector(open_any_model(name, access or HubAccess()))
+
+
+def open_any_model(
+    name: str | os.PathLike[str],
+    access: HubAccess,
+    *,
+    revision: str | None = None,
+    sha256: str | None = None,
+    force: bool = False,
+) -> AnyModel:
+    """Find a model of either kind: like `open_model`, with the same exceptions."""
     local = _local_folder(name)
     if isinstance(local, re.Match):
         repo_id, revision = local["repo_id"], _revision(local["revision"], revision)
-        access = HubAccess(token=token, cache_dir=cache_dir, local_files_only=local_files_only, endpoint=endpoint)
         try:
-            model = _open_hub_model(repo_id, revision, force_download, access)
+            model = _open_hub_model(repo_id, revision, force, access)
         except DownloadError as error:
             if access.repository(repo_id).exists():  # So it is a Hub id.
                 raise
@@ -83,7 +106,7 @@ def open_model(
     return model
 
 
-def save_model(model: ModelFolder, target: str | os.PathLike[str], *, overwrite: bool = False) -> ModelFolder:
+def save_model(model: AnyModel, target: str | os.PathLike[str], *, overwrite: bool = False) -> AnyModel:
     """Write a whole model to a folder. A folder with the same model is left, and a model without a card gets one.
 
     Raises:
@@ -113,7 +136,7 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | re.Match[str]:
     """Return the folder of a name, or the parts of a Hub id if it can only be one."""
     if not isinstance(name, str | os.PathLike):
         raise TypeError(f"`name` must be the name of a model or the path of a folder. Received: {type(name).__name__}.")
-    if isinstance(name, str) and name.lower() in model_folder.bundled_names():
+    if isinstance(name, str) and name.lower() in (*model_folder.bundled_names(), model_folder.BUNDLED_DETECTOR):
         return model_folder.BUNDLED / name.lower()
     try:
         path = Path(name).expanduser()
@@ -137,7 +160,7 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | re.Match[str]:
     )
 
 
-def _open_local_model(folder: Path, name: str | os.PathLike[str]) -> ModelFolder:
+def _open_local_model(folder: Path, name: str | os.PathLike[str]) -> AnyModel:
     try:
         return model_folder.open_model_folder(folder)
     except ModelFormatError as error:
@@ -157,7 +180,7 @@ def _revision(written: str | None, revision: str | None) -> str:
     return check_revision(written or revision or "main")
 
 
-def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess) -> ModelFolder:
+def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess) -> AnyModel:
     cached = None if force else _cached_model(repo_id, revision, access)
     if cached is not None and (revision == cached.path.name or access.why_offline):
         return cached
@@ -173,14 +196,14 @@ def _open_hub_model(repo_id: str, revision: str, force: bool, access: HubAccess)
             f"{error} The copy of {repo_id} in the cache is used, commit {cached.path.name}; {revision!r} may have "
             "moved on. local_files_only=True or a full commit hash needs no network.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return cached
     hub.remember(repo_id, revision, commit, access)
     return model
 
 
-def _cached_model(repo_id: str, revision: str, access: HubAccess) -> ModelFolder | None:
+def _cached_model(repo_id: str, revision: str, access: HubAccess) -> AnyModel | None:
     """Return a model of the cache; None if it is not there, or is incomplete or damaged and can be fetched again."""
     config = hub.find_cached(repo_id, model_folder.CONFIG, revision, access)
     if config is None:
@@ -195,7 +218,7 @@ def _cached_model(repo_id: str, revision: str, access: HubAccess) -> ModelFolder
     return model
 
 
-def _fetched_model(repo_id: str, commit: str, access: HubAccess, force: bool) -> ModelFolder:
+def _fetched_model(repo_id: str, commit: str, access: HubAccess, force: bool) -> AnyModel:
     """Fetch the files of a commit that are not cached, and verify all of them."""
     try:
         folder = hub.download(repo_id, commit, [model_folder.CONFIG], access, force=force)

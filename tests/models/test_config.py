@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asianage import ModelFormatError
-from asianage.models.config import FORMAT_VERSION, GENDERS, Calibration, ModelConfig
+from asianage.models.config import FORMAT_VERSION, GENDERS, Calibration, ModelConfig, config_from_json, config_to_json
 
 
 def config(**changes: Any) -> ModelConfig:
@@ -28,23 +28,23 @@ def config(**changes: Any) -> ModelConfig:
 
 
 def changed(**changes: Any) -> str:
-    return json.dumps({**json.loads(config().to_json()), **changes})
+    return json.dumps({**json.loads(config_to_json(config())), **changes})
 
 
 def without(name: str) -> str:
-    values = json.loads(config().to_json())
+    values = json.loads(config_to_json(config()))
     del values[name]
     return json.dumps(values)
 
 
 def test_a_config_survives_its_own_text():
-    assert ModelConfig.from_json(config().to_json()) == config()
+    assert config_from_json(config_to_json(config())) == config()
     minimal = ModelConfig(name="a", architecture="residual", image_size=96)
-    assert ModelConfig.from_json(minimal.to_json()) == minimal
+    assert config_from_json(config_to_json(minimal)) == minimal
 
 
 def test_the_text_is_readable_by_people_and_other_programs():
-    text = config().to_json()
+    text = config_to_json(config())
     assert text.endswith("}\n")
     assert "éàü 顔" in text
     values = json.loads(text)
@@ -56,13 +56,13 @@ def test_the_text_is_readable_by_people_and_other_programs():
 @pytest.mark.parametrize("name", ["name", "architecture", "image_size", "format_version"])
 def test_what_is_required_must_be_there(name):
     with pytest.raises(ModelFormatError, match=name):
-        ModelConfig.from_json(without(name))
+        config_from_json(without(name))
 
 
 @pytest.mark.parametrize("name", ["network", "min_age", "max_age", "genders", "alignment", "calibration", "provenance"])
 def test_what_has_a_default_may_be_missing(name):
     defaults = ModelConfig(name="a", architecture="residual", image_size=96)
-    assert getattr(ModelConfig.from_json(without(name)), name) == getattr(defaults, name)
+    assert getattr(config_from_json(without(name)), name) == getattr(defaults, name)
 
 
 @pytest.mark.parametrize(
@@ -135,28 +135,28 @@ def test_what_has_a_default_may_be_missing(name):
 )
 def test_impossible_values_are_refused(name, value):
     with pytest.raises(ModelFormatError, match=r"config\.json"):
-        ModelConfig.from_json(changed(**{name: value}))
+        config_from_json(changed(**{name: value}))
 
 
 def test_an_error_names_the_entry_and_what_was_received():
     with pytest.raises(ModelFormatError, match=r"`image_size`.*Received: '5000'"):
-        ModelConfig.from_json(changed(image_size=5000))
+        config_from_json(changed(image_size=5000))
 
 
 def test_an_error_about_a_huge_value_stays_short():
     with pytest.raises(ModelFormatError) as caught:
-        ModelConfig.from_json(changed(network=["x" * 100_000]))
+        config_from_json(changed(network=["x" * 100_000]))
     assert len(str(caught.value)) < 500
 
 
 def test_unknown_keys_are_refused_by_name():
     with pytest.raises(ModelFormatError, match="color, shape"):
-        ModelConfig.from_json(changed(shape=1, color=2))
+        config_from_json(changed(shape=1, color=2))
 
 
 def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_has():
     with pytest.raises(ModelFormatError, match="pip install --upgrade asianage"):
-        ModelConfig.from_json(json.dumps({"format_version": FORMAT_VERSION + 1, "brain": "large"}))
+        config_from_json(json.dumps({"format_version": FORMAT_VERSION + 1, "brain": "large"}))
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_has():
 )
 def test_other_texts_are_refused(text):
     with pytest.raises(ModelFormatError, match=r"config\.json"):
-        ModelConfig.from_json(text)
+        config_from_json(text)
 
 
 def test_a_text_that_could_not_be_written_again_is_refused():
-    values = json.loads(ModelConfig(name="m", architecture="a", image_size=96).to_json())
-    assert ModelConfig.from_json(json.dumps({**values, "name": "\u540d"})).name == "\u540d"
+    values = json.loads(config_to_json(ModelConfig(name="m", architecture="a", image_size=96)))
+    assert config_from_json(json.dumps({**values, "name": "\u540d"})).name == "\u540d"
     with pytest.raises(ModelFormatError, match="not valid JSON"):
-        ModelConfig.from_json(json.dumps({**values, "name": "\ud800"}))
+        config_from_json(json.dumps({**values, "name": "\ud800"}))
 
 
 def test_the_same_rules_hold_for_a_config_made_in_code():

@@ -48,7 +48,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "a tensor has the type 77": lambda: changed(next(iter(graph().tables(0))).place(1), "b", 77),
     "a tensor has the shape": lambda: changed(next(iter(graph().tables(0))).vector(0, 4)[0], "i", -5),
     "its inputs or outputs do not exist": lambda: changed(graph().vector(2, 4)[0], "i", 10**6),
-    "it does not have one input and two outputs": lambda: changed(graph().vector(2, 4)[0] - 4, "I", 1),
+    "it does not have one input and 2 outputs": lambda: changed(graph().vector(2, 4)[0] - 4, "I", 1),
     "reads what is not computed before": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0], "i", 10**6),
     "CONV_2D writes where it must not": lambda: changed(operator(CONVOLUTION).vector(2, 4)[0], "i", 10**6),
     "a vector reaches out of the file": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0] - 4, "I", 10**8),
