@@ -107,11 +107,12 @@ def fine_tune(
     start = open_model(model)
     run = Run(Path(output), detector, quantization, progress)
     check_quantization(quantization)
-    recipe = _recipe(
-        start,
+    recipe = _recipe(start)
+    recipe = replace(
+        recipe,
+        optimizer=replace(recipe.optimizer, learning_rate=learning_rate),
         epochs=epochs,
         batch_size=LARGEST_BATCH if batch_size is None else batch_size,
-        learning_rate=learning_rate,
         freeze=(freeze,) if isinstance(freeze, str) else tuple(freeze or ()),
         augmentation=augmentation,
         seed=seed,
@@ -123,16 +124,7 @@ def fine_tune(
     return train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
 
 
-def _recipe(
-    start: ModelFolder,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    freeze: tuple[str, ...],
-    augmentation: Augmentation | None,
-    seed: int,
-) -> TrainingRecipe:
+def _recipe(start: ModelFolder) -> TrainingRecipe:
     """Return how a model is trained further: its own network and axis, in few steps."""
     config = start.config
     head = head_of(config.architecture, config.network)
@@ -153,13 +145,11 @@ def _recipe(
         age_loss=_LOSSES[head] if "age" in tasks else None,
         gender_loss=GenderLoss() if "gender" in tasks else None,
         # Few steps in all: the average must not reach back to the beginning.
-        optimizer=Optimizer(learning_rate=learning_rate, clip_norm=1.0, ema_momentum=0.95),
-        epochs=epochs,
-        batch_size=batch_size,
-        freeze=freeze,
+        optimizer=Optimizer(learning_rate=3e-4, clip_norm=1.0, ema_momentum=0.95),
+        epochs=10,
+        batch_size=LARGEST_BATCH,
         freeze_normalization=True,
-        augmentation=augmentation,
-        seed=seed,
+        augmentation=GENTLE,
     )
 
 

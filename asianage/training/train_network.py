@@ -68,7 +68,9 @@ def train_network(
         measured_on: Split that figures are measured on; None measures none.
     """
     start = improved or initial
-    _check(recipe, records, run, start=start, teachers=teachers, calibrates=improved is None)
+    _check(recipe, records, run, start, teachers)
+    if improved is None:
+        _calibration_to_keep([record for record in records if record.split == "val"], recipe.tasks)
     network, begun = _begin(recipe, start, pretrained)
     cache = cut_crops(
         records,
@@ -81,9 +83,7 @@ def train_network(
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
     held_out = [cache.records[index] for index in splits["val"]]
-    calibration = None if improved is None else _calibration_to_keep(improved, held_out, recipe.tasks)
-    if calibration is None:
-        _require_calibration(held_out, recipe.tasks)
+    calibration = _calibration_to_keep(held_out, recipe.tasks, improved)
     trained = _fit(recipe, network, cache, splits, run, teachers)
     provenance = ancestry(start, teachers)
     if improved is not None and begun is not None:
@@ -179,10 +179,8 @@ def _check(
     recipe: TrainingRecipe,
     records: Sequence[FaceRecord],
     run: Run,
-    *,
     start: ModelFolder | None,
     teachers: Sequence[ModelFolder],
-    calibrates: bool,
 ) -> None:
     """Refuse what would fail after the crops are cut, and write down what the run is given."""
     found = {record.gender for record in records if record.split == "train"} - {None}
@@ -191,8 +189,6 @@ def _check(
             f"To learn the gender, faces of female and of male are needed in the split train. Received: {found.pop()} "
             "only. Add faces of the other, or leave the genders empty."
         )
-    if calibrates:
-        _require_calibration([record for record in records if record.split == "val"], recipe.tasks)
     if bool(teachers) != (recipe.distillation is not None):
         raise ValueError(
             f"A recipe with a `distillation` needs `teachers`, and only such a recipe takes them. Received: the recipe "
@@ -207,38 +203,29 @@ def _check(
     keep_settings(run.output, INPUTS, inputs)
 
 
-def _known(held_out: Sequence[FaceRecord], tasks: Collection[str]) -> int:
-    """Return how many held-out faces calibrate a network: those with an age, if it learns the age."""
-    return sum(record.age is not None or "age" not in tasks for record in held_out)
+def _calibration_to_keep(
+    held_out: Sequence[FaceRecord], tasks: Collection[str], improved: ModelFolder | None = None
+) -> Calibration | None:
+    """Return the calibration of an improved model where the held-out faces are too few for another.
 
-
-def _require_calibration(held_out: Sequence[FaceRecord], tasks: Collection[str]) -> None:
-    """Refuse to train what cannot be calibrated afterwards."""
-    if _known(held_out, tasks) < MIN_FACES:
+    Raises:
+        ValueError: They are too few, and no model is improved.
+    """
+    ages = [record.age for record in held_out if record.age is not None]
+    known = len(ages) if "age" in tasks else len(held_out)
+    if known < MIN_FACES and improved is None:
         raise ValueError(
             f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
-            f"with. Received: {_known(held_out, tasks)}. Move some there from train, or fine-tune a model."
+            f"with. Received: {known}. Move some there from train, or fine-tune a model."
         )
-
-
-def _calibration_to_keep(
-    improved: ModelFolder, held_out: Sequence[FaceRecord], tasks: Collection[str]
-) -> Calibration | None:
-    """Return the calibration of the model before where the held-out faces are too few for another."""
-    known = _known(held_out, tasks)
-    if known < MIN_FACES:
+    if known < MIN_FACES and improved is not None:
         logger.warning(
             "only %d held-out faces have an age, and a calibration needs %d: that of the model before is kept",
             known,
             MIN_FACES,
         )
         return improved.config.calibration
-    ages = [record.age for record in held_out if record.age is not None]
-    if "age" in tasks and max(ages) - min(ages) < NARROW_SPAN:
-        logger.warning(
-            "the held-out faces are all %g to %g years old: intervals are fitted to these ages; do not trust them for "
-            "others",
-            min(ages),
-            max(ages),
-        )
+    if improved is not None and "age" in tasks and max(ages) - min(ages) < NARROW_SPAN:
+        message = "the held-out faces are all %g to %g years old: intervals are fitted to these; do not trust others"
+        logger.warning(message, min(ages), max(ages))
     return None

@@ -16,7 +16,7 @@ from asianage.errors import ModelFormatError
 from asianage.models.folder import WEIGHTS, open_model_folder
 from asianage.networks.restore import restore_network
 from asianage.training import fine_tune, train
-from asianage.training.fine_tune import FEWEST_FACES, GENTLE, _prepare, _recipe
+from asianage.training.fine_tune import FEWEST_FACES, _prepare, _recipe
 from asianage.training.run_folder import Run
 from tests.training.tiny_recipe import TINY
 
@@ -200,15 +200,14 @@ def test_what_cannot_be_done_is_refused_before_any_work(options, message, start,
 
 
 def test_the_recipe_is_that_of_the_models_own_network(start):
-    settings = {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "freeze": (), "augmentation": GENTLE, "seed": 1}
-    recipe = _recipe(start, **settings)
+    recipe = _recipe(start)
     assert (recipe.architecture, recipe.network, recipe.axis) == ("residual", dict(start.config.network), TINY.axis)
     assert start.sha256(WEIGHTS).startswith(recipe.name.removeprefix("fine-tune "))
     config = replace(start.config, architecture="gender_routing", network={})
     with pytest.raises(ValueError, match="'gender_routing' cannot be fine-tuned"):
-        _recipe(replace(start, config=config), **settings)
+        _recipe(replace(start, config=config))
     config = replace(start.config, architecture="simple_cnn", network={"task": "age"})
-    assert _recipe(replace(start, config=config), **settings).tasks == {"age"}
+    assert _recipe(replace(start, config=config)).tasks == {"age"}
 
 
 def test_a_model_without_weights_is_refused(start, own_faces, tmp_path):

@@ -58,15 +58,15 @@ def test_layers_that_do_not_exist_cannot_be_frozen(tiny_records, tmp_path):
 def test_a_calibration_is_kept_where_faces_are_too_few_for_another(tiny_records, caplog):
     model, faces = open_model_folder(BUNDLED / "compact"), tiny_records[:20]
     with caplog.at_level(logging.WARNING):
-        assert _calibration_to_keep(model, faces[1:], {"age", "gender"}) == model.config.calibration
+        assert _calibration_to_keep(faces[1:], {"age", "gender"}, model) == model.config.calibration
         assert "only 19 held-out faces have an age" in caplog.text
-        assert _calibration_to_keep(model, faces, {"age"}) is None
+        assert _calibration_to_keep(faces, {"age"}, model) is None
         assert "years old" not in caplog.text
         alike = [replace(face, age=50.0 + number % 9) for number, face in enumerate(faces)]
-        assert _calibration_to_keep(model, alike, {"age"}) is None
+        assert _calibration_to_keep(alike, {"age"}, model) is None
         assert "held-out faces are all 50 to 58 years old" in caplog.text
         caplog.clear()
-        assert _calibration_to_keep(model, [replace(face, age=None) for face in faces], {"gender"}) is None
+        assert _calibration_to_keep([replace(face, age=None) for face in faces], {"gender"}, model) is None
         assert not caplog.text
 
 

@@ -12,11 +12,10 @@ from asianage.training.recipes.recipe import (
     LabelDistribution,
     Optimizer,
     Ordinal,
-    Recipe,
     Regression,
     TrainingRecipe,
 )
-from asianage.training.recipes.staged import Stage, StagedRecipe
+from asianage.training.recipes.staged import Recipe, Stage, StagedRecipe
 
 __all__ = [
     "RECIPES",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from asianage.models.ages import AgeAxis
 from asianage.networks.registry import head_of, tasks_of
@@ -51,7 +51,8 @@ class LabelDistribution:
     mirror_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_at_least_zero(self, "expectation_weight", "mirror_weight")
+        if self.mirror_weight < 0.0:
+            raise ValueError(f"`mirror_weight` must be 0 or more. Received: {self.mirror_weight}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +139,11 @@ class Distillation:
     feature_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.weight <= 1.0:
-            raise ValueError(f"`weight` of a distillation must be in (0, 1]. Received: {self.weight}.")
-        _require_at_least_zero(self, "feature_weight")
+        if not 0.0 < self.weight <= 1.0 or self.feature_weight < 0.0:
+            raise ValueError(
+                f"`weight` must be in (0, 1], and `feature_weight` 0 or more. Received: {self.weight} and "
+                f"{self.feature_weight}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,17 +167,6 @@ class PlannedRun:
     teachers: tuple[str | os.PathLike[str], ...] = ()
     measured: bool = True
     part: str = ""
-
-
-class Recipe(Protocol):
-    """What `asianage.training.train` takes."""
-
-    @property
-    def name(self) -> str:
-        """Name of the recipe."""
-
-    def runs(self, output: Path) -> Sequence[PlannedRun]:
-        """Return the runs in a folder, first to last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,9 +261,3 @@ class TrainingRecipe:
     def runs(self, output: Path) -> list[PlannedRun]:
         """Return the one run in a folder."""
         return [PlannedRun(recipe=self, folder=output, crops=output / "crops")]
-
-
-def _require_at_least_zero(owner: object, *names: str) -> None:
-    for name in names:
-        if getattr(owner, name) < 0.0:
-            raise ValueError(f"`{name}` must be 0 or more. Received: {getattr(owner, name)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 
@@ -14,22 +15,25 @@ class Stage:
 
     Attributes:
         recipe: What is trained.
-        initial: Name of the recipe of an earlier stage, whose model it begins with; "" begins as the recipe says.
+        initial: Name of the recipe of an earlier stage, whose model it begins with; "" begins as the recipe states.
         teachers: Names of the recipes of earlier stages, whose models it learns from.
+        part: Name of the network in the network that all stages make together; "" for a network of its own.
     """
 
     recipe: TrainingRecipe
     initial: str = ""
     teachers: tuple[str, ...] = ()
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedRecipe:
-    """Trainings in a row on the same faces. The last one makes the model, and only that one is measured.
+    """Trainings in a row. The last one makes the model, and only that one is measured, unless all are parts of one.
 
     Attributes:
         name: Name of the recipe.
-        stages: The trainings, first to last; their recipes have different names.
+        stages: The trainings, first to last. Their recipes have different names, and use the same faces unless the
+            networks are parts of one.
 
     Raises:
         ValueError: A stage would fail: an earlier model that it needs does not exist, or it uses other faces.
@@ -59,22 +63,29 @@ class StagedRecipe:
                 f"The stage {recipe.name!r} must have teachers if, and only if, its recipe has a `distillation`. "
                 f"Received: {len(stage.teachers)} teachers and {recipe.distillation}."
             )
-        if (recipe.faces.gender, recipe.faces.ages) != (first.faces.gender, first.faces.ages):
+        if not stage.part and (recipe.faces.gender, recipe.faces.ages) != (first.faces.gender, first.faces.ages):
             raise ValueError(f"The stage {recipe.name!r} must use the same genders and ages as the first one.")
 
     def runs(self, output: Path) -> list[PlannedRun]:
-        """Return a run for each stage; the last one has `output` itself, and crops of one size are shared."""
-        folders = {stage.recipe.name: output / stage.recipe.name for stage in self.stages}
-        last = self.stages[-1].recipe
-        folders[last.name] = output
+        """Return a run for each stage. The last one has `output` itself, unless the networks are parts of one."""
+        folders = {stage.recipe.name: output / (stage.part or stage.recipe.name) for stage in self.stages}
+        last = self.stages[-1]
+        if not last.part:
+            folders[last.recipe.name] = output
         return [
             PlannedRun(
                 recipe=stage.recipe,
                 folder=folders[stage.recipe.name],
-                crops=output / f"crops-{stage.recipe.faces.image_size}-{stage.recipe.faces.margin}",
+                # Parts use different faces; other stages of one crop size share the crops.
+                crops=output / stage.part / f"crops-{stage.recipe.faces.image_size}-{stage.recipe.faces.margin}",
                 initial=folders[stage.initial] / "model" if stage.initial else None,
                 teachers=tuple(folders[teacher] / "model" for teacher in stage.teachers),
-                measured=stage.recipe is last,
+                measured=stage is last or bool(stage.part),
+                part=stage.part,
             )
             for stage in self.stages
         ]
+
+
+Recipe: TypeAlias = TrainingRecipe | StagedRecipe
+"""A recipe that `asianage.training.train` takes."""

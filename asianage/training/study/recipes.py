@@ -21,49 +21,11 @@ fetched once, or given with --pretrained.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from asianage.data.splits import STUDY_AGES
-from asianage.training.recipes.recipe import (
-    Faces,
-    GenderLoss,
-    Optimizer,
-    PlannedRun,
-    Recipe,
-    Regression,
-    TrainingRecipe,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRecipe:
-    """Three networks that are trained apart and become one: the likelier gender selects the age network.
-
-    Attributes:
-        name: Name of the recipe.
-        gender: Recipe of the network for the gender.
-        age_female: Recipe of the network for the ages of women.
-        age_male: Recipe of the network for the ages of men.
-    """
-
-    name: str
-    gender: TrainingRecipe
-    age_female: TrainingRecipe
-    age_male: TrainingRecipe
-
-    @property
-    def parts(self) -> dict[str, TrainingRecipe]:
-        """The recipes by the name of the part, in the order of training."""
-        return {"gender": self.gender, "age_female": self.age_female, "age_male": self.age_male}
-
-    def runs(self, output: Path) -> list[PlannedRun]:
-        """Return a run for each part, in a folder of its own."""
-        return [
-            PlannedRun(recipe=recipe, folder=output / part, crops=output / part / "crops", part=part)
-            for part, recipe in self.parts.items()
-        ]
-
+from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
+from asianage.training.recipes.staged import Recipe, Stage, StagedRecipe
 
 SIMPLE_CNN_AGE = TrainingRecipe(
     name="simple-cnn-age",
@@ -113,15 +75,27 @@ VGGFACE_AGE_FEMALE = replace(
     epochs=10,
 )
 
-# The parts share one split, so that no part learns from a face that measures another.
-STUDY = StudyRecipe(name="study", gender=SIMPLE_CNN_GENDER, age_female=VGGFACE_AGE_FEMALE, age_male=VGGFACE_AGE_MALE)
-STUDY_SIMPLE_CNN = StudyRecipe(
-    name="study-simple-cnn", gender=SIMPLE_CNN_GENDER, age_female=SIMPLE_CNN_AGE_FEMALE, age_male=SIMPLE_CNN_AGE_MALE
+# The parts share one split, so that no part learns from a face that measures another. The likelier gender selects the
+# age network.
+STUDY = StagedRecipe(
+    name="study",
+    stages=(
+        Stage(recipe=SIMPLE_CNN_GENDER, part="gender"),
+        Stage(recipe=VGGFACE_AGE_FEMALE, part="age_female"),
+        Stage(recipe=VGGFACE_AGE_MALE, part="age_male"),
+    ),
+)
+STUDY_SIMPLE_CNN = StagedRecipe(
+    name="study-simple-cnn",
+    stages=(
+        Stage(recipe=SIMPLE_CNN_GENDER, part="gender"),
+        Stage(recipe=SIMPLE_CNN_AGE_FEMALE, part="age_female"),
+        Stage(recipe=SIMPLE_CNN_AGE_MALE, part="age_male"),
+    ),
 )
 
 _RECIPES: tuple[Recipe, ...] = (
-    *STUDY.parts.values(),
-    *STUDY_SIMPLE_CNN.parts.values(),
+    *(stage.recipe for system in (STUDY, STUDY_SIMPLE_CNN) for stage in system.stages),
     SIMPLE_CNN_AGE,
     STUDY,
     STUDY_SIMPLE_CNN,

@@ -13,7 +13,7 @@ from asianage.networks.restore import restore_network
 from asianage.training import train
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.run_folder import BEST_WEIGHTS, Run
-from asianage.training.study.assemble import assemble_study
+from asianage.training.study.assemble import PARTS, assemble_study
 from asianage.training.study.recipes import STUDY, STUDY_SIMPLE_CNN
 from tests.training.study.tiny_study import tiny
 
@@ -54,7 +54,7 @@ def system(resumed):
 
 @pytest.fixture
 def parts(system):
-    return {part: open_model_folder(system / part / "model") for part in RECIPE.parts}
+    return {part: open_model_folder(system / part / "model") for part in PARTS}
 
 
 def test_the_system_predicts_the_gender_of_one_part_and_the_age_of_the_part_of_that_gender(system, parts, faces):
@@ -94,5 +94,7 @@ def test_parts_that_do_not_fit_are_refused(parts, faces, tmp_path):
 def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(resumed, faces):
     folder, written = resumed
     assert (folder / "gender" / BEST_WEIGHTS).stat().st_mtime_ns == written
+    first, *others = RECIPE.stages
+    changed = replace(first, recipe=replace(first.recipe, seed=1))
     with pytest.raises(ValueError, match="`seed` was 0 and is 1"):
-        train(replace(RECIPE, gender=replace(RECIPE.gender, seed=1)), faces, folder, detector=None)
+        train(replace(RECIPE, stages=(changed, *others)), faces, folder, detector=None)

@@ -11,7 +11,13 @@ pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.training import recipes, train
 from asianage.training.fit.network import build_network
-from asianage.training.study.recipes import STUDY, STUDY_RECIPES, STUDY_SIMPLE_CNN
+from asianage.training.study.recipes import (
+    SIMPLE_CNN_AGE_MALE,
+    SIMPLE_CNN_GENDER,
+    STUDY,
+    STUDY_RECIPES,
+    VGGFACE_AGE_MALE,
+)
 from tests.training.study.tiny_study import tiny
 
 
@@ -25,20 +31,19 @@ def test_every_part_is_a_run_in_a_folder_of_its_own():
     assert [run.part for run in runs] == ["gender", "age_female", "age_male"]
     assert [run.recipe.faces.gender for run in runs] == ["", "female", "male"]
     assert runs[1].folder == Path("out/age_female")
-    assert runs[1].crops == Path("out/age_female/crops")
+    assert runs[1].crops == Path("out/age_female/crops-224-0")
+    assert all(run.measured for run in runs)
 
 
 def test_networks_have_the_parameters_of_the_study():
-    simple = {build_network(part).count_params() for part in (STUDY.gender, STUDY_SIMPLE_CNN.age_male)}
+    simple = {build_network(part).count_params() for part in (SIMPLE_CNN_GENDER, SIMPLE_CNN_AGE_MALE)}
     assert simple == {2_588_705}
-    network = build_network(STUDY.age_male)
+    network = build_network(VGGFACE_AGE_MALE)
     assert network.count_params() == 15_371_329
     assert sum(int(np.prod(weight.shape)) for weight in network.non_trainable_weights) == 1_735_488
 
 
-@pytest.mark.parametrize(
-    ("recipe", "measured"), [(STUDY.gender, "gender_accuracy"), (STUDY_SIMPLE_CNN.age_male, "mae")]
-)
+@pytest.mark.parametrize(("recipe", "measured"), [(SIMPLE_CNN_GENDER, "gender_accuracy"), (SIMPLE_CNN_AGE_MALE, "mae")])
 def test_only_what_a_network_of_one_task_learned_is_measured(recipe, measured, tiny_records, tmp_path, monkeypatch):
     monkeypatch.setattr("asianage.training.train_network.save_report", lambda evaluation, folder, **more: None)
     splits = ["train"] * 32 + ["val"] * 60 + ["test"] * 18

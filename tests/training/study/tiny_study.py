@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from asianage.training.study.recipes import StudyRecipe
+from asianage.training.recipes import StagedRecipe
 
 NETWORKS = {"simple_cnn": {"filters": (4, 4), "units": (8, 4)}, "vggface": {"units": (8, 4)}}
 
 
 def tiny(recipe):
     """Return a recipe for a tiny network, or of three tiny networks."""
-    if isinstance(recipe, StudyRecipe):
-        return replace(recipe, **{part: tiny(value) for part, value in recipe.parts.items()})
+    if isinstance(recipe, StagedRecipe):
+        return replace(recipe, stages=tuple(replace(stage, recipe=tiny(stage.recipe)) for stage in recipe.stages))
     return replace(
         recipe,
         network={**recipe.network, **NETWORKS[recipe.architecture]},
