@@ -23,7 +23,7 @@ class Detection:
     Attributes:
         box: (x_min, y_min, x_max, y_max) in pixels of the image; may reach beyond it.
         landmarks: float32 (5, 2), (x, y) in pixels: left eye, right eye, nose, left mouth corner, right mouth corner
-            as seen in the image; None if the detector gives none.
+            as seen when the face is upright; None if the detector gives none.
         score: Confidence of the detector in [0, 1].
     """
 
@@ -55,11 +55,26 @@ class Detection:
         """Area of the box, in square pixels."""
         return max(self.box[2] - self.box[0], 0.0) * max(self.box[3] - self.box[1], 0.0)
 
+    @property
+    def roll(self) -> float | None:
+        """In-plane angle of the face, in degrees in (-180, 180]; None without landmarks.
+
+        0 is upright, 90 is turned clockwise as seen in the image: the top of the head points to the right.
+        """
+        return None if self.landmarks is None else roll_of_landmarks(self.landmarks)
+
     def mapped(self, scale: float, offset: float = 0.0) -> Detection:
         """Return this face in the pixels of another image: coordinates times `scale`, plus `offset`."""
         x_min, y_min, x_max, y_max = (value * scale + offset for value in self.box)
         landmarks = None if self.landmarks is None else self.landmarks * scale + offset
         return Detection((x_min, y_min, x_max, y_max), landmarks, self.score)
+
+
+def roll_of_landmarks(landmarks: np.ndarray) -> float:
+    """Return the in-plane angle of five landmarks, (x, y): degrees in (-180, 180], clockwise as seen in the image."""
+    points = np.asarray(landmarks, dtype=np.float64)
+    across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
+    return float(np.degrees(np.arctan2(-across, down))) or 0.0
 
 
 class FaceDetector(Protocol):

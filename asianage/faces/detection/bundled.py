@@ -1,0 +1,147 @@
+"""The detector that comes with the package: two small networks through LiteRT, with NumPy and Pillow only.
+
+The face network finds faces in the whole photo. The landmarks network looks at each of them: where its landmarks are,
+at any angle, and whether it is a face.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from asianage.faces.detection.candidates import Candidates
+from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.networks import FaceNetwork, LandmarksNetwork
+from asianage.faces.detection.patches import BOX_SIZE, find_landmarks, frame
+from asianage.faces.detection.plan import Tile, finer_looks, first_look
+from asianage.models.folder import BUNDLED, ModelFolder, open_model_folder
+
+SURE = 0.85
+"""A face with this score is no doubt one, and lies as its landmarks say."""
+
+PORTRAIT_FACE = 0.25
+"""In a portrait a sure face has this share of the photo's shorter side."""
+
+PORTRAIT_SIDE = 480
+"""Longest side of a photo that may be a portrait, in pixels: one look is enough for it."""
+
+TURNED = 45.0
+"""Roll of a sure face, in degrees, from which on the photo is looked at in that turn too."""
+
+CROP_SCORE = 0.35
+"""Smallest score of the face network in a picture that is known to show one face."""
+
+CROP_FACE = 0.84
+"""Side of a face's box in a tight crop, in units of the crop's longer side."""
+
+FACE_PROBABILITY = 0.5
+"""A box shows a face when the landmarks network gives it this probability."""
+
+
+class BundledDetector:
+    """The detector of the package, or one of its form from another model folder; safe to call from several threads."""
+
+    def __init__(
+        self,
+        model: ModelFolder | None = None,
+        *,
+        score_threshold: float | None = None,
+        min_face_size: float | None = None,
+    ) -> None:
+        """Load the detector.
+
+        Args:
+            model: A model folder of the kind "detector"; None takes the bundled one.
+            score_threshold: Smallest score of a face, in [0, 1]; None takes the model's own.
+            min_face_size: Shorter side of the smallest faces that are looked for, in pixels. None takes 16 pixels; in
+                photos above 1280 pixels an 80th of the long side, but never more than 100 pixels.
+
+        Raises:
+            ModelFormatError: The model is incomplete or altered.
+        """
+        model = model or open_model_folder(BUNDLED / "detector")
+        self.name = model.config.name
+        self._threshold = model.config.score_threshold if score_threshold is None else score_threshold
+        self._min_face_size = min_face_size
+        sources = {name: str(model.path / name) for name in ("detector.tflite", "landmarks.tflite")}
+        face, landmarks = sources
+        self._face_network = FaceNetwork(model.read(face), source=sources[face])
+        self._landmarks_network = LandmarksNetwork(model.read(landmarks), source=sources[landmarks])
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """Return the faces of `image`, uint8 (height, width, 3), RGB, at any angle, largest first."""
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        look = first_look(*picture.size)
+        pixels = _pixels(picture, look)
+        faces = self._verified(picture, self._candidates(pixels, look, self._threshold))
+        if not _is_portrait(faces, *picture.size):
+            for tile in finer_looks(*picture.size, self._min_face_size):
+                faces = faces.joined(self._candidates(_pixels(picture, tile), tile, self._threshold))
+            faces = self._verified(picture, faces)
+        for quarter in _other_turns(faces):
+            turned = self._candidates(pixels, look, self._threshold, quarter=quarter)
+            faces = faces.joined(self._verified(picture, turned), by_first_score=False)
+        return faces[faces.scores >= self._threshold].detections()
+
+    def detect_in_crop(self, image: np.ndarray) -> Detection | None:
+        """Return the one face of `image`, uint8 (height, width, 3), RGB, a tight or loose crop; None without a face."""
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        look = first_look(*picture.size)
+        middle, half = np.array(picture.size) / 2, CROP_FACE / 2 * max(picture.size)
+        whole = Candidates.unseen(np.concatenate([middle - half, middle + half])[None], np.array([CROP_SCORE]))
+        faces = self._candidates(_pixels(picture, look), look, CROP_SCORE).joined(whole)
+        faces = self._verified(picture, faces)
+        found = faces[faces.scores >= self._threshold].detections()
+        if found:
+            return found[0]
+        best = faces[[int(faces.probabilities.argmax())]]
+        if best.probabilities[0] < FACE_PROBABILITY:
+            return None
+        x, y, size, _ = frame(best.landmarks[0])
+        half = BOX_SIZE / 2 * size
+        return Detection((x - half, y - half, x + half, y + half), best.landmarks[0], float(best.scores[0]))
+
+    def with_landmarks(self, image: np.ndarray, face: Detection) -> Detection | None:
+        """Return a face of `image` with the landmarks that its box shows; None if the box shows no face."""
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        landmarks, probability = find_landmarks(self._landmarks_network, picture, np.asarray(face.box))
+        return dataclasses.replace(face, landmarks=landmarks) if probability >= FACE_PROBABILITY else None
+
+    def _candidates(self, pixels: np.ndarray, look: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
+        """Find candidates in what a look shows, turned by quarters counterclockwise."""
+        boxes, scores = self._face_network(np.rot90(pixels, quarter), least_score)
+        width, height = look.size[::-1] if quarter % 2 else look.size
+        for _ in range(quarter):
+            boxes = np.stack([height - boxes[:, 3], boxes[:, 0], height - boxes[:, 1], boxes[:, 2]], axis=1)
+            width, height = height, width
+        return Candidates.unseen(boxes / np.tile(look.scale, 2) + np.tile(look.box[:2], 2), scores)
+
+    def _verified(self, picture: Image.Image, faces: Candidates) -> Candidates:
+        """Let the landmarks network look at the candidates that it has not seen."""
+        landmarks, probabilities = faces.landmarks.copy(), faces.probabilities.copy()
+        for row in np.flatnonzero(np.isnan(probabilities)):
+            landmarks[row], probabilities[row] = find_landmarks(self._landmarks_network, picture, faces.boxes[row])
+        return dataclasses.replace(faces, landmarks=landmarks, probabilities=probabilities)
+
+
+def _pixels(picture: Image.Image, tile: Tile) -> np.ndarray:
+    if tile.size == picture.size:
+        return np.asarray(picture)
+    return np.asarray(picture.resize(tile.size, Image.Resampling.BILINEAR, box=tile.box, reducing_gap=2.0))
+
+
+def _is_portrait(faces: Candidates, width: int, height: int) -> bool:
+    sides = np.minimum(faces.boxes[:, 2] - faces.boxes[:, 0], faces.boxes[:, 3] - faces.boxes[:, 1])
+    large = (faces.scores >= SURE) & (sides >= PORTRAIT_FACE * min(width, height))
+    return max(width, height) <= PORTRAIT_SIDE and bool(large.any())
+
+
+def _other_turns(faces: Candidates) -> list[int]:
+    """Return the quarters, counterclockwise, by which the photo should be turned and looked at again."""
+    sure = faces[faces.scores >= SURE]
+    if not len(sure):
+        return [1, 2, 3]
+    rolls = np.array([face.roll for face in sure.detections()])
+    return sorted({int(round(roll / 90.0)) % 4 for roll in rolls[np.abs(rolls) > TURNED]} - {0})

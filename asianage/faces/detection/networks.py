@@ -1,0 +1,148 @@
+"""The two networks of the bundled detector, through LiteRT."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from asianage.errors import ModelFormatError
+
+STRIDES = (8, 16, 32)
+"""Pixels per cell, of the three feature maps of the detector network."""
+
+PATCH = 64
+"""Side of the patches that the landmarks network takes, in pixels."""
+
+_SHAPE_STEP = 32
+_KEPT_PIXELS = 8 * 1280 * 1280
+"""Pixels of the inputs of all idle interpreters together: each pixel takes about 30 bytes."""
+
+
+class FaceNetwork:
+    """The network that finds faces in a picture of any size; safe to call from several threads."""
+
+    def __init__(self, content: bytes, *, source: str) -> None:
+        """Load the network.
+
+        Args:
+            content: The flatbuffer, as `asianage.models.folder.ModelFolder.read` returns it.
+            source: Where it comes from, for error messages.
+
+        Raises:
+            ModelFormatError: `content` is not a network of that form.
+        """
+        self._interpreters = _Interpreters(content, source, [f"{name}_{stride}" for name in _MAPS for stride in STRIDES])
+
+    def __call__(self, image: np.ndarray, least_score: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return boxes, float64 (n, 4) in pixels of the image, and scores in [0, 1], float64 (n,), in no order.
+
+        Args:
+            image: uint8 (height, width, 3), RGB. It is padded with black to multiples of 32.
+            least_score: Smallest score of a box.
+        """
+        height, width = image.shape[:2]
+        shape = (-(-height // _SHAPE_STEP) * _SHAPE_STEP, -(-width // _SHAPE_STEP) * _SHAPE_STEP)
+        with self._interpreters.borrowed((1, *shape, 3)) as interpreter:
+            interpreter.fill(image)
+            maps = interpreter.run()
+        # The score is the root of a product: neither factor may be smaller than the score's square.
+        least_logit = np.log(least_score**2 / (1.0 - least_score**2))
+        found = [_decoded(*(maps[f"{name}_{stride}"] for name in _MAPS), stride, least_logit) for stride in STRIDES]
+        boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        good = scores >= least_score
+        return boxes[good], scores[good]
+
+
+_MAPS = ("face", "object", "box")
+
+
+def _decoded(
+    face: np.ndarray, object_: np.ndarray, box: np.ndarray, stride: int, least_logit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    columns = face.shape[2]
+    face, object_ = face.ravel(), object_.ravel()
+    cells = np.flatnonzero((face > least_logit) & (object_ > least_logit))
+    logits = np.stack([face[cells], object_[cells]]).astype(np.float64)
+    scores = np.sqrt((1.0 / (1.0 + np.exp(-logits))).prod(axis=0))
+    values = box.reshape(-1, 4)[cells].astype(np.float64)
+    corners = np.stack([cells % columns, cells // columns], axis=1)
+    center = (corners + values[:, :2]) * stride
+    half = 0.5 * stride * np.exp(values[:, 2:].clip(-8.0, 8.0))
+    return np.concatenate([center - half, center + half], axis=1), scores
+
+
+class LandmarksNetwork:
+    """The network that looks at one face; safe to call from several threads."""
+
+    def __init__(self, content: bytes, *, source: str) -> None:
+        """Load the network; arguments and errors are those of `FaceNetwork`."""
+        self._interpreters = _Interpreters(content, source, ["landmarks", "face"])
+
+    def __call__(self, patch: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return five landmarks, float64 (5, 2), in pixels of the patch, and the probability that there is a face.
+
+        Args:
+            patch: uint8 (64, 64, 3), RGB.
+        """
+        with self._interpreters.borrowed((1, PATCH, PATCH, 3)) as interpreter:
+            interpreter.fill(patch)
+            values = interpreter.run()
+        landmarks = (values["landmarks"].reshape(5, 2).astype(np.float64) + 1.0) * (PATCH / 2)
+        return landmarks, float(1.0 / (1.0 + np.exp(-values["face"].item())))
+
+
+class _Interpreters:
+    """Interpreters by the shape of their input: one that is prepared for a shape is used again."""
+
+    def __init__(self, content: bytes, source: str, outputs: list[str]) -> None:
+        self._content, self._source, self._outputs = content, source, outputs
+        self._idle: OrderedDict[tuple[int, ...], list[_Interpreter]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrowed(self, shape: tuple[int, ...]) -> Iterator[_Interpreter]:
+        """Lend an interpreter to one call."""
+        with self._lock:
+            idle = self._idle.get(shape)
+            interpreter = idle.pop() if idle else None
+        interpreter = interpreter or _Interpreter(self._content, self._source, self._outputs, shape)
+        yield interpreter
+        with self._lock:
+            self._idle.setdefault(shape, []).append(interpreter)
+            self._idle.move_to_end(shape)
+            while sum(height * width * len(kept) for (_, height, width, _), kept in self._idle.items()) > _KEPT_PIXELS:
+                self._idle.popitem(last=False)
+
+
+class _Interpreter:
+    """One LiteRT interpreter, on one thread, for one shape."""
+
+    def __init__(self, content: bytes, source: str, outputs: list[str], shape: tuple[int, ...]) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            self._input = self._interpreter.get_input_details()[0]
+            self._interpreter.resize_tensor_input(self._input["index"], shape, strict=True)
+            self._interpreter.allocate_tensors()
+            details: dict[str, Any] = self._interpreter.get_signature_runner().get_output_details()
+            self._outputs = {name: details[name]["index"] for name in outputs}
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise ModelFormatError(f"{source} is not a network of a face detector: {error}.") from error
+        self._buffer = np.zeros(shape, dtype=self._input["dtype"])
+
+    def fill(self, image: np.ndarray) -> None:
+        height, width = image.shape[:2]
+        self._buffer[0, :height, :width] = image
+        self._buffer[0, height:] = 0
+        self._buffer[0, :height, width:] = 0
+
+    def run(self) -> dict[str, np.ndarray]:
+        self._interpreter.set_tensor(self._input["index"], self._buffer)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
