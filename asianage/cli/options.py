@@ -32,7 +32,8 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
         "--detector",
         default="auto",
         type=_detector,
-        help=f"{', '.join(NAMES)}, the path of YuNet's .onnx file, or none: each image already is one face",
+        help=f"{', '.join(NAMES)}, the path of YuNet's .onnx file, folder or Hub id of a face detector, or "
+        "none: each image already is one face",
     )
 
 
@@ -64,10 +65,11 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
 def _detector(text: str) -> str | None:
     if text == "none":
         return None
-    if text in NAMES or text.lower().endswith(".onnx"):
+    if text in NAMES or text.lower().endswith(".onnx") or "/" in text or Path(text).is_dir():
         return text
     raise argparse.ArgumentTypeError(
-        f"must be {', '.join(NAMES)}, none, or the path of a .onnx file. Received: {text}."
+        f"must be {', '.join(NAMES)}, none, the path of a .onnx file, or folder or Hub id of a face detector. "
+        f"Received: {text}."
     )
 
 

@@ -109,7 +109,7 @@ def _whole_pictures(estimator: AgeGenderEstimator, paths: list[Path]) -> list[Fa
     if not paths:
         return []
     try:
-        return list(estimator.predict_crops(paths))
+        return list(estimator.predict_crops(paths, align=False))
     except BatchError as error:
         # A picture that was there a moment ago is gone.
         return [error.errors.get(position, face) for position, face in enumerate(error.results)]

@@ -21,6 +21,9 @@ DARK = 32.0
 BLURRED = 0.008
 """A face is blurred when its sharpness is lower (see `FaceQuality`)."""
 
+TURNED = 0.5
+"""A face is turned when its nose lies farther from the middle between the eyes (see `FaceQuality`)."""
+
 _SIDE = 96
 """Side at which sharpness is measured, in pixels. Edges are softer in larger crops."""
 
@@ -37,7 +40,7 @@ class FaceQuality:
         sharpness: Variance of the Laplacian of the brightness, over the variance of the brightness, at 96 pixels. It
             does not depend on the contrast.
         turn: Distance of the nose from the middle between the eyes, along their line and in units of their distance.
-            0 for a frontal face, None without landmarks. There is no warning, because errors did not grow with it.
+            0 for a frontal face, None without landmarks.
     """
 
     size: float
@@ -47,11 +50,12 @@ class FaceQuality:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Reasons to distrust the estimate: some of "small", "dark" and "blurred"."""
+        """Reasons to distrust the estimate: some of "small", "dark", "blurred" and "turned"."""
         found = {
             "small": self.size < SMALL,
             "dark": self.brightness < DARK,
             "blurred": self.sharpness < BLURRED,
+            "turned": self.turn is not None and self.turn > TURNED,
         }
         return tuple(name for name, is_so in found.items() if is_so)
 

@@ -109,7 +109,7 @@ class CropEstimator:
             landmarks=face.landmarks,
             detector=faces.detector,
             detection_score=None if faces.detector is None else face.score,
-            warnings=face_quality(faces.crops[number], face.box, face.landmarks).warnings,
+            warnings=(*faces.warnings[number], *face_quality(faces.crops[number], face.box, face.landmarks).warnings),
         )
 
 

@@ -63,8 +63,9 @@ class AgeGenderEstimator:
         Args:
             model: ``compact`` or ``accurate``; otherwise path of a folder (``./compact`` for one of that name);
                 otherwise ``owner/name`` or ``owner/name@revision`` on the Hub; or an opened `ModelFolder`.
-            detector: "auto", "yunet", "mtcnn", the path of YuNet's ONNX file, an object like `asianage.FaceDetector`,
-                or None when every image is one face. Loaded at first use.
+            detector: "auto" (the one in the package), "yunet", "mtcnn", the path of YuNet's ONNX file, folder or Hub id
+                of a face detector, an object like `asianage.FaceDetector`, or None when every image is one face. Loaded
+                at first use.
             interval_coverage: Share of true ages that `age_interval` covers; one that the model was calibrated for.
             mirror: Average each face with its mirror image: a little more accurate, at twice the time in the network.
                 Models are calibrated for one pass.
@@ -72,7 +73,8 @@ class AgeGenderEstimator:
             max_pixels: Largest accepted width x height of an image.
             channels: Order of the channels of arrays and tensors: "rgb", or "bgr" as OpenCV has it.
             score_threshold: Smallest detection score of a face, in [0, 1]; None takes the detector's own.
-            min_face_size: Smallest shorter side of a face's box, in pixels.
+            min_face_size: Smallest shorter side of a face's box, in pixels. None takes what the detector finds: with
+                "auto" 16 pixels, in photos above 1280 pixels an 80th of the long side, never more than 100 pixels.
             max_faces: Largest number of faces of an image; the largest faces stay.
             revision: Branch, tag or full commit hash on the Hub; None takes ``main``. A cached commit needs no network.
             sha256: Hash that config.json must have. It pins the whole model.
@@ -167,7 +169,7 @@ class AgeGenderEstimator:
         Args:
             images: One image as `asianage.load_image` takes it, or an iterable of images.
             faces: Faces of the one image, instead of the detector's: boxes (x_min, y_min, x_max, y_max) in pixels, an
-                array (n, 4), or `asianage.Detection`s, whose landmarks are used.
+                array (n, 4), or `asianage.Detection`s. Landmarks are used, or found where there are none.
             on_error: For many images: called for each that cannot be read, whose result is ``[]``.
 
         Returns:
@@ -243,25 +245,26 @@ class AgeGenderEstimator:
         for faces in self.predict_stream(images, batch_size=batch_size, on_error=on_error):
             yield sources.popleft(), faces
 
-    def predict_crops(self, crops: ImageSource | Iterable[ImageSource]) -> list[FacePrediction]:
-        """Estimate age and gender of images that already are one face each; no detector is needed.
-
-        Tight, upright crops are expected, with the eyes at about 0.4 and the mouth at about three quarters of the
-        height. Other sizes are resized; the smallest square around an image that is not square is taken.
+    def predict_crops(self, crops: ImageSource | Iterable[ImageSource], *, align: bool = True) -> list[FacePrediction]:
+        """Estimate age and gender of images that show one face each, tight or loose, at any angle.
 
         Args:
             crops: An iterable of images, or an array uint8 (n, height, width, 3), RGB.
+            align: Find the landmarks of each face and align it, as in a photo. Without it each image is taken as it is:
+                upright, the eyes at about 0.4 and the mouth at about three quarters of the height. The smallest square
+                around an image that is not square is taken.
 
         Returns:
-            One `FacePrediction` per image, in order; `box` is the whole image.
+            One `FacePrediction` per image, in order. Where no face is found, and without `align`, `box` is the whole
+            image and `landmarks` is None; the first carries the warning "no face".
 
         Raises:
             BatchError: Some images cannot be read; its `results` have the others' predictions, and None for these.
         """
-        return predict_whole_images(crops, self._finder, self._crops.predict, workers=self._threads)
+        return predict_whole_images(crops, self._finder, self._crops.predict, align=align, workers=self._threads)
 
     def estimate_crops(self, crops: np.ndarray | Iterable[ImageSource]) -> CropEstimates:
-        """Estimate the same as `predict_crops`, as arrays, without an object for each face.
+        """Estimate the same as `predict_crops` with ``align=False``, as arrays, without an object for each face.
 
         Args:
             crops: An iterable of images, or an array uint8 (n, height, width, 3), RGB.

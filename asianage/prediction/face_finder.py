@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import threading
@@ -11,7 +12,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from asianage.faces.crops import FaceCrops, cut_face_crops, whole_image_crop
-from asianage.faces.detection import Detection, FaceDetector, as_detections, filter_detections, select_detector
+from asianage.faces.detection import (
+    BundledDetector,
+    Detection,
+    FaceDetector,
+    as_detections,
+    filter_detections,
+    select_detector,
+)
 from asianage.faces.images import Channels, ImageSource, detached, is_single_image, load_image
 
 Faces: TypeAlias = Sequence[Detection] | Sequence[Sequence[float]] | np.ndarray
@@ -47,6 +55,7 @@ class FaceFinder:
         self.size = size
         self._named_detector = detector
         self._detector: FaceDetector | None = None
+        self._aligner: BundledDetector | None = None
         self._lock = threading.Lock()
         self._max_pixels = max_pixels
         self._channels = channels
@@ -58,7 +67,7 @@ class FaceFinder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what cannot be sent to another process: the detector is loaded anew there."""
-        return {**vars(self), "_detector": None, "_lock": None}
+        return {**vars(self), "_detector": None, "_aligner": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
@@ -67,9 +76,17 @@ class FaceFinder:
         """Return the detector, loaded at the first call; None if every image is one face."""
         with self._lock:
             if self._detector is None and self._named_detector is not None:
-                threshold = self._conditions["score_threshold"]
-                self._detector = select_detector(self._named_detector, score_threshold=threshold)
+                options = {name: self._conditions[name] for name in ("score_threshold", "min_face_size")}
+                self._detector = select_detector(self._named_detector, **options)
             return self._detector
+
+    def load_aligner(self) -> BundledDetector:
+        """Return what finds the landmarks of faces that come without, loaded at the first call."""
+        with self._lock:
+            if self._aligner is None:
+                own = self._detector
+                self._aligner = own if isinstance(own, BundledDetector) else BundledDetector()
+            return self._aligner
 
     def detached(self, image: ImageSource) -> ImageSource:
         """Return an image as something that its source can neither change nor close."""
@@ -83,16 +100,45 @@ class FaceFinder:
         """Return the crops of the faces that are found, or of the given ones."""
         pixels = self.load(image)
         if faces is not None:
-            return cut_face_crops(pixels, as_detections(faces), self.size, detector=None)
+            return self._cut_aligned(pixels, as_detections(faces), None)
         detector = self.load_detector()
         if detector is None:
             return whole_image_crop(pixels, self.size)
-        found = filter_detections(detector.detect(pixels), **self._conditions)
-        return cut_face_crops(pixels, found, self.size, detector=detector.name)
+        found = detector.detect(pixels)
+        try:
+            found = filter_detections(found, **self._conditions)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"`detect` of the detector {detector.name!r} must return a list of `asianage.Detection`. {error}"
+            ) from error
+        return self._cut_aligned(pixels, found, detector.name)
 
     def cut_whole(self, image: ImageSource) -> FaceCrops:
         """Return the whole image as the crop of one face."""
         return whole_image_crop(self.load(image), self.size)
+
+    def cut_one_face(self, image: ImageSource) -> FaceCrops:
+        """Return the crop of the one face that an image shows; the whole image, with a warning, if it shows none."""
+        pixels, aligner = self.load(image), self.load_aligner()
+        face = aligner.detect_in_crop(pixels)
+        if face is None:
+            return whole_image_crop(pixels, self.size, warnings=("no face",))
+        return cut_face_crops(pixels, [face], self.size, detector=aligner.name)
+
+    def _cut_aligned(self, pixels: np.ndarray, faces: list[Detection], detector: str | None) -> FaceCrops:
+        """Cut faces. Those that come as boxes are aligned by their landmarks, or carry a warning."""
+        boxes = [row for row, face in enumerate(faces) if face.landmarks is None]
+        if boxes:
+            aligned = self.load_aligner().with_landmarks(pixels, [faces[row] for row in boxes])
+            faces = list(faces)
+            for row, face in zip(boxes, aligned, strict=True):
+                faces[row] = face
+        crops = cut_face_crops(pixels, faces, self.size, detector=detector)
+        warnings = [
+            (*(() if face.landmarks is not None else ("no face",)), *others)
+            for face, others in zip(faces, crops.warnings, strict=True)
+        ]
+        return dataclasses.replace(crops, warnings=warnings)
 
     def whole_crops(self, images: np.ndarray | Iterable[ImageSource]) -> Iterator[np.ndarray]:
         """Yield crops of images that are one face each, as batches uint8 (n, size, size, 3); at least one batch."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from asianage.faces.detection import roll_of_landmarks
 from asianage.models.ages import AgeAxis, probability_at_least
 
 COLORS = {"female": "#D55E00", "male": "#0072B2"}
@@ -16,7 +17,7 @@ COLORS = {"female": "#D55E00", "male": "#0072B2"}
 
 ROW_COLUMNS = (
     *("age", "age_low", "age_high", "interval_coverage", "gender", "gender_probability"),
-    *("x_min", "y_min", "x_max", "y_max", "detector", "detection_score", "warnings"),
+    *("x_min", "y_min", "x_max", "y_max", "roll", "detector", "detection_score", "warnings"),
 )
 """Keys of `FacePrediction.to_row`."""
 
@@ -36,11 +37,11 @@ class FacePrediction:
         gender_probability: Probability of `gender`, in [0.5, 1].
         box: (x_min, y_min, x_max, y_max) in pixels of the image.
         landmarks: float32 (5, 2), (x, y) in pixels: left eye, right eye, nose, left mouth corner, right mouth corner
-            as seen in the image; None if no detector gave them.
+            as seen when the face is upright; None if there are none.
         detector: Name of the detector that found the face; None if the caller gave it or it is the whole image.
         detection_score: Confidence of the detector in [0, 1]; None without a detector.
-        warnings: Reasons for a poor estimate, some of "small", "dark" and "blurred": such faces had clearly larger
-            errors (`asianage.faces.quality`).
+        warnings: Reasons for a poor estimate, some of "no face", "cut off", "small", "dark", "blurred" and "turned"
+            (`asianage.faces.crops` and `asianage.faces.quality`).
     """
 
     age: float
@@ -55,6 +56,14 @@ class FacePrediction:
     detector: str | None
     detection_score: float | None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def roll(self) -> float | None:
+        """In-plane angle of the face, in degrees in (-180, 180]; None without landmarks.
+
+        0 is upright, 90 is turned clockwise as seen in the image: the top of the head points to the right.
+        """
+        return None if self.landmarks is None else roll_of_landmarks(self.landmarks)
 
     def probability_at_least(self, age: float) -> float:
         """Return the probability that the person is `age` years old or older.
@@ -77,6 +86,7 @@ class FacePrediction:
             "gender_probability": round(float(self.gender_probability), 4),
             "box": [round(float(value), 1) for value in self.box],
             "landmarks": None if self.landmarks is None else self.landmarks.astype(float).round(1).tolist(),
+            "roll": None if self.roll is None else round(self.roll, 1),
             "detector": self.detector,
             "detection_score": None if self.detection_score is None else round(float(self.detection_score), 4),
             "warnings": list(self.warnings),
@@ -96,9 +106,10 @@ class FacePrediction:
             plain["gender"],
             plain["gender_probability"],
             *plain["box"],
+            plain["roll"],
             plain["detector"],
             plain["detection_score"],
-            " ".join(plain["warnings"]),
+            ", ".join(plain["warnings"]),
         )
         return dict(zip(ROW_COLUMNS, values, strict=True))
 

@@ -33,7 +33,7 @@ def predict_in_order(
     *,
     workers: int,
     batch_size: int,
-    whole_images: bool = False,
+    cut: Callable[[ImageSource], FaceCrops] | None = None,
     on_error: ErrorHandler | None = None,
 ) -> Iterator[list[FacePrediction]]:
     """Yield the predictions of each image.
@@ -44,7 +44,7 @@ def predict_in_order(
         predict: Runs the network.
         workers: Images that are read at once.
         batch_size: Number of faces, or of images, that are predicted at once.
-        whole_images: Whether each image is one face.
+        cut: Returns the faces of an image; None takes `finder.cut`.
         on_error: Called for each image that cannot be read. Without it these errors are raised at the end.
 
     Raises:
@@ -54,9 +54,8 @@ def predict_in_order(
     broken: list[Exception] = []
     waiting: list[FaceCrops] = []
     faces_waiting = 0
-    cut = finder.cut_whole if whole_images else finder.cut
     depth = min(batch_size, MOST_READ_AHEAD)
-    reading = _read_ahead(_until_broken(images, broken), cut, finder.detached, workers, depth)
+    reading = _read_ahead(_until_broken(images, broken), cut or finder.cut, finder.detached, workers, depth)
     for position, (image, found) in enumerate(reading):
         if isinstance(found, Exception):
             if on_error is not None:
@@ -79,16 +78,19 @@ def predict_in_order(
         raise BatchError(failures)
 
 
-def predict_whole_images(images: Any, finder: FaceFinder, predict: Predict, *, workers: int) -> list[FacePrediction]:
+def predict_whole_images(
+    images: Any, finder: FaceFinder, predict: Predict, *, align: bool, workers: int
+) -> list[FacePrediction]:
     """Return the prediction of each image, which is one face, for one image or an iterable of images.
 
     Raises:
         BatchError: Some images could not be read; its `results` have None for them.
     """
     many = [images] if is_single_image(images) else images
+    cut = finder.cut_one_face if align else finder.cut_whole
     results: list[list[FacePrediction]] = []
     try:
-        results.extend(predict_in_order(many, finder, predict, workers=workers, batch_size=CHUNK, whole_images=True))
+        results.extend(predict_in_order(many, finder, predict, workers=workers, batch_size=CHUNK, cut=cut))
     except BatchError as error:
         raise BatchError(error.errors, [faces[0] if faces else None for faces in results]) from error
     return [faces[0] for faces in results]

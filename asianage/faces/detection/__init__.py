@@ -1,6 +1,21 @@
 """Face detectors: where the faces of a photo are."""
 
-from asianage.faces.detection.detector import Detection, FaceDetector, as_detections, filter_detections
+from asianage.faces.detection.bundled import BundledDetector
+from asianage.faces.detection.detector import (
+    Detection,
+    FaceDetector,
+    as_detections,
+    filter_detections,
+    roll_of_landmarks,
+)
 from asianage.faces.detection.selection import select_detector
 
-__all__ = ["Detection", "FaceDetector", "as_detections", "filter_detections", "select_detector"]
+__all__ = [
+    "BundledDetector",
+    "Detection",
+    "FaceDetector",
+    "as_detections",
+    "filter_detections",
+    "roll_of_landmarks",
+    "select_detector",
+]

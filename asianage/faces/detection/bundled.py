@@ -7,6 +7,9 @@ at any angle, and whether it is a face.
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,7 +19,11 @@ from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.networks import FaceNetwork, LandmarksNetwork
 from asianage.faces.detection.patches import BOX_SIZE, find_landmarks, frame
 from asianage.faces.detection.plan import Tile, finer_looks, first_look
-from asianage.models.folder import BUNDLED, ModelFolder, open_model_folder
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, DETECTOR_NETWORK, LANDMARKS_NETWORK, DetectorFolder
+from asianage.models.pretrained import open_detector
+
+NAME = "asianage"
+"""Name of the bundled detector on results."""
 
 SURE = 0.85
 """A face with this score is no doubt one, and lies as its landmarks say."""
@@ -45,7 +52,7 @@ class BundledDetector:
 
     def __init__(
         self,
-        model: ModelFolder | None = None,
+        model: DetectorFolder | None = None,
         *,
         score_threshold: float | None = None,
         min_face_size: float | None = None,
@@ -61,14 +68,21 @@ class BundledDetector:
         Raises:
             ModelFormatError: The model is incomplete or altered.
         """
-        model = model or open_model_folder(BUNDLED / "detector")
-        self.name = model.config.name
+        self._arguments = model, score_threshold, min_face_size
+        self.name = NAME if model is None else model.config.name
+        model = model or open_detector(BUNDLED / BUNDLED_DETECTOR)
         self._threshold = model.config.score_threshold if score_threshold is None else score_threshold
         self._min_face_size = min_face_size
-        sources = {name: str(model.path / name) for name in ("detector.tflite", "landmarks.tflite")}
-        face, landmarks = sources
-        self._face_network = FaceNetwork(model.read(face), source=sources[face])
-        self._landmarks_network = LandmarksNetwork(model.read(landmarks), source=sources[landmarks])
+        self._face_network = FaceNetwork(model.read(DETECTOR_NETWORK), source=str(model.path / DETECTOR_NETWORK))
+        self._landmarks_network = LandmarksNetwork(
+            model.read(LANDMARKS_NETWORK), source=str(model.path / LANDMARKS_NETWORK)
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Load the networks anew in a process that this is sent to."""
+        model, score_threshold, min_face_size = self._arguments
+        make = functools.partial(type(self), score_threshold=score_threshold, min_face_size=min_face_size)
+        return make, (model,)
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of `image`, uint8 (height, width, 3), RGB, at any angle, largest first."""
@@ -103,11 +117,14 @@ class BundledDetector:
         half = BOX_SIZE / 2 * size
         return Detection((x - half, y - half, x + half, y + half), best.landmarks[0], float(best.scores[0]))
 
-    def with_landmarks(self, image: np.ndarray, face: Detection) -> Detection | None:
-        """Return a face of `image` with the landmarks that its box shows; None if the box shows no face."""
+    def with_landmarks(self, image: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
+        """Add the landmarks that the boxes of faces show. Where a box shows no face, it is returned without."""
         picture = Image.fromarray(np.ascontiguousarray(image))
-        landmarks, probability = find_landmarks(self._landmarks_network, picture, np.asarray(face.box))
-        return dataclasses.replace(face, landmarks=landmarks) if probability >= FACE_PROBABILITY else None
+        found = []
+        for face in faces:
+            landmarks, probability = find_landmarks(self._landmarks_network, picture, np.asarray(face.box))
+            found.append(dataclasses.replace(face, landmarks=landmarks if probability >= FACE_PROBABILITY else None))
+        return found
 
     def _candidates(self, pixels: np.ndarray, look: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
         """Find candidates in what a look shows, turned by quarters counterclockwise."""
@@ -144,4 +161,4 @@ def _other_turns(faces: Candidates) -> list[int]:
     if not len(sure):
         return [1, 2, 3]
     rolls = np.array([face.roll for face in sure.detections()])
-    return sorted({int(round(roll / 90.0)) % 4 for roll in rolls[np.abs(rolls) > TURNED]} - {0})
+    return sorted({round(float(roll) / 90.0) % 4 for roll in rolls[np.abs(rolls) > TURNED]} - {0})

@@ -18,9 +18,12 @@ STRIDES = (8, 16, 32)
 PATCH = 64
 """Side of the patches that the landmarks network takes, in pixels."""
 
-_SHAPE_STEP = 32
-_KEPT_PIXELS = 8 * 1280 * 1280
-"""Pixels of the inputs of all idle interpreters together: each pixel takes about 30 bytes."""
+_SMALL_SIDE, _SMALL_STEP, _STEP = 320, 32, 64
+"""Sides up to 320 pixels are padded to multiples of 32, others to multiples of 64: preparing an interpreter for another
+shape takes as long as running it."""
+
+_KEPT_PIXELS = 4_000_000
+"""Pixels of the inputs of all idle interpreters together. A pixel takes about 20 bytes."""
 
 
 class FaceNetwork:
@@ -36,17 +39,20 @@ class FaceNetwork:
         Raises:
             ModelFormatError: `content` is not a network of that form.
         """
-        self._interpreters = _Interpreters(content, source, [f"{name}_{stride}" for name in _MAPS for stride in STRIDES])
+        self._interpreters = _Interpreters(
+            content, source, [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
+        )
 
     def __call__(self, image: np.ndarray, least_score: float) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes, float64 (n, 4) in pixels of the image, and scores in [0, 1], float64 (n,), in no order.
 
         Args:
-            image: uint8 (height, width, 3), RGB. It is padded with black to multiples of 32.
+            image: uint8 (height, width, 3), RGB. It is padded with black.
             least_score: Smallest score of a box.
         """
         height, width = image.shape[:2]
-        shape = (-(-height // _SHAPE_STEP) * _SHAPE_STEP, -(-width // _SHAPE_STEP) * _SHAPE_STEP)
+        step = _SMALL_STEP if max(height, width) <= _SMALL_SIDE else _STEP
+        shape = (-(-height // step) * step, -(-width // step) * step)
         with self._interpreters.borrowed((1, *shape, 3)) as interpreter:
             interpreter.fill(image)
             maps = interpreter.run()

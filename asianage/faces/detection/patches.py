@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 
@@ -13,78 +15,80 @@ PATCH_SIDE = 3.4
 BOX_SIZE = 2.46
 """Square root of the area of a face's box, in the same units."""
 
-LOOKS = 2
-"""Patches of a face: an upright one around its box, then one that the landmarks of the first align."""
+_FINEST = 1.5
+"""A patch is sampled from pixels that are at least this much smaller: blocks of pixels are averaged first."""
 
 
-def find_landmarks(
-    network: LandmarksNetwork, picture: Image.Image, box: np.ndarray, *, looks: int = LOOKS
-) -> tuple[np.ndarray, float]:
+def find_landmarks(network: LandmarksNetwork, picture: Image.Image, box: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the landmarks of one face, at whatever angle it lies.
+
+    The first patch is an upright square around the box. The second is aligned by the landmarks of the first.
 
     Args:
         network: Looks at the patches.
         picture: The photo, RGB.
         box: float (4,): x_min, y_min, x_max, y_max of the face, in pixels.
-        looks: How often, at least 1.
 
     Returns:
-        float64 (5, 2), (x, y) in pixels, where the center of the first pixel is (0, 0), and the probability that this is
+        float64 (5, 2), (x, y) in pixels, with the center of the first pixel at (0, 0), and the probability that this is
         a face.
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
-    x, y, angle = (x_min + x_max) / 2, (y_min + y_max) / 2, 0.0
-    side = PATCH_SIDE / BOX_SIZE * max(float(np.sqrt((x_max - x_min) * (y_max - y_min))), 1.0)
-    for look in range(looks):
-        if look:
-            x, y, size, angle = frame(landmarks)
-            side = PATCH_SIDE * max(size, 1.0)
-        step = side / PATCH
-        cosine, sine = step * np.cos(angle), step * np.sin(angle)
-        # Columns and rows of the patch, from its middle, in pixels of the photo.
-        across, down = np.array([cosine, -sine]), np.array([sine, cosine])
-        corner = np.array([x, y]) - PATCH / 2 * (across + down)
-        points, probability = network(_cut(picture, across, down, corner))
-        landmarks = corner + points[:, :1] * across + points[:, 1:] * down
+    size = math.sqrt((x_max - x_min) * (y_max - y_min)) / BOX_SIZE
+    landmarks, _ = _look(network, picture, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
+    landmarks, probability = _look(network, picture, frame(landmarks))
     return landmarks - 0.5, probability
 
 
 def frame(landmarks: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the middle, x and y, the size, and the angle of a face."""
+    """Return the middle, x and y, and the size of a face, in pixels, and its angle, in radians."""
     left, right = landmarks[0], landmarks[1]
     eyes, mouth = (left + right) / 2, (landmarks[3] + landmarks[4]) / 2
     x, y = (eyes + mouth) / 2
-    size = max(float(np.hypot(*(right - left))), 0.95 * float(np.hypot(*(mouth - eyes))))
-    return float(x), float(y), size, float(np.arctan2(*(mouth - eyes)))
+    size = max(math.hypot(*(right - left)), 0.95 * math.hypot(*(mouth - eyes)))
+    return float(x), float(y), size, math.atan2(*(mouth - eyes))
+
+
+def _look(
+    network: LandmarksNetwork, picture: Image.Image, place: tuple[float, float, float, float]
+) -> tuple[np.ndarray, float]:
+    x, y, size, angle = place
+    step = PATCH_SIDE * max(size, 1.0) / PATCH
+    # From one column of the patch to the next, and from one row to the next, in pixels of the photo.
+    across = np.array([step * math.cos(angle), -step * math.sin(angle)])
+    down = np.array([-across[1], across[0]])
+    corner = np.array([x, y]) - PATCH / 2 * (across + down)
+    points, probability = network(_cut(picture, across, down, corner))
+    return corner + points[:, :1] * across + points[:, 1:] * down, probability
 
 
 def _cut(picture: Image.Image, across: np.ndarray, down: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """Sample a patch, uint8 (64, 64, 3). Pixels at the border are repeated beyond it."""
-    corners = corner + PATCH * np.array([[0.0, 0.0], across, down, across + down])
-    step = float(np.hypot(*across))
-    # Blocks of pixels are averaged first, as long as the patch keeps enough of them.
-    shrink = max(1, int(np.ceil(step / 1.5)))
-    margin = 2 * shrink + 1
+    shrink = max(1, math.ceil(math.hypot(*across) / _FINEST))
+    corners = corner + PATCH * np.array([np.zeros(2), across, down, across + down])
+    margin = 2 * shrink
     low, high = np.floor(corners.min(axis=0)) - margin, np.ceil(corners.max(axis=0)) + margin
-    left, top = (int(np.clip(value, 0, length - 1)) for value, length in zip(low, picture.size, strict=True))
-    right, bottom = (int(np.clip(value, 1, length)) for value, length in zip(high, picture.size, strict=True))
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    region = picture.reduce(shrink, box=(left, top, right, bottom)) if shrink > 1 else picture.crop((left, top, right, bottom))
-    # Pillow's bilinear sampling gives black beyond the picture: rows and columns are repeated first.
-    origin = (corner - (left, top)) / shrink
-    pad_left, pad_top, region = _padded(region, (corners - (left, top)) / shrink)
-    x, y = origin + (pad_left, pad_top)
-    matrix = (across[0] / shrink, down[0] / shrink, x, across[1] / shrink, down[1] / shrink, y)
-    return np.asarray(region.transform((PATCH, PATCH), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
+    limits = np.array(picture.size)
+    left_top = low.clip(0, limits - 1).astype(int)
+    right_bottom = np.maximum(high.clip(1, limits).astype(int), left_top + 1)
+    area = (*left_top.tolist(), *right_bottom.tolist())
+    region = picture.reduce(shrink, box=area) if shrink > 1 else picture.crop(area)
+    # Pillow's sampling gives black beyond the region.
+    before, region = _padded(region, (corners - left_top) / shrink)
+    (a, d), (b, e), (c, f) = across / shrink, down / shrink, (corner - left_top) / shrink + before
+    affine = Image.Transform.AFFINE
+    return np.asarray(region.transform((PATCH, PATCH), affine, (a, b, c, d, e, f), Image.Resampling.BILINEAR))
 
 
-def _padded(region: Image.Image, corners: np.ndarray) -> tuple[int, int, Image.Image]:
-    """Repeat the border of a region, so that it holds the square with these corners."""
-    low, high = np.floor(corners.min(axis=0)).astype(int) - 2, np.ceil(corners.max(axis=0)).astype(int) + 2
-    width, height = region.size
-    before_x, before_y = max(0, -int(low[0])), max(0, -int(low[1]))
-    after_x, after_y = max(0, int(high[0]) - width), max(0, int(high[1]) - height)
-    if not before_x | before_y | after_x | after_y:
-        return 0, 0, region
-    pixels = np.pad(np.asarray(region), ((before_y, after_y), (before_x, after_x), (0, 0)), mode="edge")
-    return before_x, before_y, Image.fromarray(pixels)
+def _padded(region: Image.Image, corners: np.ndarray) -> tuple[np.ndarray, Image.Image]:
+    """Repeat the border of a region, so that it holds the square with these corners.
+
+    Returns:
+        Columns and rows that were added before the region, int (2,), and the larger region.
+    """
+    before = np.maximum(1 - np.floor(corners.min(axis=0)).astype(int), 0)
+    after = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 1 - region.size, 0)
+    if not before.any() and not after.any():
+        return before, region
+    columns, rows = zip(before, after, strict=True)
+    return before, Image.fromarray(np.pad(np.asarray(region), (rows, columns, (0, 0)), mode="edge"))

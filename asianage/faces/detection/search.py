@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+from PIL import Image
 
+from asianage.faces.detection.candidates import without_repeats
 from asianage.faces.detection.detector import Detection
 
 BASE_SIDE = 320
@@ -24,9 +26,6 @@ LARGE_SIDE = 960
 
 RETRY_BORDER = 0.25
 """Border for a last search when nothing was found: faces that fill their photo, in units of its long side."""
-
-OVERLAP = 0.4
-"""Two boxes with a larger intersection over union are one face."""
 
 Detect: TypeAlias = "Callable[[np.ndarray], list[Detection]]"
 """Finds the faces of uint8 (height, width, 3), RGB, at the scale at which they are."""
@@ -57,36 +56,22 @@ def _detect_at(detect: Detect, image: np.ndarray, side: int) -> list[Detection]:
 
 
 def _detect_with_border(detect: Detect, image: np.ndarray) -> list[Detection]:
-    import cv2
-
     # Copying a huge photo with its border would take as much memory as decoding it did.
     scale = min(1.0, LARGE_SIDE / max(image.shape[:2]))
     image = _resized(image, scale)
     border = round(RETRY_BORDER * max(image.shape[:2]))
-    padded = cv2.copyMakeBorder(image, border, border, border, border, cv2.BORDER_CONSTANT)
+    padded = np.pad(image, ((border, border), (border, border), (0, 0)))
     return [face.mapped(1.0 / scale, -border / scale) for face in _detect_at(detect, padded, BASE_SIDE)]
 
 
 def _resized(image: np.ndarray, scale: float) -> np.ndarray:
-    import cv2
-
     if scale == 1.0:
         return image
     height, width = (max(1, round(length * scale)) for length in image.shape[:2])
-    interpolation = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=interpolation)
+    method = Image.Resampling.BOX if scale < 1.0 else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
 
 
 def _without_repeats(faces: list[Detection]) -> list[Detection]:
-    kept: list[Detection] = []
-    for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if all(_intersection_over_union(face, other) <= OVERLAP for other in kept):
-            kept.append(face)
-    return kept
-
-
-def _intersection_over_union(first: Detection, second: Detection) -> float:
-    width = min(first.box[2], second.box[2]) - max(first.box[0], second.box[0])
-    height = min(first.box[3], second.box[3]) - max(first.box[1], second.box[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / max(first.area + second.area - shared, 1e-9)
+    boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+    return [faces[row] for row in without_repeats(boxes, np.array([face.score for face in faces]))]

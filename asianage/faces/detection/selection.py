@@ -1,39 +1,41 @@
-"""Name, path or object -> a face detector that works on this machine."""
+"""Name, path or object -> a face detector."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
+from pathlib import Path
 from typing import Any
 
 from asianage.errors import DetectorUnavailableError, DownloadError
+from asianage.faces.detection.bundled import BundledDetector
 from asianage.faces.detection.detector import FaceDetector
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
-
-_REMEDIES = (
-    "Use one of: (1) for YuNet, connect to the Hugging Face Hub once, or copy the cache of a machine where "
-    '`asianage download` has run; (2) pip install "asianage[mtcnn]", which needs no download; (3) detector=None or '
-    '`predict_crops` when each image already is one face; (4) detector="PATH.onnx" for a YuNet file that you have.'
-)
-
+from asianage.models.pretrained import open_detector
 
 NAMES = ("auto", "yunet", "mtcnn")
 
 
 def select_detector(
-    detector: str | os.PathLike[str] | FaceDetector, *, score_threshold: float | None = None
+    detector: str | os.PathLike[str] | FaceDetector,
+    *,
+    score_threshold: float | None = None,
+    min_face_size: float | None = None,
 ) -> FaceDetector:
     """Return the detector that `detector` names.
 
     Args:
-        detector: "auto" (YuNet when its weights are cached or can be fetched, otherwise MTCNN when installed),
-            "yunet", "mtcnn", the path of YuNet's ONNX file, or an object with a `detect` method.
+        detector: "auto" (the detector in the package), "yunet", "mtcnn", the path of YuNet's ONNX file, folder or Hub
+            id of a model of the kind "detector", or an object with a `detect` method.
         score_threshold: Smallest score of a face, in [0, 1]; None takes the detector's own. An object is returned as it
             is: `filter_detections` applies the threshold to its faces.
+        min_face_size: Shorter side of the smallest faces that the detector in the package looks for, in pixels.
 
     Raises:
-        DetectorUnavailableError: The detector cannot be used on this machine; the message names the remedies.
+        DetectorUnavailableError: YuNet's weights are neither cached nor can be fetched.
+        DownloadError: The Hub has no such model, cannot be reached, or refuses access.
+        MissingExtraError: The detector needs a package that is not installed.
+        ModelFormatError: The model is no face detector, or it is incomplete or altered.
         ValueError: There is no detector of that name, or `score_threshold` lies outside [0, 1].
         TypeError: `detector` is neither a string nor a detector.
     """
@@ -41,20 +43,36 @@ def select_detector(
         raise ValueError(f"`score_threshold` must lie in [0, 1]. Received: {score_threshold}.")
     if not isinstance(detector, str | os.PathLike):
         return _checked(detector)
+    if detector == "auto":
+        return BundledDetector(score_threshold=score_threshold, min_face_size=min_face_size)
     if detector == "mtcnn":
         return MTCNNDetector(score_threshold=score_threshold)
-    has_name = detector in NAMES
-    if not has_name and isinstance(detector, str) and not detector.lower().endswith(".onnx"):
-        raise ValueError(
-            f"`detector` must be {', '.join(map(repr, NAMES))}, the path of a .onnx file, None or a detector. "
-            f"Received: {detector!r}."
-        )
+    if detector == "yunet" or _is_onnx(detector):
+        return _yunet(None if detector == "yunet" else detector, score_threshold)
     try:
-        return YuNetDetector(None if has_name else detector, score_threshold=score_threshold)
+        model = open_detector(detector)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"`detector` must be {', '.join(map(repr, NAMES))}, the path of a .onnx file, folder or Hub id of a face "
+            f"detector, None or a detector. Received: {str(detector)!r}."
+        ) from error
+    return BundledDetector(model, score_threshold=score_threshold, min_face_size=min_face_size)
+
+
+def _is_onnx(detector: str | os.PathLike[str]) -> bool:
+    path = Path(os.path.expanduser(detector))
+    return path.suffix.lower() == ".onnx" or (isinstance(detector, os.PathLike) and not path.is_dir())
+
+
+def _yunet(path: str | os.PathLike[str] | None, score_threshold: float | None) -> FaceDetector:
+    try:
+        return YuNetDetector(path, score_threshold=score_threshold)
     except DownloadError as error:
-        if detector == "auto" and all(importlib.util.find_spec(name) for name in ("mtcnn", "tensorflow")):
-            return MTCNNDetector(score_threshold=score_threshold)
-        raise DetectorUnavailableError(f"YuNet's weights cannot be fetched: {error} {_REMEDIES}") from error
+        raise DetectorUnavailableError(
+            f'YuNet\'s weights cannot be fetched: {error} Use one of: (1) detector="auto", which comes with the '
+            "package; (2) connect to the Hugging Face Hub once, or copy the cache of a machine where `asianage "
+            'download` has run; (3) detector="PATH.onnx" for a file that you have.'
+        ) from error
 
 
 def _checked(detector: Any) -> FaceDetector:
