@@ -144,7 +144,7 @@ def test_a_prediction_loads_nothing_heavy():
 import numpy as np
 from asianage import AgeGenderEstimator
 crop = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-faces = AgeGenderEstimator().predict_crops([crop] * 40)
+faces = AgeGenderEstimator().predict_crops([crop] * 40, align=False)
 assert len(faces) == 40 and 0 <= faces[0].age <= 100
 assert len(AgeGenderEstimator(detector=None).predict(crop)) == 1
 """

@@ -40,9 +40,9 @@ def main() -> None:
     size = estimator.model.config.image_size
     crops = np.random.default_rng(0).integers(0, 256, (320, size, size, 3), dtype=np.uint8)
     one = crops[:1]
-    batches = rate(lambda: estimator.predict_crops(crops), len(crops))
+    batches = rate(lambda: estimator.predict_crops(crops, align=False), len(crops))
     print(f"predict_crops, batches of 32, all processors: {batches:.0f} faces/s")
-    print(f"predict_crops, one crop a call: {1000 / rate(lambda: estimator.predict_crops(one), 1):.2f} ms")
+    print(f"predict_crops, one crop a call: {1000 / rate(lambda: estimator.predict_crops(one, align=False), 1):.2f} ms")
     if options.photos:
         paths = list(list_images(options.photos))[:100]
         print(f"predict, list of files: {rate(lambda: estimator.predict(paths), len(paths)):.0f} photos/s")

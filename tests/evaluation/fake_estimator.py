@@ -48,7 +48,7 @@ class FakeEstimator:
                 on_error(position, image, ImageError(f"The content is not an image ({image})."))
             yield self.found.get(image.name, [])
 
-    def predict_crops(self, crops):
+    def predict_crops(self, crops, *, align=True):
         names = [Path(crop).name for crop in crops]
         self.whole_pictures += names
         results = [self.whole.get(name) for name in names]

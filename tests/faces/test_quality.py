@@ -70,7 +70,7 @@ def test_each_warning_has_its_own_cause():
 
 def test_predictions_carry_the_warnings():
     estimator = AgeGenderEstimator(detector=None)
-    dark, tiny = estimator.predict_crops([crop() // 20, crop()[:20, :20]])
+    dark, tiny = estimator.predict_crops([crop() // 20, crop()[:20, :20]], align=False)
     assert "dark" in dark.warnings
     assert tiny.warnings == ("small",)
     assert tiny.to_dict()["warnings"] == ["small"]

@@ -83,7 +83,7 @@ def test_a_detected_face_is_predicted_as_its_crop(estimator):
     detected = AgeGenderEstimator(detector=FakeDetector([Detection(box, None, 0.9)])).predict(image)[0]
     size = estimator.model.config.image_size
     crop = alignment.cut_crop(image, alignment.similarity_from_box(box), size)
-    assert estimator.predict_crops([crop])[0].age == detected.age
+    assert estimator.predict_crops([crop], align=False)[0].age == detected.age
 
 
 def test_given_faces_take_the_place_of_the_detector(estimator):
@@ -160,7 +160,7 @@ def test_estimates_of_crops_are_the_predictions_as_arrays(estimator, side):
     side = side or estimator.model.config.image_size
     crops = np.stack([noise(seed, side, side) for seed in range(5)])
     arrays = estimator.estimate_crops(crops)
-    faces = estimator.predict_crops(crops)
+    faces = estimator.predict_crops(crops, align=False)
     assert len(arrays) == 5
     np.testing.assert_array_equal(arrays.ages, [face.age for face in faces])
     np.testing.assert_array_equal(arrays.intervals, [face.age_interval for face in faces])
@@ -201,7 +201,7 @@ def test_bgr_holds_for_arrays_and_not_for_pictures(estimator, tmp_path):
     for source in (bgr, path, Image.fromarray(image)):
         assert opencv.predict(source)[0] == expected
         assert opencv.predict([source])[0][0].age == expected.age
-        assert opencv.predict_crops([source])[0] == expected
+        assert opencv.predict_crops([source], align=False)[0] == expected
     size = estimator.model.config.image_size
     for side in (64, size):
         crops = np.stack([noise(seed, side, side) for seed in range(3)])
@@ -260,7 +260,7 @@ def test_mirror_averaging_does_not_depend_on_the_side():
     estimator = AgeGenderEstimator(detector=None, mirror=True)
     size = estimator.model.config.image_size
     crop = noise(9, size, size)
-    one, other = estimator.predict_crops([crop, crop[:, ::-1]])
+    one, other = estimator.predict_crops([crop, crop[:, ::-1]], align=False)
     assert estimator.mirror
     assert one.age == pytest.approx(other.age, abs=1e-3)
 

@@ -46,17 +46,17 @@ def test_without_a_detector_the_whole_image_is_the_face():
     np.testing.assert_array_equal(crops.crops, finder(FakeDetector([])).cut_whole(noise(1)).crops)
 
 
-def test_the_score_threshold_reaches_a_detector_that_is_loaded_by_name(monkeypatch):
+def test_thresholds_reach_a_detector_that_is_loaded_by_name(monkeypatch):
     loaded = []
 
-    def select(name, *, score_threshold):
-        loaded.append((name, score_threshold))
+    def select(name, **options):
+        loaded.append((name, options))
         return FakeDetector([])
 
     monkeypatch.setattr("asianage.prediction.face_finder.select_detector", select)
-    named = finder("yunet", score_threshold=0.3)
+    named = finder("yunet", score_threshold=0.3, min_face_size=20)
     assert named.load_detector() is named.load_detector()
-    assert loaded == [("yunet", 0.3)]
+    assert loaded == [("yunet", {"score_threshold": 0.3, "min_face_size": 20})]
 
 
 def test_in_another_process_the_detector_is_loaded_anew():

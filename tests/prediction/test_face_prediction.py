@@ -117,9 +117,10 @@ def test_a_row_is_flat():
         "y_min": -3.3,
         "x_max": 110.0,
         "y_max": 120.5,
+        "roll": 0.0,
         "detector": "yunet",
         "detection_score": 0.9123,
-        "warnings": "small dark",
+        "warnings": "small, dark",
     }
     assert set(prediction(detector=None, detection_score=None).to_row()) == set(row)
 

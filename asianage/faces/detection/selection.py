@@ -50,7 +50,7 @@ def select_detector(
     if detector == "yunet" or _is_onnx(detector):
         return _yunet(None if detector == "yunet" else detector, score_threshold)
     try:
-        model = open_detector(detector)
+        model = open_detector(detector or "no name")
     except FileNotFoundError as error:
         raise ValueError(
             f"`detector` must be {', '.join(map(repr, NAMES))}, the path of a .onnx file, folder or Hub id of a face "

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 import types
 
 import pytest
 
-from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtraError
-from asianage.faces.detection import Detection, select_detector, yunet
+from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtraError, ModelFormatError
+from asianage.faces.detection import BundledDetector, Detection, select_detector, yunet
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR
 
 
 class OwnDetector:
@@ -58,10 +60,9 @@ def test_an_unknown_name_is_a_value_error(name):
         select_detector(name)
 
 
-@pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_yunet_is_taken_where_its_weights_are(monkeypatch, yunet_path, name):
+def test_yunet_is_taken_where_its_weights_are(monkeypatch, yunet_path):
     monkeypatch.setattr(yunet, "fetch", lambda file: yunet_path)
-    assert isinstance(select_detector(name), YuNetDetector)
+    assert isinstance(select_detector("yunet"), YuNetDetector)
 
 
 def test_a_path_is_yunet_from_that_file(yunet_path, without_yunet, tmp_path):
@@ -78,8 +79,9 @@ def test_the_threshold_reaches_the_detector(yunet_path, hopper, without_yunet, w
     thresholds = []
     monkeypatch.setattr(MTCNNDetector, "__init__", lambda self, *, score_threshold: thresholds.append(score_threshold))
     select_detector("mtcnn", score_threshold=0.5)
-    select_detector("auto", score_threshold=0.6)
-    assert thresholds == [0.5, 0.6]
+    assert thresholds == [0.5]
+    assert select_detector("auto", score_threshold=0.99).detect(hopper) == []
+    assert select_detector("auto", min_face_size=400).detect(hopper) != []
     own = OwnDetector()
     assert select_detector(own, score_threshold=0.5) is own
 
@@ -96,24 +98,30 @@ def test_a_path_object_is_yunet_from_that_file(yunet_path, tmp_path):
     assert isinstance(select_detector(renamed), YuNetDetector)
 
 
-def test_automatic_choice_falls_back_to_mtcnn(without_yunet, with_mtcnn):
-    assert isinstance(select_detector("auto"), MTCNNDetector)
+def test_auto_is_the_detector_of_the_package_and_needs_nothing(without_yunet, without_mtcnn, hopper):
+    detector = select_detector("auto")
+    assert isinstance(detector, BundledDetector)
+    assert detector.name == "asianage"
+    (face,) = detector.detect(hopper)
+    assert face.score > 0.9
 
 
-def test_automatic_choice_without_any_detector_names_the_remedies(without_yunet, without_mtcnn):
+def test_a_model_folder_is_a_detector_if_its_kind_says_so(tmp_path):
+    shutil.copytree(BUNDLED / BUNDLED_DETECTOR, tmp_path / "mine")
+    assert isinstance(select_detector(str(tmp_path / "mine")), BundledDetector)
+    assert isinstance(select_detector(tmp_path / "mine"), BundledDetector)
+    with pytest.raises(ModelFormatError, match="face detector is required"):
+        select_detector(BUNDLED / "compact")
+
+
+def test_yunet_without_its_weights_names_the_remedies(without_yunet):
     with pytest.raises(DetectorUnavailableError) as caught:
-        select_detector("auto")
+        select_detector("yunet")
     message = str(caught.value)
     assert "the Hub is out of reach" in message
     assert "asianage download" in message
-    assert 'pip install "asianage[mtcnn]"' in message
-    assert "detector=None" in message
+    assert 'detector="auto"' in message
     assert isinstance(caught.value.__cause__, DownloadError)
-
-
-def test_yunet_by_name_does_not_fall_back(without_yunet, with_mtcnn):
-    with pytest.raises(DetectorUnavailableError, match=r"(?s)out of reach.*asianage download"):
-        select_detector("yunet")
 
 
 def test_mtcnn_by_name_needs_its_package(without_mtcnn):
