@@ -161,7 +161,9 @@ def read_folder(folder: Path, target: Path, kind: str) -> None:
     model = open_model(folder)
     if kind != "weights":
         size = model.config.image_size
-        AgeGenderEstimator(model, detector=None, num_threads=1).predict_crops(np.zeros((2, size, size, 3), np.uint8), align=False)
+        AgeGenderEstimator(model, detector=None, num_threads=1).predict_crops(
+            np.zeros((2, size, size, 3), np.uint8), align=False
+        )
     if kind != "network":
         from asianage.networks.restore import restore_network
 

@@ -57,7 +57,9 @@ def test_the_new_model_is_better_on_held_out_faces_of_ones_own(start, better, ow
     paths = [record.path for record in held_out]
 
     def error(estimator):
-        return np.mean([abs(p.age - r.age) for p, r in zip(estimator.predict_crops(paths, align=False), held_out, strict=True)])
+        return np.mean(
+            [abs(p.age - r.age) for p, r in zip(estimator.predict_crops(paths, align=False), held_out, strict=True)]
+        )
 
     assert error(better) < error(AgeGenderEstimator(start)) - 2
     provenance = better.model.config.provenance

@@ -31,7 +31,9 @@ def network(teacher):
 def test_the_outputs_of_teachers_are_averages_of_what_they_predict(teacher, cache):
     outputs = run_teachers([teacher, open_model("accurate")], cache, CHOSEN, AgeAxis())
     faces = [
-        AgeGenderEstimator(name, detector=None, mirror=True).predict_crops([cache.inner(i) for i in CHOSEN], align=False)
+        AgeGenderEstimator(name, detector=None, mirror=True).predict_crops(
+            [cache.inner(i) for i in CHOSEN], align=False
+        )
         for name in ("compact", "accurate")
     ]
     expected = np.mean([[face.age_distribution for face in part] for part in faces], axis=0)

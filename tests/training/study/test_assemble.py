@@ -61,7 +61,10 @@ def test_the_system_predicts_the_gender_of_one_part_and_the_age_of_the_part_of_t
     estimator = AgeGenderEstimator(open_model_folder(system / "model"), detector=None)
     assert estimator.model.config.name == "mine"
     paths = [record.path for record in faces[48:64]]
-    alone = {part: AgeGenderEstimator(model, detector=None).predict_crops(paths, align=False) for part, model in parts.items()}
+    alone = {
+        part: AgeGenderEstimator(model, detector=None).predict_crops(paths, align=False)
+        for part, model in parts.items()
+    }
     genders = [face.gender for face in alone["gender"]]
     together = estimator.predict_crops(paths, align=False)
     assert [face.gender for face in together] == genders
