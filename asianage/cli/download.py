@@ -14,8 +14,7 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Fetch YuNet's weights."""
-    from asianage.faces.detection.yunet import WEIGHTS
-    from asianage.models.hub import fetch
+    from asianage.models.hub import YUNET, fetch
 
-    print(f"YuNet: {fetch(WEIGHTS)}")
+    print(f"YuNet: {fetch(YUNET)}")
     return 0

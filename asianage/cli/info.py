@@ -8,9 +8,8 @@ import platform
 from typing import Any
 
 from asianage import __version__
-from asianage.faces.detection.yunet import WEIGHTS
 from asianage.models import folder as model_folder
-from asianage.models.hub import cached_path
+from asianage.models.hub import YUNET, cached_path
 
 PACKAGES = (
     *("numpy", "pillow", "opencv-python-headless", "huggingface-hub", "ai-edge-litert"),
@@ -37,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
         lines.append(
             f"  {name:<24} {size:.1f} MB, crops of {config.image_size} pixels, ages {config.min_age}-{config.max_age}"
         )
-    path = cached_path(WEIGHTS)
+    path = cached_path(YUNET)
     mtcnn = _version("mtcnn") and (_version("tensorflow") or _version("tensorflow-cpu"))
     lines += [
         "",

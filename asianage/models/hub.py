@@ -43,6 +43,14 @@ class HubFile:
     revision: str = "main"
 
 
+YUNET = HubFile(
+    repo_id="opencv/face_detection_yunet",
+    filename="face_detection_yunet_2023mar.onnx",
+    sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+)
+"""The face detector YuNet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubAccess:
     """How the Hub is reached. None takes the setting of huggingface_hub.

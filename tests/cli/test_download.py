@@ -4,13 +4,13 @@ from pathlib import Path
 
 from asianage.cli import main
 from asianage.errors import DownloadError
-from asianage.faces.detection.yunet import WEIGHTS
+from asianage.models.hub import YUNET
 
 
 def test_download_fetches_the_weights_of_the_detector(monkeypatch, capsys):
     monkeypatch.setattr("asianage.models.hub.fetch", lambda file: Path("cache", file.filename))
     assert main(["download"]) == 0
-    assert WEIGHTS.filename in capsys.readouterr().out
+    assert YUNET.filename in capsys.readouterr().out
 
 
 def test_a_download_that_fails_ends_with_two(monkeypatch, capsys):

@@ -16,13 +16,7 @@ import numpy as np
 
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
-from asianage.models.hub import HubFile, fetch
-
-WEIGHTS = HubFile(
-    repo_id="opencv/face_detection_yunet",
-    filename="face_detection_yunet_2023mar.onnx",
-    sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-)
+from asianage.models.hub import YUNET, fetch
 
 _SHORTEST_SIDE = 64
 """Shorter sides are padded with black, in pixels: OpenCV 4.9 reads stray memory when a side has 32 or fewer."""
@@ -49,11 +43,10 @@ class YuNetDetector:
             DownloadError: The file is not cached and cannot be fetched.
             ValueError: OpenCV cannot read the file.
         """
-        path = fetch(WEIGHTS) if model_path is None else Path(os.path.expanduser(model_path))
+        path = fetch(YUNET) if model_path is None else Path(os.path.expanduser(model_path))
         if not path.is_file():
             raise FileNotFoundError(
-                f"`model_path` must be the file {WEIGHTS.filename} of huggingface.co/{WEIGHTS.repo_id}. "
-                f"Received: {path}."
+                f"`model_path` must be the file {YUNET.filename} of huggingface.co/{YUNET.repo_id}. Received: {path}."
             )
         self._network = _network(path, 0.7 if score_threshold is None else score_threshold)
         # cv2.FaceDetectorYN keeps the input size between two calls.

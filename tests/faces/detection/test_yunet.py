@@ -10,8 +10,9 @@ import pytest
 from asianage import load_image
 from asianage.errors import DownloadError
 from asianage.faces.detection import yunet
-from asianage.faces.detection.yunet import WEIGHTS, YuNetDetector
+from asianage.faces.detection.yunet import YuNetDetector
 from asianage.models import hub
+from asianage.models.hub import YUNET
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def contains(box: tuple[float, float, float, float], points: np.ndarray) -> bool
 
 
 def test_the_weights_are_the_known_ones(yunet_path):
-    assert hub.sha256_of(yunet_path) == WEIGHTS.sha256
+    assert hub.sha256_of(yunet_path) == YUNET.sha256
 
 
 def test_loading_is_silent_and_leaves_the_log_level_alone(yunet_path, capfd):
@@ -103,7 +104,7 @@ def test_without_a_path_the_weights_are_fetched(monkeypatch, yunet_path, hopper)
 
     monkeypatch.setattr(yunet, "fetch", fetch)
     assert len(YuNetDetector().detect(hopper)) == 1
-    assert asked == [WEIGHTS]
+    assert asked == [YUNET]
 
 
 def test_weights_that_cannot_be_fetched_are_a_download_error(monkeypatch):
