@@ -46,7 +46,7 @@ def training_provenance(
         "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -78,7 +78,7 @@ def ancestry(initial: ModelFolder | None, teachers: Sequence[ModelFolder] = ()) 
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit of the checkout that this package runs from, "" outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:

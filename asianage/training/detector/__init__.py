@@ -1,0 +1,1 @@
+"""Training of the face detector, on the loop of `asianage.training.fit`."""
