@@ -21,18 +21,9 @@ from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
 from asianage.networks.registry import head_of, tasks_of
 from asianage.prediction.estimator import AgeGenderEstimator
+from asianage.training import recipes
 from asianage.training.augmentation import Augmentation
 from asianage.training.export.litert import check_quantization
-from asianage.training.recipes.recipe import (
-    AgeLoss,
-    Faces,
-    GenderLoss,
-    LabelDistribution,
-    Optimizer,
-    Ordinal,
-    Regression,
-    TrainingRecipe,
-)
 from asianage.training.run_folder import LEFT_OUT, PROGRESS, SPLIT, Run
 from asianage.training.train_network import train_network
 
@@ -49,7 +40,11 @@ LARGEST_BATCH = 32
 GENTLE = Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, gray=0.03)
 """The augmentation of fine-tuning: weaker than that of a training from the start."""
 
-_LOSSES: dict[str, AgeLoss] = {loss.head: loss for loss in (LabelDistribution(), Regression(), Ordinal())}
+_LOSSES: dict[str, recipes.AgeLoss] = {
+    "logits": recipes.LabelDistribution(),
+    "regression": recipes.Regression(),
+    "ordinal": recipes.Ordinal(),
+}
 """Head of a network -> the loss that it is fine-tuned with."""
 
 
@@ -124,7 +119,7 @@ def fine_tune(
     return train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
 
 
-def _recipe(start: ModelFolder) -> TrainingRecipe:
+def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:
     """Return how a model is trained further: its own network and axis, in few steps."""
     config = start.config
     head = head_of(config.architecture, config.network)
@@ -134,18 +129,18 @@ def _recipe(start: ModelFolder) -> TrainingRecipe:
             "consists of, or another model."
         )
     tasks = tasks_of(config.architecture, config.network)
-    return TrainingRecipe(
+    return recipes.TrainingRecipe(
         # A resumed run is compared by it: its checkpoints go on from these weights and no others.
         name=f"fine-tune {start.sha256(model_folder.WEIGHTS)[:12]}",
         architecture=config.architecture,
         network=dict(config.network),
         min_age=config.min_age,
         max_age=config.max_age,
-        faces=Faces(image_size=config.image_size, margin=config.image_size // 6),
+        faces=recipes.Faces(image_size=config.image_size, margin=config.image_size // 6),
         age_loss=_LOSSES[head] if "age" in tasks else None,
-        gender_loss=GenderLoss() if "gender" in tasks else None,
+        gender_loss=recipes.GenderLoss() if "gender" in tasks else None,
         # Few steps in all: the average must not reach back to the beginning.
-        optimizer=Optimizer(learning_rate=3e-4, clip_norm=1.0, ema_momentum=0.95),
+        optimizer=recipes.Optimizer(learning_rate=3e-4, clip_norm=1.0, ema_momentum=0.95),
         epochs=10,
         batch_size=LARGEST_BATCH,
         freeze_normalization=True,

@@ -11,26 +11,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from asianage.training.augmentation import Augmentation
-from asianage.training.recipes.recipe import (
-    CrossEntropy,
-    Faces,
-    GenderLoss,
-    LabelDistribution,
-    Optimizer,
-    Ordinal,
-    Regression,
-    TrainingRecipe,
-)
+from asianage.training.recipes import recipe
 
-_LABEL_DISTRIBUTION = TrainingRecipe(
+_FIRST = recipe.TrainingRecipe(
     name="residual-label-distribution",
     architecture="residual",
     network={"head": "logits"},
-    faces=Faces(image_size=96, margin=16),
-    age_loss=LabelDistribution(),
-    gender_loss=GenderLoss(),
+    faces=recipe.Faces(image_size=96, margin=16),
+    age_loss=recipe.LabelDistribution(),
+    gender_loss=recipe.GenderLoss(),
     # Some hundred steps in all: a longer memory would still hold the random weights of the beginning.
-    optimizer=Optimizer(learning_rate=2e-3, ema_momentum=0.99),
+    optimizer=recipe.Optimizer(learning_rate=2e-3, ema_momentum=0.99),
     epochs=8,
     batch_size=64,
     dtype_policy="mixed_bfloat16",
@@ -38,8 +29,8 @@ _LABEL_DISTRIBUTION = TrainingRecipe(
 )
 
 AGE_HEADS = (
-    replace(_LABEL_DISTRIBUTION, name="residual-regression", network={"head": "regression"}, age_loss=Regression()),
-    replace(_LABEL_DISTRIBUTION, name="residual-cross-entropy", age_loss=CrossEntropy()),
-    _LABEL_DISTRIBUTION,
-    replace(_LABEL_DISTRIBUTION, name="residual-ordinal", network={"head": "ordinal"}, age_loss=Ordinal()),
+    replace(_FIRST, name="residual-regression", network={"head": "regression"}, age_loss=recipe.Regression()),
+    replace(_FIRST, name="residual-cross-entropy", age_loss=recipe.CrossEntropy()),
+    _FIRST,
+    replace(_FIRST, name="residual-ordinal", network={"head": "ordinal"}, age_loss=recipe.Ordinal()),
 )

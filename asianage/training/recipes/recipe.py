@@ -154,7 +154,7 @@ class PlannedRun:
         recipe: What is trained.
         folder: Folder of the run.
         crops: Folder of the crops.
-        initial: Model that it begins with; None begins as the recipe says.
+        initial: Model that it begins with; None begins as the recipe states.
         teachers: Models that it learns from.
         measured: Whether figures are measured; False for what only leads to another network.
         part: Name of the network in the network that all runs together make; "" for a network of its own.

@@ -38,7 +38,7 @@ def assemble_study(
         name: Name of the model.
 
     Raises:
-        ModelFormatError: A model has no weights, or others than its config.json says.
+        ModelFormatError: The weights of a model are missing or altered.
         ValueError: The three do not fit together, or the data lack a split.
     """
     recipe = _recipe_of(name, {part: parts[part].config for part in PARTS})
