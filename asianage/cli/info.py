@@ -10,6 +10,7 @@ from typing import Any
 from asianage import __version__
 from asianage.models import folder as model_folder
 from asianage.models.hub import YUNET, cached_path
+from asianage.models.pretrained import open_detector, open_model
 
 PACKAGES = (
     *("numpy", "pillow", "opencv-python-headless", "huggingface-hub", "ai-edge-litert"),
@@ -30,22 +31,27 @@ def run(given: argparse.Namespace) -> int:
     lines += [f"  {name:<24} {_version(name) or 'not installed'}" for name in PACKAGES]
     lines += ["", "bundled models"]
     for name in model_folder.bundled_names():
-        model = model_folder.require_estimator(model_folder.open_model_folder(model_folder.BUNDLED / name))
+        model = open_model(name)
         config = model.config
-        size = (model.path / model_folder.NETWORK).stat().st_size / 1e6
-        lines.append(
-            f"  {name:<24} {size:.1f} MB, crops of {config.image_size} pixels, ages {config.min_age}-{config.max_age}"
-        )
+        contents = f"crops of {config.image_size} pixels, ages {config.min_age}-{config.max_age}"
+        lines.append(f"  {name:<24} {_megabytes(model, model_folder.NETWORK):.1f} MB, {contents}")
+    detector = open_detector(model_folder.BUNDLED_DETECTOR)
+    size = _megabytes(detector, model_folder.DETECTOR_NETWORK) + _megabytes(detector, model_folder.LANDMARKS_NETWORK)
     path = cached_path(YUNET)
     mtcnn = _version("mtcnn") and (_version("tensorflow") or _version("tensorflow-cpu"))
     lines += [
         "",
         "face detectors",
+        f"  {detector.config.name:<24} ready: bundled, {size:.1f} MB, the default",
         f"  {'yunet':<24} {f'ready: {path}' if path else 'weights not cached: asianage download'}",
         f"  {'mtcnn':<24} {'ready' if mtcnn else 'not installed: pip install asianage[mtcnn]'}",
     ]
     print("\n".join(lines))
     return 0
+
+
+def _megabytes(model: model_folder.AnyModel, file: str) -> float:
+    return (model.path / file).stat().st_size / 1e6
 
 
 def _version(package: str) -> str | None:

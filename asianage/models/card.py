@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from asianage.models.config import ModelConfig
-from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, KnownData, full_name
-from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, plain_text, table
+from asianage.models import card_sources
+from asianage.models.config import AnyConfig, DetectorConfig, ModelConfig
+from asianage.models.detector_card import detector_sections
+from asianage.models.known_sources import full_name
+from asianage.models.markdown import cell_text, mapping, number, plain_text
 from asianage.models.metrics_markdown import card_figures, known_failures, measured_parts
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _SEAL = re.compile(r"\n<!-- Written by asianage; sha256 of the text above: ([0-9a-f]{64}) -->\s*\Z")
 
 
-def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str | None = None) -> str:
+def model_card(config: AnyConfig, metrics: Mapping[str, Any], *, repo_id: str | None = None) -> str:
     """Return the text of README.md.
 
     Args:
@@ -27,16 +29,8 @@ def model_card(config: ModelConfig, metrics: Mapping[str, Any], *, repo_id: str 
         metrics: Content of metrics.json: split -> its figures; empty before anything is measured.
         repo_id: Repository of the card on the Hub, for the example.
     """
-    sections = (
-        _metadata(config, metrics),
-        _introduction(config, repo_id),
-        card_figures(metrics),
-        _training_data(config),
-        _licenses(config),
-        _INTENDED_USE,
-        _limits(config, metrics),
-        _details(config),
-    )
+    detector = isinstance(config, DetectorConfig)
+    sections = detector_sections(config, metrics, repo_id) if detector else _sections(config, metrics, repo_id)
     text = "\n".join(sections).rstrip() + "\n"
     return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
 
@@ -52,17 +46,39 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode("utf-8", "replace")).hexdigest()
 
 
+def _sections(config: ModelConfig, metrics: Mapping[str, Any], repo_id: str | None) -> tuple[str, ...]:
+    return (
+        _metadata(config, metrics),
+        _introduction(config, repo_id),
+        card_figures(metrics),
+        card_sources.training_data(config, _CAUTION),
+        card_sources.licenses(config),
+        _INTENDED_USE,
+        _limits(config, metrics),
+        card_sources.details(
+            config,
+            ("architecture", config.architecture),
+            ("input", f"{config.image_size} x {config.image_size} RGB, aligned by {config.alignment}"),
+            ("parameters", config.provenance.get("parameters")),
+            (
+                "quantization of model.tflite",
+                config.provenance.get("quantization") or config.provenance.get("precision"),
+            ),
+        ),
+    )
+
+
 def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
     from huggingface_hub import ModelCardData
 
-    datasets = _datasets(config)
+    datasets = card_sources.trained_on(config)
     results = _results(metrics)
     data = ModelCardData(
         language=["en"],
         library_name="asianage",
         pipeline_tag="image-classification",
         license="other",
-        license_name="research-data" if KNOWN_DATA.keys() & set(datasets) else "see-model-card",
+        license_name=card_sources.license_name(config),
         license_link="README.md",
         tags=["asianage", "age-estimation", "gender", "face-analysis", "litert", "keras"],
         datasets=[plain_text(name) for name in datasets] or None,
@@ -124,57 +140,11 @@ The folder holds a flatbuffer, HDF5 weights and JSON. Loading it executes none o
 """
 
 
-def _training_data(config: ModelConfig) -> str:
-    counts = {split: mapping(faces) for split, faces in mapping(config.provenance.get("faces")).items()}
-    if not _datasets(config):
-        return "## Training data\n\nNot recorded.\n"
-    rows = []
-    for name in _datasets(config):
-        faces = (number(by_dataset, name) for by_dataset in counts.values())
-        known = KNOWN_DATA.get(name, KnownData(full_name(name), "ask the publisher of the model", ABSENT))
-        cells = (ABSENT if count is None else f"{count:,.0f}" for count in faces)
-        rows.append((known.name, *cells, known.terms, known.source))
-    header = ("data", *(f"faces, {split}" for split in counts), "terms of the pictures", "source")
-    return f"""## Training data
-
-{table(header, rows, numbers=False)}
+_CAUTION = """\
 Ages and genders are the labels of the data sets, and some of them are wrong. The faces are no sample of a population.
 Figures for ages, groups and cameras that are rare among them are weak evidence. The model does not contain the
 pictures. config.json has the hashes of the splits.
-{_beginnings(config)}"""
-
-
-def _beginnings(config: ModelConfig) -> str:
-    """Return a list of the published weights and the models that the weights come from, "" if there are none."""
-    ancestors = mapping(config.provenance.get("ancestors"))
-    recipes = [mapping(mapping(run).get("recipe")) for run in (config.provenance, *ancestors.values())]
-    published = {str(recipe["pretrained"]) for recipe in recipes if recipe.get("pretrained")}
-    lines = [f"- {KNOWN_WEIGHTS.get(name, cell_text(name))}" for name in sorted(published)]
-    for title, keys in (
-        ("initial weights: a model of the recipe", [config.provenance.get("initial")]),
-        ("teacher in distillation: a model of the recipe", config.provenance.get("teachers") or []),
-    ):
-        names = [mapping(mapping(ancestors.get(str(key))).get("recipe")).get("name") for key in keys]
-        lines += [f"- {title} `{cell_text(name)}`" for name in names if name]
-    return "\nThe weights also come from:\n\n" + "\n".join(lines) + "\n" if lines else ""
-
-
-def _licenses(config: ModelConfig) -> str:
-    restricted = [KNOWN_DATA[name].name for name in _datasets(config) if name in KNOWN_DATA]
-    weights = (
-        f"trained on pictures for research only: {', '.join(restricted)}.\n"
-        "  We claim no rights in the weights beyond the license of the code, and cannot grant rights that the owners\n"
-        "  of the pictures have not granted. Before any use but research, find out whether that use is covered."
-        if restricted
-        else "the publisher of the model states the terms here. Silence grants nothing."
-    )
-    return f"""## Licenses
-
-- **Code** (`asianage`): Apache-2.0.
-- **Weights** (this model): {weights}
-- **Data**: the terms in the table above. Request the pictures from their sources.
 """
-
 
 _INTENDED_USE = """## Intended use
 
@@ -205,25 +175,3 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
 - Faces in profile, cut off, or covered by glasses, masks or make-up have not been measured. Expect poor estimates
   without a warning.
 """
-
-
-def _details(config: ModelConfig) -> str:
-    recipe = mapping(config.provenance.get("recipe"))
-    rows = [
-        ("architecture", config.architecture),
-        ("input", f"{config.image_size} x {config.image_size} RGB, aligned by {config.alignment}"),
-        ("parameters", config.provenance.get("parameters")),
-        ("quantization of model.tflite", config.provenance.get("quantization") or config.provenance.get("precision")),
-        ("recipe", recipe.get("name")),
-        ("epochs", recipe.get("epochs")),
-        ("seed", recipe.get("seed")),
-        ("version of asianage", config.asianage_version),
-        ("commit", config.provenance.get("commit")),
-    ]
-    kept = [(name, f"{value:,}" if is_number(value) else str(value)) for name, value in rows if value not in (None, "")]
-    return f"## Details\n\n{table(('property', 'value'), kept, numbers=False)}"
-
-
-def _datasets(config: ModelConfig) -> list[str]:
-    faces = mapping(config.provenance.get("faces"))
-    return sorted({name for counts in faces.values() for name in mapping(counts) if name})

@@ -11,7 +11,8 @@ from asianage.errors import UploadError
 from asianage.models import folder as model_folder
 from asianage.models import hub
 from asianage.models.card import is_generated, model_card
-from asianage.models.folder import ModelFolder
+from asianage.models.config import DetectorConfig, ModelConfig
+from asianage.models.folder import AnyModel
 from asianage.models.hub import HubAccess
 from asianage.models.hub_errors import explained
 from asianage.models.pretrained import HUB_ID, check_revision
@@ -30,6 +31,7 @@ class PushedModel:
         sha256: Hash of its config.json.
         url: Address of the commit.
         pull_request: Address of the pull request, None without one.
+        kind: "estimator" or "detector".
     """
 
     repo_id: str
@@ -37,15 +39,18 @@ class PushedModel:
     sha256: str
     url: str
     pull_request: str | None = None
+    kind: str = ModelConfig.KIND
 
     @property
     def line(self) -> str:
         """The line of Python that loads exactly this model."""
+        if self.kind == DetectorConfig.KIND:
+            return f'AgeGenderEstimator(detector="{self.repo_id}@{self.commit}")'
         return f'AgeGenderEstimator.from_pretrained("{self.repo_id}", revision="{self.commit}", sha256="{self.sha256}")'
 
 
 def push_model(
-    model: ModelFolder,
+    model: AnyModel,
     repo_id: str,
     *,
     private: bool | None = None,
@@ -59,7 +64,7 @@ def push_model(
     """Upload a model as one commit.
 
     Args:
-        model: The model.
+        model: The model, of either kind.
         repo_id: The repository, ``owner/name``. It is created if it does not exist.
         private: Whether a new repository is private; None takes the owner's default.
         revision: Branch, created if it does not exist; None takes ``main``.
@@ -116,7 +121,7 @@ def push_model(
                 f"{reason} The upload to {repo_id} is one commit, which was not made: the files there are as they were."
             ) from error
     digest = hashlib.sha256(config).hexdigest()
-    return PushedModel(repo_id, commit.oid, digest, commit.commit_url, commit.pr_url)
+    return PushedModel(repo_id, commit.oid, digest, commit.commit_url, commit.pr_url, model.config.KIND)
 
 
 def _card_in(folder: Path) -> str:
@@ -124,7 +129,7 @@ def _card_in(folder: Path) -> str:
     return card.read_text("utf-8", errors="replace") if card.is_file() else ""
 
 
-def _card_of(model: ModelFolder, repo_id: str) -> str:
+def _card_of(model: AnyModel, repo_id: str) -> str:
     """Return the card of a model. It names the repository, unless somebody has edited it."""
     card = _card_in(model.path)
     return model_card(model.config, model.metrics(), repo_id=repo_id) if is_generated(card) else card

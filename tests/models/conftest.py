@@ -10,8 +10,17 @@ import pytest
 from huggingface_hub import constants
 
 from asianage.models import hub
-from asianage.models.config import ModelConfig
-from asianage.models.folder import METRICS, NETWORK, WEIGHTS, ModelFolder, write_model_folder
+from asianage.models.config import DetectorConfig, ModelConfig
+from asianage.models.folder import (
+    DETECTOR_NETWORK,
+    LANDMARKS_NETWORK,
+    METRICS,
+    NETWORK,
+    WEIGHTS,
+    DetectorFolder,
+    ModelFolder,
+    write_model_folder,
+)
 from asianage.models.hub import HubAccess
 from asianage.models.pretrained import open_model
 from tests.models.hub_server import HubServer, running_hub
@@ -24,6 +33,12 @@ def make_model(folder: Path, *, name: str = "tiny", network: bytes = b"network" 
     config = ModelConfig(name=name, architecture="residual", image_size=32)
     files = {NETWORK: network, WEIGHTS: b"weights" * 1000, METRICS: b"{}"}
     return write_model_folder(folder, config, files, card="# A card\n", overwrite=True)
+
+
+def make_detector(folder: Path) -> DetectorFolder:
+    """Write the model folder of a detector, likewise."""
+    files = {DETECTOR_NETWORK: b"search" * 500, LANDMARKS_NETWORK: b"landmarks" * 500}
+    return write_model_folder(folder, DetectorConfig(name="mine", score_threshold=0.6), files, card="")
 
 
 def contents(folder: Path) -> dict[str, bytes]:

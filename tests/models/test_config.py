@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from asianage import ModelFormatError
-from asianage.models.config import FORMAT_VERSION, GENDERS, Calibration, ModelConfig, config_from_json, config_to_json
+from asianage.models.config import (
+    DETECTOR_NETWORKS,
+    FORMAT_VERSION,
+    GENDERS,
+    Calibration,
+    DetectorConfig,
+    ModelConfig,
+    config_from_json,
+    config_to_json,
+)
 
 
 def config(**changes: Any) -> ModelConfig:
@@ -181,3 +190,61 @@ def test_the_same_rules_hold_for_a_config_made_in_code():
         config(image_size=8)
     with pytest.raises(ModelFormatError, match="age_temperature"):
         Calibration(age_temperature=0.0)
+
+
+DETECTOR = DetectorConfig(name="asianage", score_threshold=0.75, provenance={"seed": 0}, files={"a.tflite": "0" * 64})
+
+
+def detector(**changes: Any) -> str:
+    return json.dumps({**json.loads(config_to_json(DETECTOR)), **changes})
+
+
+def test_a_detector_survives_its_own_text():
+    assert config_from_json(config_to_json(DETECTOR)) == DETECTOR
+    values = json.loads(config_to_json(DETECTOR))
+    assert (values["kind"], values["networks"]) == ("detector", DETECTOR_NETWORKS)
+
+
+def test_the_first_format_has_no_kind_and_its_models_are_estimators():
+    values = json.loads(config_to_json(config()))
+    assert values.pop("kind") == "estimator"
+    text = json.dumps({**values, "format_version": 1}, indent=2, ensure_ascii=False) + "\n"
+    first = config_from_json(text)
+    assert isinstance(first, ModelConfig)
+    assert first == config(format_version=1)
+    assert config_to_json(first) == text
+    with pytest.raises(ModelFormatError, match="does not know: kind"):
+        config_from_json(json.dumps({**values, "kind": "estimator", "format_version": 1}))
+
+
+@pytest.mark.parametrize("kind", [None, "", "Detector", "model", 1, ["detector"], {}])
+def test_another_kind_is_refused(kind):
+    with pytest.raises(ModelFormatError, match="`kind` has a value that cannot be used"):
+        config_from_json(detector(kind=kind))
+
+
+def test_the_kind_is_required():
+    with pytest.raises(ModelFormatError, match="`kind`"):
+        config_from_json(without("kind"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("score_threshold", value) for value in (0, 1, -0.1, True, "0.5", None, float("nan"))),
+        *(
+            ("networks", value)
+            for value in ({}, [], None, {"detector": "residual"}, {**DETECTOR_NETWORKS, "more": "x"})
+        ),
+        *(("name", 3), ("provenance", []), ("files", {"../a": "0" * 64}), ("asianage_version", None)),
+        *(("image_size", 96), ("calibration", {}), ("genders", list(GENDERS))),
+    ],
+)
+def test_impossible_values_of_a_detector_are_refused(name, value):
+    with pytest.raises(ModelFormatError, match=name):
+        config_from_json(detector(**{name: value}))
+
+
+def test_an_estimator_has_nothing_of_a_detector():
+    with pytest.raises(ModelFormatError, match="score_threshold"):
+        config_from_json(changed(score_threshold=0.5))

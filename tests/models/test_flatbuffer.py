@@ -9,36 +9,38 @@ from collections.abc import Callable
 import pytest
 
 from asianage.errors import ModelFormatError
-from asianage.models.flatbuffer import MAX_TENSORS, _Flatbuffer, _Table, check_network
-from asianage.models.folder import NETWORK, bundled_names
-from asianage.models.pretrained import open_model
+from asianage.models.flatbuffer import check_network
+from asianage.models.flatbuffer_tables import MAX_PARTS, Flatbuffer, Table
+from asianage.models.folder import DETECTOR_NETWORK, LANDMARKS_NETWORK, NETWORK, bundled_names
+from asianage.models.pretrained import open_detector, open_model
 
 CONTENT = open_model("compact").read(NETWORK)
+SEARCH = open_detector("detector").read(DETECTOR_NETWORK)
 
 
-def model(content: bytes = CONTENT) -> _Table:
-    buffer = _Flatbuffer(content)
+def model(content: bytes = CONTENT) -> Table:
+    buffer = Flatbuffer(content)
     return buffer.table(buffer.follow(0))
 
 
-def graph() -> _Table:
+def graph() -> Table:
     return next(iter(model().tables(2)))
 
 
-def operator(name: int) -> _Table:
+def operator(name: int) -> Table:
     """Return the first operator of a kind, by its number in the schema."""
     numbers = [max(code.number(0, "<b"), code.number(3, "<i")) for code in model().tables(1)]
     return next(item for item in graph().tables(3) if numbers[item.number(0, "<I")] == name)
 
 
-def changed(place: int | None, kind: str, *values: float) -> bytes:
+def changed(place: int | None, kind: str, *values: float, content: bytes = CONTENT) -> bytes:
     assert place is not None
-    data = bytearray(CONTENT)
+    data = bytearray(content)
     struct.pack_into(f"<{len(values)}{kind}", data, place, *values)
     return bytes(data)
 
 
-CONVOLUTION, DEPTHWISE = 3, 4
+CONVOLUTION, DEPTHWISE, TILE = 3, 4, 69
 
 BROKEN: dict[str, Callable[[], bytes]] = {
     "identifier is not TFL3": lambda: CONTENT[:4] + b"TFL2" + CONTENT[8:],
@@ -52,13 +54,37 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "reads what is not computed before": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0], "i", 10**6),
     "CONV_2D writes where it must not": lambda: changed(operator(CONVOLUTION).vector(2, 4)[0], "i", 10**6),
     "a vector reaches out of the file": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0] - 4, "I", 10**8),
-    "it has too many parts": lambda: changed(graph().vector(3, 4)[0] - 4, "I", MAX_TENSORS + 1),
+    "it has too many parts": lambda: changed(graph().vector(3, 4)[0] - 4, "I", MAX_PARTS + 1),
 }
 
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_the_bundled_networks_are_accepted(name: str) -> None:
     check_network(open_model(name).read(NETWORK), "bundled")
+
+
+def test_the_networks_of_the_bundled_detector_are_accepted() -> None:
+    check_network(SEARCH, "bundled", outputs=12)
+    check_network(open_detector("detector").read(LANDMARKS_NETWORK), "bundled")
+
+
+def test_a_network_with_another_number_of_outputs_is_refused() -> None:
+    with pytest.raises(ModelFormatError, match="does not have one input and 2 outputs"):
+        check_network(SEARCH, "x")
+    with pytest.raises(ModelFormatError, match="does not have one input and 12 outputs"):
+        check_network(CONTENT, "x", outputs=12)
+
+
+@pytest.mark.parametrize("repeats", [0, -1, 17, 2**31 - 1])
+def test_an_axis_that_is_repeated_very_often_is_refused(repeats: int) -> None:
+    tables = model(SEARCH)
+    graph, buffers = next(iter(tables.tables(2))), list(tables.tables(4))
+    tensors, codes = list(graph.tables(0)), [code.number(3, "<i") for code in tables.tables(1)]
+    tile = next(item for item in graph.tables(3) if codes[item.number(0, "<I")] == TILE)
+    place, count = buffers[tensors[tile.numbers(1)[1]].number(2, "<I")].vector(0, 1)
+    assert count == 5 * 4
+    with pytest.raises(ModelFormatError, match=f"TILE repeats by .*{repeats}"):
+        check_network(changed(place + 4, "i", repeats, content=SEARCH), "x", outputs=12)
 
 
 @pytest.mark.parametrize("fault", BROKEN)

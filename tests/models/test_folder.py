@@ -10,16 +10,23 @@ import pytest
 
 from asianage import ModelFormatError
 from asianage.models import folder as model_folder
-from asianage.models.config import FORMAT_VERSION, ModelConfig
+from asianage.models.config import FORMAT_VERSION, DetectorConfig, ModelConfig
 from asianage.models.folder import (
+    BUNDLED_DETECTOR,
     CARD,
     CONFIG,
+    DETECTOR_NETWORK,
+    LANDMARKS_NETWORK,
     MAX_CONFIG_BYTES,
     METRICS,
     NETWORK,
     WEIGHTS,
+    DetectorFolder,
+    ModelFolder,
     bundled_names,
     open_model_folder,
+    require_detector,
+    require_estimator,
     write_model_folder,
 )
 
@@ -232,6 +239,7 @@ def test_a_folder_that_is_not_there_is_named_with_the_bundled_models(tmp_path, m
     assert bundled_names() == []
     written(tmp_path / "none" / "b")
     written(tmp_path / "none" / "a")
+    written(tmp_path / "none" / BUNDLED_DETECTOR)
     (tmp_path / "none" / "notes").mkdir()
     assert bundled_names() == ["a", "b"]
     with pytest.raises(FileNotFoundError, match="Bundled models: a, b"):
@@ -306,3 +314,44 @@ def test_the_bundled_models_are_whole():
         assert NETWORK in model.config.files
         for file in model.config.files:
             assert model.read(file)
+
+
+def test_a_detector_is_a_model_folder_too(tmp_path):
+    config = DetectorConfig(name="mine", score_threshold=0.5)
+    files = {DETECTOR_NETWORK: b"search", LANDMARKS_NETWORK: b"landmarks"}
+    detector = write_model_folder(tmp_path / "detector", config, files, card="# Mine\n")
+    assert isinstance(detector, DetectorFolder)
+    opened = open_model_folder(tmp_path / "detector")
+    assert opened == detector
+    assert opened.config.score_threshold == 0.5
+    assert {name: opened.read(name) for name in files} == files
+    (opened.path / LANDMARKS_NETWORK).write_bytes(b"altered")
+    with pytest.raises(ModelFormatError, match="damaged or altered"):
+        opened.verify()
+
+
+def test_a_model_of_the_other_kind_is_refused_with_the_way_to_use_it(tmp_path):
+    model = written(tmp_path / "model")
+    detector = write_model_folder(tmp_path / "d", DetectorConfig(name="d", score_threshold=0.5), {}, card="")
+    assert require_estimator(model) is model
+    assert require_detector(detector) is detector
+    with pytest.raises(ModelFormatError, match=r"is a face detector.*Pass the detector as `detector=`"):
+        require_estimator(detector)
+    with pytest.raises(ModelFormatError, match=r"estimates age and gender.*the estimator as `model`"):
+        require_detector(model)
+
+
+def test_the_bundled_detector_is_whole():
+    detector = require_detector(open_model_folder(model_folder.BUNDLED / BUNDLED_DETECTOR))
+    assert detector.config.name == "asianage"
+    assert {DETECTOR_NETWORK, LANDMARKS_NETWORK} <= set(detector.config.files)
+    detector.verify()
+
+
+def test_a_folder_of_the_first_format_is_copied_byte_by_byte(tmp_path):
+    old = open_model_folder(model_folder.BUNDLED / "compact")
+    assert old.config.format_version == 1
+    files = {name: old.read(name) for name in old.config.files}
+    copy = write_model_folder(tmp_path / "copy", require_estimator(old).config, files, card="")
+    assert isinstance(copy, ModelFolder)
+    assert copy.config_sha256 == old.config_sha256

@@ -20,8 +20,8 @@ from asianage.models import hub
 from asianage.models.folder import CARD, CONFIG, NETWORK, WEIGHTS, ModelFolder
 from asianage.models.hub import HubAccess, sha256_of
 from asianage.models.hub_errors import HubUnreachableError
-from asianage.models.pretrained import open_model, save_model
-from tests.models.conftest import REPO, contents, make_model
+from asianage.models.pretrained import open_detector, open_model, save_model
+from tests.models.conftest import REPO, contents, make_detector, make_model
 from tests.models.hub_server import HubServer, answer, disconnect, hang, truncate
 
 Load = Callable[..., ModelFolder]
@@ -60,6 +60,29 @@ def test_a_bundled_name_comes_before_a_folder(tmp_path: Path, monkeypatch: pytes
     assert open_model("compact").config.name == "bundled"
     assert open_model("./compact").config.name == "local"
     assert open_model(Path("compact")).config.name == "local"
+
+
+def test_a_detector_is_opened_by_its_own_function(tmp_path: Path) -> None:
+    assert open_detector("detector").path == model_folder.BUNDLED / model_folder.BUNDLED_DETECTOR
+    written = make_detector(tmp_path / "detector")
+    for name in (tmp_path / "detector", str(tmp_path / "detector")):
+        assert open_detector(name) == written
+        with pytest.raises(ModelFormatError, match="Pass the detector as `detector=`"):
+            open_model(name)
+    with pytest.raises(ModelFormatError, match="the estimator as `model`"):
+        open_detector("compact")
+
+
+def test_a_detector_comes_from_the_hub(server: HubServer, access: HubAccess, load: Load, tmp_path: Path) -> None:
+    commit = server.add(REPO, contents(make_detector(tmp_path / "detector").path))
+    detector = open_detector(f"{REPO}@{commit}", access)
+    assert detector.config.score_threshold == 0.6
+    detector.verify()
+    with pytest.raises(ModelFormatError, match="is a face detector"):
+        load()
+    saved = save_model(detector, tmp_path / "copy")
+    assert saved.config == detector.config
+    assert "# mine" in (tmp_path / "copy" / CARD).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["Compact", "COMPACT"])

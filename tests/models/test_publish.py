@@ -12,11 +12,11 @@ from huggingface_hub import constants
 from asianage.errors import ModelFormatError, UploadError
 from asianage.models import publish
 from asianage.models.card import model_card
-from asianage.models.folder import CARD, NETWORK, WEIGHTS, ModelFolder
+from asianage.models.folder import CARD, DETECTOR_NETWORK, NETWORK, WEIGHTS, AnyModel, ModelFolder
 from asianage.models.pretrained import open_model
 from asianage.models.publish import PushedModel, push_model
 from asianage.prediction.estimator import AgeGenderEstimator
-from tests.models.conftest import REPO, contents, make_model
+from tests.models.conftest import REPO, contents, make_detector, make_model
 from tests.models.hub_server import HubServer, answer, disconnect, hang
 
 Push = Callable[..., PushedModel]
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 
 @pytest.fixture
 def push(server: HubServer) -> Push:
-    def push(model: ModelFolder, repo_id: str = REPO, **options: object) -> PushedModel:
+    def push(model: AnyModel, repo_id: str = REPO, **options: object) -> PushedModel:
         return push_model(model, repo_id, **{"token": server.token, "endpoint": server.url, **options})
 
     return push
@@ -63,6 +63,15 @@ def test_the_line_loads_what_was_pushed(server: HubServer, push: Push, tmp_path:
     assert pulled.model.read(NETWORK) == model.read(NETWORK)
     card = server.repositories[REPO].commits[server.repositories[REPO].refs["main"]][CARD].decode()
     assert f'from_pretrained("{REPO}")' in card
+
+
+def test_a_detector_is_pushed_too_and_its_line_names_it_as_one(server: HubServer, push: Push, tmp_path: Path) -> None:
+    detector = make_detector(tmp_path / "detector")
+    pushed = push(detector)
+    assert pushed.line == f'AgeGenderEstimator(detector="{REPO}@{pushed.commit}")'
+    stored = server.repositories[REPO].commits[pushed.commit]
+    assert stored[DETECTOR_NETWORK] == detector.read(DETECTOR_NETWORK)
+    assert f'detector="{REPO}"' in stored[CARD].decode()
 
 
 def test_a_card_edited_on_the_hub_is_kept_unless_told_otherwise(server: HubServer, push: Push, tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""The parts that the cards of all models share: training data, origin of the weights, licenses, details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asianage.models.config import AnyConfig
+from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, KnownData, full_name
+from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, table
+
+COUNTED = ("faces", "pictures")
+"""Keys of a provenance with the number of faces, or of pictures, by split and data set."""
+
+
+def trained_on(config: AnyConfig) -> list[str]:
+    """Return the data sets that a model was trained on, in the order of their names."""
+    counts = (counts for unit in COUNTED for counts in mapping(config.provenance.get(unit)).values())
+    return sorted({name for by_dataset in counts for name in mapping(by_dataset) if name})
+
+
+def restricted(config: AnyConfig) -> list[str]:
+    """Return the full names of data sets whose pictures only research may use."""
+    known = (KNOWN_DATA[name] for name in trained_on(config) if name in KNOWN_DATA)
+    return list(dict.fromkeys(data.name for data in known if not data.is_free))
+
+
+def license_name(config: AnyConfig) -> str:
+    """Return the name of the license in the metadata of the Hub."""
+    return "research-data" if restricted(config) else "see-model-card"
+
+
+def training_data(config: AnyConfig, caution: str) -> str:
+    """Return the section on the training data.
+
+    Args:
+        config: The model.
+        caution: What a reader must know of these data.
+    """
+    if not trained_on(config):
+        return "## Training data\n\nNot recorded.\n"
+    unit = next(unit for unit in COUNTED if mapping(config.provenance.get(unit)))
+    counts = {split: faces for split, faces in mapping(config.provenance[unit]).items() if mapping(faces)}
+    rows = []
+    for name in trained_on(config):
+        numbers = (number(by_dataset, name) for by_dataset in counts.values())
+        known = KNOWN_DATA.get(name, KnownData(full_name(name), "ask the publisher of the model", ABSENT))
+        cells = (ABSENT if count is None else f"{count:,.0f}" for count in numbers)
+        rows.append((known.name, *cells, known.terms, known.source))
+    header = ("data", *(f"{unit}, {split}" for split in counts), "terms of the pictures", "source")
+    data = table(header, rows, numbers=False)
+    return f"## Training data\n\n{data}\n{caution}{_beginnings(config)}"
+
+
+def _beginnings(config: AnyConfig) -> str:
+    """Return a list of the published weights and the models that the weights come from, "" if there are none."""
+    ancestors = mapping(config.provenance.get("ancestors"))
+    recipes = [mapping(mapping(run).get("recipe")) for run in (config.provenance, *ancestors.values())]
+    published = {str(recipe["pretrained"]) for recipe in recipes if recipe.get("pretrained")}
+    lines = [f"- {KNOWN_WEIGHTS.get(name, cell_text(name))}" for name in sorted(published)]
+    for title, keys in (
+        ("initial weights: a model of the recipe", [config.provenance.get("initial")]),
+        ("teacher in distillation: a model of the recipe", config.provenance.get("teachers") or []),
+    ):
+        names = [mapping(mapping(ancestors.get(str(key))).get("recipe")).get("name") for key in keys]
+        lines += [f"- {title} `{cell_text(name)}`" for name in names if name]
+    return "\nThe weights also come from:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def licenses(config: AnyConfig) -> str:
+    """Return the section on licenses."""
+    names = restricted(config)
+    weights = (
+        f"trained on pictures for research only: {', '.join(names)}.\n"
+        "  We claim no rights in the weights beyond the license of the code, and cannot grant rights that the owners\n"
+        "  of the pictures have not granted. Before any use but research, find out whether that use is covered."
+        if names
+        else "the publisher of the model states the terms here. Silence grants nothing."
+    )
+    return f"""## Licenses
+
+- **Code** (`asianage`): Apache-2.0.
+- **Weights** (this model): {weights}
+- **Data**: the terms in the table above. Request the pictures from their sources.
+"""
+
+
+def details(config: AnyConfig, *first: tuple[str, Any]) -> str:
+    """Return the section with properties: those in `first`, then those of every model."""
+    recipe = mapping(config.provenance.get("recipe"))
+    rows = [
+        *first,
+        ("recipe", recipe.get("name")),
+        ("epochs", recipe.get("epochs")),
+        ("seed", recipe.get("seed")),
+        ("version of asianage", config.asianage_version),
+        ("commit", config.provenance.get("commit")),
+    ]
+    kept = [(name, f"{value:,}" if is_number(value) else str(value)) for name, value in rows if value not in (None, "")]
+    return f"## Details\n\n{table(('property', 'value'), kept, numbers=False)}"

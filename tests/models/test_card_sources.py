@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from asianage.models import card_sources
+from asianage.models.config import AnyConfig, DetectorConfig, ModelConfig
+from tests.models.test_metrics_markdown import rows
+
+
+def estimator(**provenance: object) -> ModelConfig:
+    return ModelConfig(name="m", architecture="a", image_size=96, provenance=provenance)
+
+
+def detector(**provenance: object) -> DetectorConfig:
+    return DetectorConfig(name="m", score_threshold=0.5, provenance=provenance)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        estimator(faces={"train": {"b": 1, "a": 2}, "val": {"c": 1}}),
+        detector(pictures={"train": {"c": 1, "b": 3, "a": 1}}),
+    ],
+)
+def test_the_data_sets_of_both_kinds_are_named_in_order(config: AnyConfig) -> None:
+    assert card_sources.trained_on(config) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("provenance", [{}, {"faces": None}, {"faces": []}, {"faces": {"train": 3}}, {"pictures": "x"}])
+def test_a_provenance_without_data_says_so(provenance: dict[str, object]) -> None:
+    assert card_sources.trained_on(estimator(**provenance)) == []
+    assert "Not recorded." in card_sources.training_data(estimator(**provenance), "Caution.\n")
+
+
+def test_a_split_without_pictures_has_no_column() -> None:
+    config = detector(pictures={"train": {"mine": 1200}, "test": {}})
+    text = card_sources.training_data(config, "Look at the labels.\n")
+    assert rows(text, "## Training data")[0] == ["data", "pictures, train", "terms of the pictures", "source"]
+    assert rows(text, "## Training data")[2] == ["mine", "1,200", "ask the publisher of the model", "-"]
+    assert text.endswith("Look at the labels.\n")
+
+
+def test_only_terms_for_research_restrict_the_weights() -> None:
+    config = detector(pictures={"train": {"fairface": 1, "aaf": 1, "mine": 1}})
+    assert card_sources.restricted(config) == ["All-Age-Faces"]
+    assert card_sources.license_name(config) == "research-data"
+    assert "All-Age-Faces." in card_sources.licenses(config)
+    free = detector(pictures={"train": {"fairface": 1}})
+    assert card_sources.license_name(free) == "see-model-card"
+
+
+def test_details_leave_out_what_is_unknown() -> None:
+    text = card_sources.details(detector(recipe={"seed": 7}), ("parameters", 1234567), ("networks", None))
+    assert rows(text, "## Details")[2:] == [["parameters", "1,234,567"], ["seed", "7"]]
