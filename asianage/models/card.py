@@ -29,8 +29,10 @@ def model_card(config: AnyConfig, metrics: Mapping[str, Any], *, repo_id: str | 
         metrics: Content of metrics.json: split -> its figures; empty before anything is measured.
         repo_id: Repository of the card on the Hub, for the example.
     """
-    detector = isinstance(config, DetectorConfig)
-    sections = detector_sections(config, metrics, repo_id) if detector else _sections(config, metrics, repo_id)
+    if isinstance(config, DetectorConfig):
+        sections = detector_sections(config, metrics, repo_id)
+    else:
+        sections = _sections(config, metrics, repo_id)
     text = "\n".join(sections).rstrip() + "\n"
     return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
 

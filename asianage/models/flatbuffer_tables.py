@@ -26,10 +26,16 @@ class Flatbuffer:
 
     def number(self, kind: str, position: int) -> int:
         """Return the number of a kind of `struct` at a position."""
-        size = struct.calcsize(kind)
-        if not 0 <= position <= len(self.data) - size:
-            raise StructureError("an offset points out of the file")
-        return struct.unpack_from(kind, self.data, position)[0]
+        return self.numbers(kind, position)[0]
+
+    def numbers(self, kinds: str, position: int) -> tuple[Any, ...]:
+        """Return the numbers of several kinds that begin at a position."""
+        try:
+            if position >= 0:  # A negative one would count from the end.
+                return struct.unpack_from(kinds, self.data, position)
+        except struct.error:
+            pass
+        raise StructureError("an offset points out of the file")
 
     def follow(self, position: int) -> int:
         """Return where the offset at a position leads."""
@@ -47,11 +53,10 @@ class Table:
         self._buffer = buffer
         self._position = position
         vtable = position - buffer.number("<i", position)
-        length, size = buffer.number("<H", vtable), buffer.number("<H", vtable + 2)
+        length, size = buffer.numbers("<HH", vtable)
         require(length >= 4 and length % 2 == 0 and size >= 4, "a table is malformed")
-        buffer.number("<B", vtable + length - 1)
         buffer.number("<B", position + size - 1)
-        self._fields = [buffer.number("<H", place) for place in range(vtable + 4, vtable + length, 2)]
+        self._fields = buffer.numbers(f"<{length // 2 - 2}H", vtable + 4)
         self._size = size
         require(all(not offset or 4 <= offset < size for offset in self._fields), "a field lies outside its table")
 

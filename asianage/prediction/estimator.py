@@ -12,7 +12,7 @@ import numpy as np
 from asianage.errors import BatchError
 from asianage.faces.detection import Detection, FaceDetector
 from asianage.faces.images import MAX_PIXELS, Channels, ImageSource, is_single_image
-from asianage.models.folder import ModelFolder
+from asianage.models.folder import AnyModel, ModelFolder, require_estimator
 from asianage.models.litert import usable_processors
 from asianage.models.pretrained import open_model, save_model
 from asianage.models.publish import PushedModel, push_model
@@ -90,7 +90,7 @@ class AgeGenderEstimator:
             ModelFormatError: The model is incomplete, altered or too new.
             ValueError: The model was not calibrated for that coverage, or an option is out of range.
         """
-        if not isinstance(model, ModelFolder):
+        if not isinstance(model, AnyModel):
             model = open_model(
                 model,
                 revision=revision,
@@ -103,6 +103,7 @@ class AgeGenderEstimator:
             )
         elif revision or sha256:
             raise ValueError("`revision` and `sha256` belong to the name of a model. Received: an opened model folder.")
+        model = require_estimator(model)
         self._threads = num_threads or usable_processors()
         self._crops = CropEstimator(model, interval_coverage=interval_coverage, mirror=mirror, num_threads=num_threads)
         self._finder = FaceFinder(

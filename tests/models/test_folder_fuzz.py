@@ -77,6 +77,14 @@ def crafted_weights(files: dict[str, bytes], random: random.Random) -> None:
     rehash(files)
 
 
+def crafted_detector(files: dict[str, bytes], random: random.Random) -> None:
+    """Damage a network of a detector and make the hash fit, or damage config.json."""
+    name = random.choice(("detector.tflite", "detector.tflite", "landmarks.tflite", CONFIG))
+    files[name] = damaged(files[name], random)
+    if name != CONFIG:
+        rehash(files)
+
+
 def rehash(files: dict[str, bytes]) -> None:
     values = json.loads(files[CONFIG])
     values["files"] = {name: hashlib.sha256(files[name]).hexdigest() for name in values["files"]}
@@ -148,6 +156,7 @@ CRAFT: dict[str, Callable[[dict[str, bytes], random.Random], None]] = {
     "config": crafted_config,
     "network": crafted_network,
     "weights": crafted_weights,
+    "detector": crafted_detector,
 }
 
 
@@ -155,9 +164,15 @@ def read_folder(folder: Path, target: Path, kind: str) -> None:
     """Do with a model folder what a user can do with it."""
     import numpy as np
 
-    from asianage.models.pretrained import open_model, save_model
+    from asianage.faces.detection.bundled import BundledDetector
+    from asianage.models.pretrained import open_detector, open_model, save_model
     from asianage.prediction.estimator import AgeGenderEstimator
 
+    if kind == "detector":
+        detector = open_detector(folder)
+        BundledDetector(detector).detect(np.full((40, 60, 3), 90, np.uint8))
+        save_model(detector, target, overwrite=True)
+        return
     model = open_model(folder)
     if kind != "weights":
         size = model.config.image_size
@@ -196,8 +211,8 @@ def fuzz(kind: str, source: Path, work: Path, count: int, seed: int) -> dict[str
     return dict(outcomes)
 
 
-CASES = {"config": 50, "network": 250, "weights": 20}
-MANY_CASES = {"config": 3000, "network": 5000, "weights": 1500}
+CASES = {"config": 50, "network": 250, "weights": 20, "detector": 20}
+MANY_CASES = {"config": 3000, "network": 5000, "weights": 1500, "detector": 2000}
 
 
 @pytest.fixture(scope="module")
@@ -259,10 +274,15 @@ def tiny_int8_model(folder: Path) -> Path:
 
 
 def main(work: str, seed: str, *counts: str) -> None:
-    source = tiny_int8_model(Path(work, "model"))
+    from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR
+
+    model = tiny_int8_model(Path(work, "model"))
+    sources = {kind: BUNDLED / BUNDLED_DETECTOR if kind == "detector" else model for kind in CRAFT}
     cases = dict(item.split("=") for item in counts)
     print(
-        json.dumps({kind: fuzz(kind, source, Path(work, kind), int(count), int(seed)) for kind, count in cases.items()})
+        json.dumps(
+            {kind: fuzz(kind, sources[kind], Path(work, kind), int(count), int(seed)) for kind, count in cases.items()}
+        )
     )
 
 

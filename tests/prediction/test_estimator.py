@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import AgeGenderEstimator, BatchError, Detection, FacePrediction, ImageError, ModelFolder
+from asianage import (
+    AgeGenderEstimator,
+    BatchError,
+    Detection,
+    FacePrediction,
+    ImageError,
+    ModelFolder,
+    ModelFormatError,
+)
 from asianage.faces import alignment
 from asianage.models import folder as model_folder
 from tests.prediction.fakes import FakeDetector, Tensor, noise
@@ -292,6 +300,13 @@ def test_a_bundled_model_is_loaded_by_its_name(load, name):
     for written in (name, name.upper()):
         assert load(written, detector=None).model.config.name == name
     assert repr(load(name)).startswith(f"AgeGenderEstimator(model={name!r}, path=")
+
+
+def test_a_face_detector_is_no_estimator():
+    folder = model_folder.BUNDLED / model_folder.BUNDLED_DETECTOR
+    for model in ("detector", folder, model_folder.open_model_folder(folder)):
+        with pytest.raises(ModelFormatError, match="Pass the detector as `detector=`"):
+            AgeGenderEstimator.from_pretrained(model)
 
 
 def test_an_opened_model_folder_is_taken_as_it_is(estimator):

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from asianage.errors import ModelFormatError
+from asianage.models.flatbuffer import check_network
 
 STRIDES = (8, 16, 32)
 """Pixels per cell, of the three feature maps of the detector network."""
 
 PATCH = 64
 """Side of the patches that the landmarks network takes, in pixels."""
+
+_OUTPUTS = 12
+"""Outputs of the detector network: face, object, box and landmarks of each feature map."""
 
 _SMALL_SIDE, _SMALL_STEP, _STEP = 320, 32, 64
 """Sides up to 320 pixels are padded to multiples of 32, others to multiples of 64: preparing an interpreter for another
@@ -39,6 +43,7 @@ class FaceNetwork:
         Raises:
             ModelFormatError: `content` is not a network of that form.
         """
+        check_network(content, source, outputs=_OUTPUTS)
         self._interpreters = _Interpreters(
             content, source, [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
         )
@@ -87,6 +92,7 @@ class LandmarksNetwork:
 
     def __init__(self, content: bytes, *, source: str) -> None:
         """Load the network; arguments and errors are those of `FaceNetwork`."""
+        check_network(content, source)
         self._interpreters = _Interpreters(content, source, ["landmarks", "face"])
 
     def __call__(self, patch: np.ndarray) -> tuple[np.ndarray, float]:

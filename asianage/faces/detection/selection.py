@@ -11,13 +11,14 @@ from asianage.faces.detection.bundled import BundledDetector
 from asianage.faces.detection.detector import FaceDetector
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
+from asianage.models.folder import AnyModel, require_detector
 from asianage.models.pretrained import open_detector
 
 NAMES = ("auto", "yunet", "mtcnn")
 
 
 def select_detector(
-    detector: str | os.PathLike[str] | FaceDetector,
+    detector: str | os.PathLike[str] | AnyModel | FaceDetector,
     *,
     score_threshold: float | None = None,
     min_face_size: float | None = None,
@@ -26,7 +27,7 @@ def select_detector(
 
     Args:
         detector: "auto" (the detector in the package), "yunet", "mtcnn", the path of YuNet's ONNX file, folder or Hub
-            id of a model of the kind "detector", or an object with a `detect` method.
+            id of a model of the kind "detector", that model opened, or an object with a `detect` method.
         score_threshold: Smallest score of a face, in [0, 1]; None takes the detector's own. An object is returned as it
             is: `filter_detections` applies the threshold to its faces.
         min_face_size: Shorter side of the smallest faces that the detector in the package looks for, in pixels.
@@ -41,6 +42,8 @@ def select_detector(
     """
     if score_threshold is not None and not 0.0 <= score_threshold <= 1.0:
         raise ValueError(f"`score_threshold` must lie in [0, 1]. Received: {score_threshold}.")
+    if isinstance(detector, AnyModel):
+        return BundledDetector(require_detector(detector), score_threshold=score_threshold, min_face_size=min_face_size)
     if not isinstance(detector, str | os.PathLike):
         return _checked(detector)
     if detector == "auto":

@@ -11,7 +11,7 @@ from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtr
 from asianage.faces.detection import BundledDetector, Detection, select_detector, yunet
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
-from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, open_model_folder
 
 
 class OwnDetector:
@@ -112,6 +112,10 @@ def test_a_model_folder_is_a_detector_if_its_kind_says_so(tmp_path):
     assert isinstance(select_detector(tmp_path / "mine"), BundledDetector)
     with pytest.raises(ModelFormatError, match="face detector is required"):
         select_detector(BUNDLED / "compact")
+    opened = open_model_folder(tmp_path / "mine")
+    assert isinstance(select_detector(opened), BundledDetector)
+    with pytest.raises(ModelFormatError, match="face detector is required"):
+        select_detector(open_model_folder(BUNDLED / "compact"))
 
 
 def test_yunet_without_its_weights_names_the_remedies(without_yunet):
