@@ -21,7 +21,7 @@ DARK = 32.0
 BLURRED = 0.008
 """A face is blurred when its sharpness is lower (see `FaceQuality`)."""
 
-TURNED = 0.5
+TURNED = 0.35
 """A face is turned when its nose lies farther from the middle between the eyes (see `FaceQuality`)."""
 
 _SIDE = 96

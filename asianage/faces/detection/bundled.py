@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,8 @@ PORTRAIT_FACE = 0.25
 PORTRAIT_SIDE = 480
 """Longest side of a photo that may be a portrait, in pixels: one look is enough for it."""
 
-TURNED = 45.0
-"""Roll of a sure face, in degrees, from which on the photo is looked at in that turn too."""
+MOST_ROLL = 60.0
+"""A face that is not sure must not be turned more, in degrees, in the view in which it is found."""
 
 CROP_SCORE = 0.35
 """Smallest score of the face network in a picture that is known to show one face."""
@@ -86,27 +86,36 @@ class BundledDetector:
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of `image`, uint8 (height, width, 3), RGB, at any angle, largest first."""
-        picture = Image.fromarray(np.ascontiguousarray(image))
-        look = first_look(*picture.size)
-        pixels = _pixels(picture, look)
-        faces = self._verified(picture, self._candidates(pixels, look, self._threshold))
-        if not _is_portrait(faces, *picture.size):
-            for tile in finer_looks(*picture.size, self._min_face_size):
-                faces = faces.joined(self._candidates(_pixels(picture, tile), tile, self._threshold))
-            faces = self._verified(picture, faces)
-        for quarter in _other_turns(faces):
-            turned = self._candidates(pixels, look, self._threshold, quarter=quarter)
-            faces = faces.joined(self._verified(picture, turned), by_first_score=False)
+        picture = Image.fromarray(image)
+        first = first_look(*picture.size)
+        first_pixels = _pixels(picture, first)
+        finer = finer_looks(*picture.size, self._min_face_size)
+
+        def look(faces: Candidates, quarter: int, *, closer: bool) -> Candidates:
+            found = self._looked(image, faces, [(first_pixels, first)], quarter) if not closer or quarter else faces
+            if closer and not _is_portrait(found, *picture.size):
+                found = self._looked(image, found, ((_pixels(picture, tile), tile) for tile in finer), quarter)
+            return found
+
+        faces = look(Candidates.none(), 0, closer=False)
+        if not _turns(faces):
+            faces = look(faces, 0, closer=True)
+            for quarter in () if _turns(faces) else (1, 2, 3):
+                faces = look(faces, quarter, closer=False)
+        elif 0 in _turns(faces):
+            faces = look(faces, 0, closer=True)
+        for quarter in sorted(_turns(faces) - {0}):
+            faces = look(faces, quarter, closer=True)
         return faces[faces.scores >= self._threshold].detections()
 
     def detect_in_crop(self, image: np.ndarray) -> Detection | None:
         """Return the one face of `image`, uint8 (height, width, 3), RGB, a tight or loose crop; None without a face."""
-        picture = Image.fromarray(np.ascontiguousarray(image))
+        picture = Image.fromarray(image)
         look = first_look(*picture.size)
         middle, half = np.array(picture.size) / 2, CROP_FACE / 2 * max(picture.size)
         whole = Candidates.unseen(np.concatenate([middle - half, middle + half])[None], np.array([CROP_SCORE]))
         faces = self._candidates(_pixels(picture, look), look, CROP_SCORE).joined(whole)
-        faces = self._verified(picture, faces)
+        faces = self._verified(image, faces)
         found = faces[faces.scores >= self._threshold].detections()
         if found:
             return found[0]
@@ -119,10 +128,9 @@ class BundledDetector:
 
     def with_landmarks(self, image: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
         """Add the landmarks that the boxes of faces show. Where a box shows no face, it is returned without."""
-        picture = Image.fromarray(np.ascontiguousarray(image))
         found = []
         for face in faces:
-            landmarks, probability = find_landmarks(self._landmarks_network, picture, np.asarray(face.box))
+            landmarks, probability = find_landmarks(self._landmarks_network, image, np.asarray(face.box))
             found.append(dataclasses.replace(face, landmarks=landmarks if probability >= FACE_PROBABILITY else None))
         return found
 
@@ -135,11 +143,23 @@ class BundledDetector:
             width, height = height, width
         return Candidates.unseen(boxes / np.tile(look.scale, 2) + np.tile(look.box[:2], 2), scores)
 
-    def _verified(self, picture: Image.Image, faces: Candidates) -> Candidates:
+    def _looked(
+        self, image: np.ndarray, faces: Candidates, views: Iterable[tuple[np.ndarray, Tile]], quarter: int
+    ) -> Candidates:
+        """Add the faces that are found in views of the photo, turned by quarters counterclockwise."""
+        for pixels, tile in views:
+            faces = faces.joined(self._candidates(pixels, tile, self._threshold, quarter=quarter))
+        is_new = np.isnan(faces.probabilities)
+        faces = self._verified(image, faces)
+        # The landmarks of a face that is none often lie upside down.
+        off = np.abs((faces.rolls - 90.0 * quarter + 180.0) % 360.0 - 180.0) > MOST_ROLL
+        return faces[~(is_new & off & (faces.scores < SURE))]
+
+    def _verified(self, image: np.ndarray, faces: Candidates) -> Candidates:
         """Let the landmarks network look at the candidates that it has not seen."""
         landmarks, probabilities = faces.landmarks.copy(), faces.probabilities.copy()
         for row in np.flatnonzero(np.isnan(probabilities)):
-            landmarks[row], probabilities[row] = find_landmarks(self._landmarks_network, picture, faces.boxes[row])
+            landmarks[row], probabilities[row] = find_landmarks(self._landmarks_network, image, faces.boxes[row])
         return dataclasses.replace(faces, landmarks=landmarks, probabilities=probabilities)
 
 
@@ -155,10 +175,6 @@ def _is_portrait(faces: Candidates, width: int, height: int) -> bool:
     return max(width, height) <= PORTRAIT_SIDE and bool(large.any())
 
 
-def _other_turns(faces: Candidates) -> list[int]:
-    """Return the quarters, counterclockwise, by which the photo should be turned and looked at again."""
-    sure = faces[faces.scores >= SURE]
-    if not len(sure):
-        return [1, 2, 3]
-    rolls = np.array([face.roll for face in sure.detections()])
-    return sorted({round(float(roll) / 90.0) % 4 for roll in rolls[np.abs(rolls) > TURNED]} - {0})
+def _turns(faces: Candidates) -> set[int]:
+    """Return the quarters, counterclockwise, by which the photo must be turned so that its sure faces are upright."""
+    return set((np.rint(faces.rolls[faces.scores >= SURE] / 90.0).astype(int) % 4).tolist())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.detector import Detection, roll_of_landmarks
 
 OVERLAP = 0.4
 """Two boxes with a larger intersection over union are one face."""
@@ -32,6 +32,11 @@ class Candidates:
     probabilities: np.ndarray
 
     @classmethod
+    def none(cls) -> Candidates:
+        """Return no candidates."""
+        return cls.unseen(np.empty((0, 4)), np.empty(0))
+
+    @classmethod
     def unseen(cls, boxes: np.ndarray, first_scores: np.ndarray) -> Candidates:
         """Return candidates that the landmarks network has not looked at, without repeats."""
         count = len(boxes)
@@ -49,15 +54,20 @@ class Candidates:
         """Scores of both networks together, in [0, 1]: float64 (n,)."""
         return self.first_scores * self.probabilities**FACE_POWER
 
-    def joined(self, other: Candidates, *, by_first_score: bool = True) -> Candidates:
-        """Return the candidates of both. Of those that are one face, the one with the best score stays."""
+    @property
+    def rolls(self) -> np.ndarray:
+        """In-plane angles as `roll_of_landmarks` gives them, in degrees: float64 (n,)."""
+        return np.array([roll_of_landmarks(points) for points in self.landmarks]).reshape(-1)
+
+    def joined(self, other: Candidates) -> Candidates:
+        """Return the candidates of both. Of those that are one face, the one with the best first score stays."""
         both = Candidates(
             np.concatenate([self.boxes, other.boxes]),
             np.concatenate([self.first_scores, other.first_scores]),
             np.concatenate([self.landmarks, other.landmarks]),
             np.concatenate([self.probabilities, other.probabilities]),
         )
-        return both[without_repeats(both.boxes, both.first_scores if by_first_score else both.scores)]
+        return both[without_repeats(both.boxes, both.first_scores)]
 
     def detections(self) -> list[Detection]:
         """Return the faces, largest first."""

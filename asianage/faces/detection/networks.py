@@ -44,9 +44,8 @@ class FaceNetwork:
             ModelFormatError: `content` is not a network of that form.
         """
         check_network(content, source, outputs=_OUTPUTS)
-        self._interpreters = _Interpreters(
-            content, source, [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
-        )
+        outputs = [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
+        self._interpreters = _Interpreters(content, source, outputs, (1, _SMALL_STEP, _SMALL_STEP, 3))
 
     def __call__(self, image: np.ndarray, least_score: float) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes, float64 (n, 4) in pixels of the image, and scores in [0, 1], float64 (n,), in no order.
@@ -93,7 +92,7 @@ class LandmarksNetwork:
     def __init__(self, content: bytes, *, source: str) -> None:
         """Load the network; arguments and errors are those of `FaceNetwork`."""
         check_network(content, source)
-        self._interpreters = _Interpreters(content, source, ["landmarks", "face"])
+        self._interpreters = _Interpreters(content, source, ["landmarks", "face"], (1, PATCH, PATCH, 3))
 
     def __call__(self, patch: np.ndarray) -> tuple[np.ndarray, float]:
         """Return five landmarks, float64 (5, 2), in pixels of the patch, and the probability that there is a face.
@@ -111,10 +110,12 @@ class LandmarksNetwork:
 class _Interpreters:
     """Interpreters by the shape of their input: one that is prepared for a shape is used again."""
 
-    def __init__(self, content: bytes, source: str, outputs: list[str]) -> None:
+    def __init__(self, content: bytes, source: str, outputs: list[str], shape: tuple[int, ...]) -> None:
         self._content, self._source, self._outputs = content, source, outputs
         self._idle: OrderedDict[tuple[int, ...], list[_Interpreter]] = OrderedDict()
         self._lock = threading.Lock()
+        with self.borrowed(shape):
+            pass  # A wrong file is an error already here.
 
     @contextmanager
     def borrowed(self, shape: tuple[int, ...]) -> Iterator[_Interpreter]:

@@ -19,14 +19,14 @@ _FINEST = 1.5
 """A patch is sampled from pixels that are at least this much smaller: blocks of pixels are averaged first."""
 
 
-def find_landmarks(network: LandmarksNetwork, picture: Image.Image, box: np.ndarray) -> tuple[np.ndarray, float]:
+def find_landmarks(network: LandmarksNetwork, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the landmarks of one face, at whatever angle it lies.
 
     The first patch is an upright square around the box. The second is aligned by the landmarks of the first.
 
     Args:
         network: Looks at the patches.
-        picture: The photo, RGB.
+        image: The photo, uint8 (height, width, 3), RGB.
         box: float (4,): x_min, y_min, x_max, y_max of the face, in pixels.
 
     Returns:
@@ -35,8 +35,8 @@ def find_landmarks(network: LandmarksNetwork, picture: Image.Image, box: np.ndar
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
     size = math.sqrt((x_max - x_min) * (y_max - y_min)) / BOX_SIZE
-    landmarks, _ = _look(network, picture, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
-    landmarks, probability = _look(network, picture, frame(landmarks))
+    landmarks, _ = _look(network, image, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
+    landmarks, probability = _look(network, image, frame(landmarks))
     return landmarks - 0.5, probability
 
 
@@ -50,7 +50,7 @@ def frame(landmarks: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def _look(
-    network: LandmarksNetwork, picture: Image.Image, place: tuple[float, float, float, float]
+    network: LandmarksNetwork, image: np.ndarray, place: tuple[float, float, float, float]
 ) -> tuple[np.ndarray, float]:
     x, y, size, angle = place
     step = PATCH_SIDE * max(size, 1.0) / PATCH
@@ -58,21 +58,22 @@ def _look(
     across = np.array([step * math.cos(angle), -step * math.sin(angle)])
     down = np.array([-across[1], across[0]])
     corner = np.array([x, y]) - PATCH / 2 * (across + down)
-    points, probability = network(_cut(picture, across, down, corner))
+    points, probability = network(_cut(image, across, down, corner))
     return corner + points[:, :1] * across + points[:, 1:] * down, probability
 
 
-def _cut(picture: Image.Image, across: np.ndarray, down: np.ndarray, corner: np.ndarray) -> np.ndarray:
+def _cut(image: np.ndarray, across: np.ndarray, down: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """Sample a patch, uint8 (64, 64, 3). Pixels at the border are repeated beyond it."""
     shrink = max(1, math.ceil(math.hypot(*across) / _FINEST))
     corners = corner + PATCH * np.array([np.zeros(2), across, down, across + down])
     margin = 2 * shrink
     low, high = np.floor(corners.min(axis=0)) - margin, np.ceil(corners.max(axis=0)) + margin
-    limits = np.array(picture.size)
+    limits = np.array(image.shape[1::-1])
     left_top = low.clip(0, limits - 1).astype(int)
-    right_bottom = np.maximum(high.clip(1, limits).astype(int), left_top + 1)
-    area = (*left_top.tolist(), *right_bottom.tolist())
-    region = picture.reduce(shrink, box=area) if shrink > 1 else picture.crop(area)
+    right, bottom = np.maximum(high.clip(1, limits).astype(int), left_top + 1)
+    region = Image.fromarray(image[left_top[1] : bottom, left_top[0] : right])
+    if shrink > 1:
+        region = region.reduce(shrink)
     # Pillow's sampling gives black beyond the region.
     before, region = _padded(region, (corners - left_top) / shrink)
     (a, d), (b, e), (c, f) = across / shrink, down / shrink, (corner - left_top) / shrink + before

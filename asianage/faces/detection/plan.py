@@ -82,17 +82,23 @@ def _tiles(width: int, height: int, scale: float) -> list[Tile]:
     if max(width, height) * scale <= TILE:
         return [_whole(width, height, scale)]
     return [
-        Tile((x / scale, y / scale, (x + across) / scale, (y + down) / scale), (across, down))
-        for y, down in _parts(height * scale)
-        for x, across in _parts(width * scale)
+        Tile((left, top, right, bottom), (across, down))
+        for top, bottom, down in _parts(height, scale)
+        for left, right, across in _parts(width, scale)
     ]
 
 
-def _parts(length: float) -> list[tuple[float, int]]:
-    """Cut a length into equal parts of at most `TILE` that overlap by two of the smallest faces; at least one part."""
-    if length <= TILE:
-        return [(0.0, max(1, round(length)))]
-    overlap = 2 * NETWORK_FACE
-    count = math.ceil((length - overlap) / (TILE - overlap))
-    part = math.ceil((length - overlap) / count) + overlap
-    return [((length - part) * number / (count - 1), part) for number in range(count)]
+def _parts(length: int, scale: float) -> list[tuple[float, float, int]]:
+    """Cut a length into equal parts that overlap by two of the smallest faces.
+
+    Returns:
+        Begin and end of each part, in pixels of the photo, and its length in pixels of the network's input.
+    """
+    scaled, overlap = length * scale, 2 * NETWORK_FACE
+    if scaled <= TILE:
+        return [(0.0, float(length), max(1, round(scaled)))]
+    count = math.ceil((scaled - overlap) / (TILE - overlap))
+    part = math.ceil((scaled - overlap) / count) + overlap
+    begins = [(scaled - part) * number / (count - 1) for number in range(count)]
+    # Rounding must not lead beyond the photo.
+    return [(begin / scale, min((begin + part) / scale, float(length)), part) for begin in begins]
