@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_every_look_covers_the_photo(shape):
             ends = sorted({(tile.box[axis], tile.box[axis + 2]) for tile in tiles})
             assert ends[0][0] == 0.0
             assert ends[-1][1] == pytest.approx(shape[axis])
-            assert all(before[1] > after[0] for before, after in zip(ends, ends[1:], strict=False))
+            assert all(before[1] > after[0] for before, after in itertools.pairwise(ends))
 
 
 def test_photos_of_almost_the_first_size_are_not_resized():
