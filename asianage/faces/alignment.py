@@ -1,12 +1,16 @@
 """Five landmarks or a box -> an upright face crop of fixed size, by one similarity transform.
 
 The same code cuts the crops for training and for prediction. A crop with a margin (training) contains the crop
-without it (prediction) bit for bit: sampling positions are computed from whole-pixel coordinates of the crop.
+without it (prediction) bit for bit: sampling positions are computed from whole-pixel coordinates of the crop, and all
+arithmetic behind them is that of integers.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from PIL import Image
 
 TEMPLATE = np.array(
     [(0.33, 0.40), (0.67, 0.40), (0.50, 0.585), (0.37, 0.76), (0.63, 0.76)],
@@ -18,6 +22,16 @@ BOX_SCALE = 1.153
 BOX_SHIFT = -0.013
 """Side of the crop over the box's geometric mean side, and the crop's center below the box's in units of the crop's
 side: means over 300 All-Age-Faces training pictures, YuNet boxes against annotated landmarks (spread 0.03 and 0.025).
+"""
+
+_FRACTION_BITS = 24
+"""Positions in the image are whole multiples of 2**-24 pixel."""
+
+_LANE_BITS = 21
+"""Red, green and blue of a pixel lie in one 64-bit integer, 21 bits each: 8 of the value, 12 of weights, and 1 spare.
+
+NumPy so interpolates three channels in one operation. Sums and products of whole integers are sums and products of
+their lanes; a negative lane borrows from the next one until the sum is complete.
 """
 
 
@@ -96,52 +110,112 @@ def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: in
     Returns:
         uint8 (size + 2 * margin, size + 2 * margin, 3).
     """
-    import cv2
-
-    pixels_per_step = float(np.hypot(similarity[0, 0], similarity[1, 0])) / size
+    pixels_per_step = math.hypot(similarity[0, 0], similarity[1, 0]) / size
     # Blocks of `shrink` x `shrink` pixels are averaged first. Less than a factor of two is left: two samples per step
     # and direction cover it.
-    shrink = max(1, int(pixels_per_step))
+    shrink = min(max(1, int(pixels_per_step)), 512)
     samples = 2 if pixels_per_step > 1.0 else 1
+    weight_bits = 7 - samples  # Per axis: the sum of all samples fills at most 20 bits of a lane.
+    odd = np.arange(1 - 2 * margin * samples, 2 * (size + margin) * samples, 2)  # Positions in half samples.
+    axes = []
+    for row, length in zip(similarity.tolist(), image.shape[1::-1], strict=True):
+        # Boxes far larger than any photo must not overflow.
+        u, v, offset = (min(max(value, -(2.0**31)), 2.0**31) * 2**_FRACTION_BITS / shrink for value in row)
+        # Pixel centers lie at half-integer positions. Weights are rounded to the nearest.
+        offset += 2 ** (_FRACTION_BITS - 1 - weight_bits) - 2 ** (_FRACTION_BITS - 1)
+        by_column, by_row = (round(step / (2 * size * samples)) * odd for step in (u, v))
+        axes.append(_Axis(by_column, by_row + round(offset), max(length // shrink, 1)))
+    pixels, columns = _packed_region(image, shrink, *axes)
+    to_right = pixels[1:] - pixels[:-1]
+    pixels <<= np.uint64(weight_bits)
+    total: np.ndarray | None = None
+    for down in range(samples):
+        for across in range(samples):
+            x, y = (axis.positions(across, down, samples) for axis in axes)
+            sample = _interpolated(pixels, to_right, columns, x, y, weight_bits)
+            total = sample if total is None else np.add(total, sample, out=total)
+    return _unpacked(total, 2 * (weight_bits + samples - 1))
 
-    steps = (np.arange((size + 2 * margin) * samples) - margin * samples + 0.5) / (size * samples)
-    x = similarity[0, 0] * steps[None, :] + (similarity[0, 1] * steps[:, None] + similarity[0, 2])
-    y = similarity[1, 0] * steps[None, :] + (similarity[1, 1] * steps[:, None] + similarity[1, 2])
-    region, left, top = _shrink_region(image, x, y, shrink)
-    # Pixel centers lie at half-integer positions; cv2 counts from the center of the first pixel. Positions on a grid
-    # of 1/256 pixel are exact in float32 wherever the region begins.
-    x = np.round((x / shrink - 0.5) * 256) / 256 - left
-    y = np.round((y / shrink - 0.5) * 256) / 256 - top
-    crop = cv2.remap(
-        region,
-        x.astype(np.float32),
-        y.astype(np.float32),
-        interpolation=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    if samples > 1:
-        crop = cv2.resize(crop, (size + 2 * margin, size + 2 * margin), interpolation=cv2.INTER_AREA)
-    return crop
+
+class _Axis:
+    """Sampling positions along x or y: a term of the column plus a term of the row, and the blocks that they need."""
+
+    def __init__(self, by_column: np.ndarray, by_row: np.ndarray, blocks: int) -> None:
+        ends = [sorted((int(term[0]), int(term[-1]))) for term in (by_column, by_row)]
+        low, high = (column + row >> _FRACTION_BITS for column, row in zip(*ends, strict=True))
+        self.reaches_out = low < 0 or high >= blocks - 1
+        self.first = min(max(low, 0), blocks - 1)
+        self.last = min(max(high + 1, self.first), blocks - 1)
+        self._by_column = by_column
+        self._by_row = (by_row - (self.first << _FRACTION_BITS))[:, None]
+
+    def positions(self, across: int, down: int, samples: int) -> np.ndarray:
+        """Return int64 (side, side), in 2**-24 blocks from the first: one of the samples x samples of each pixel."""
+        positions = self._by_column[across::samples] + self._by_row[down::samples]
+        if self.reaches_out:
+            positions.clip(0, (self.last - self.first) << _FRACTION_BITS, out=positions)
+        return positions
 
 
-def _shrink_region(image: np.ndarray, x: np.ndarray, y: np.ndarray, shrink: int) -> tuple[np.ndarray, int, int]:
-    """Average `shrink` x `shrink` blocks over the region that is sampled; the grid of blocks is that of the image.
+def _packed_region(image: np.ndarray, shrink: int, x: _Axis, y: _Axis) -> tuple[np.ndarray, int]:
+    """Average blocks over the region that is sampled; the grid of blocks is that of the image.
 
     Returns:
-        The shrunken region, and its left and top edge in blocks.
+        uint64 (rows * columns + columns + 1,): the channels in lanes; beyond the region, zeros. And the columns.
     """
-    import cv2
-
-    height, width = image.shape[:2]
-
-    def block_range(low: float, high: float, length: int) -> tuple[int, int]:
-        blocks = max(length // shrink, 1)
-        first = int(np.clip(low // shrink - 2, 0, blocks - 1))
-        return first, int(np.clip(high // shrink + 3, first + 1, blocks))
-
-    left, right = block_range(x.min(), x.max(), width)
-    top, bottom = block_range(y.min(), y.max(), height)
-    region = np.ascontiguousarray(image[top * shrink : bottom * shrink, left * shrink : right * shrink])
+    region = image[y.first * shrink : (y.last + 1) * shrink, x.first * shrink : (x.last + 1) * shrink]
     if shrink > 1:
-        region = cv2.resize(region, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-    return region, left, top
+        height, width = region.shape[:2]
+        region = np.asarray(Image.fromarray(region).reduce((min(shrink, width), min(shrink, height))))
+    rows, columns = region.shape[:2]
+    pixels = np.zeros(rows * columns + columns + 1, dtype=np.uint64)
+    lanes = pixels[: rows * columns].reshape(rows, columns)
+    lanes[:] = region[:, :, 2]
+    for channel in (1, 0):
+        lanes <<= np.uint64(_LANE_BITS)
+        lanes |= region[:, :, channel]
+    return pixels, columns
+
+
+def _interpolated(
+    pixels: np.ndarray, to_right: np.ndarray, columns: int, x: np.ndarray, y: np.ndarray, weight_bits: int
+) -> np.ndarray:
+    """Interpolate bilinearly between four neighbors.
+
+    Args:
+        pixels: uint64, rows of `columns` pixels, lanes times 2**weight_bits.
+        to_right: uint64, what each pixel lacks of its right neighbor.
+        columns: Length of a row.
+        x: int64 (side, side), in 2**-24 pixels. Overwritten, as is `y`.
+        y: int64 (side, side).
+        weight_bits: Bits of a weight along one axis.
+
+    Returns:
+        uint64 (side, side), lanes times 4**weight_bits.
+    """
+    index = y >> _FRACTION_BITS
+    index *= columns
+    index += x >> _FRACTION_BITS
+    for fraction in (x, y):
+        fraction >>= _FRACTION_BITS - weight_bits
+        fraction &= (1 << weight_bits) - 1
+    # No index lies outside: "clip" only spares the check.
+    upper, lower = (values.take(index, mode="clip") for values in (to_right, to_right[columns:]))
+    for row, values in ((upper, pixels), (lower, pixels[columns:])):
+        row *= x.view(np.uint64)
+        row += values.take(index, mode="clip")
+    lower -= upper
+    lower *= y.view(np.uint64)
+    upper <<= np.uint64(weight_bits)
+    upper += lower
+    return upper
+
+
+def _unpacked(total: np.ndarray, bits: int) -> np.ndarray:
+    """Divide lanes by 2**bits, rounded to the nearest: uint8 (side, side, 3)."""
+    crop = np.empty((*total.shape, 3), dtype=np.uint8)
+    shifts = [np.uint64(channel * _LANE_BITS + bits) for channel in range(3)]
+    total += np.uint64(sum(1 << int(shift) - 1 for shift in shifts))
+    for channel, shift in enumerate(shifts):
+        crop[:, :, channel] = total >> shift
+    return crop

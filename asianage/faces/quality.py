@@ -7,8 +7,10 @@ Beyond the thresholds, errors on validation faces, original and degraded, become
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from PIL import Image
 
 from asianage.faces.alignment import TEMPLATE
 
@@ -68,14 +70,13 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
         box: (x_min, y_min, x_max, y_max) of the face in pixels of the image.
         landmarks: float (5, 2), (x, y) in pixels of the image; None without.
     """
-    import cv2
-
-    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    gray = np.asarray(Image.fromarray(crop).convert("L"))
     if len(gray) != _SIDE:
-        gray = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    brightness, spread = (float(value[0, 0]) for value in cv2.meanStdDev(gray))
-    edges = float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1][0, 0])
-    sharpness = (edges / max(spread, 1.0)) ** 2
+        areas = _area_weights(len(gray))
+        gray = (areas @ gray @ areas.T).round()
+    brightness, variance = _mean_and_variance(gray)
+    _, edges = _mean_and_variance(_laplacian(gray.astype(np.int16)))
+    sharpness = edges / max(variance, 1.0)
     if landmarks is None:
         return FaceQuality(min(box[2] - box[0], box[3] - box[1]), brightness, sharpness, None)
     left, right, nose = np.asarray(landmarks, dtype=np.float64)[:3]
@@ -83,3 +84,28 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
     apart = max(float(np.hypot(*across)), 1e-6)
     turn = abs(float((nose - (left + right) / 2) @ across)) / apart**2
     return FaceQuality(apart / _EYES_APART, brightness, sharpness, turn)
+
+
+def _laplacian(gray: np.ndarray) -> np.ndarray:
+    """Return the sum of the four neighbors less four times the pixel; the image is mirrored at its border pixels."""
+    result = -4 * gray
+    for values, sums in ((gray, result), (gray.T, result.T)):
+        sums[1:] += values[:-1]
+        sums[:-1] += values[1:]
+        sums[0] += values[1]
+        sums[-1] += values[-2]
+    return result
+
+
+def _mean_and_variance(values: np.ndarray) -> tuple[float, float]:
+    flat = values.ravel().astype(np.float64)  # Whole numbers, the sums of which are exact.
+    mean = float(flat.sum()) / flat.size
+    return mean, float(flat @ flat) / flat.size - mean**2
+
+
+@cache
+def _area_weights(side: int) -> np.ndarray:
+    """Return float32 (96, side): the share of each of `side` pixels in each of 96 that cover the same length."""
+    ends = np.linspace(0.0, side, _SIDE + 1)[:, None]
+    covered = (ends - np.arange(side)).clip(0.0, 1.0)
+    return (np.diff(covered, axis=0) * _SIDE / side).astype(np.float32)
