@@ -33,6 +33,7 @@ def afad_list(shared_data) -> RecordTable:
 @pytest.fixture(scope="session")
 def yunet_path() -> Path:
     """YuNet's ONNX file, which lies beside the checkout on some machines."""
+    pytest.importorskip("cv2", reason="needs the extra yunet")
     path = SHARED / "models" / "face_detection_yunet_2023mar.onnx"
     if not path.is_file():
         pytest.skip("needs YuNet's weights in ../shared/models, which this machine does not have")

@@ -19,7 +19,7 @@ MAX_WHEEL_BYTES = 19.5e6
 
 DETECTOR = model_folder.BUNDLED / model_folder.BUNDLED_DETECTOR
 
-HEAVY = {"tensorflow", "keras", "torch", "matplotlib", "mtcnn"}
+HEAVY = {"tensorflow", "keras", "torch", "matplotlib", "mtcnn", "opencv-python-headless"}
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from asianage.models.hub import YUNET, cached_path
 from asianage.models.pretrained import open_detector, open_model
 
 PACKAGES = (
-    *("numpy", "pillow", "opencv-python-headless", "huggingface-hub", "ai-edge-litert"),
-    *("mtcnn", "tensorflow", "keras"),
+    *("numpy", "pillow", "huggingface-hub", "ai-edge-litert"),
+    *("opencv-python-headless", "mtcnn", "tensorflow", "keras"),
 )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
+from PIL import Image, ImageFilter
 
 from asianage import AgeGenderEstimator, load_image
 from asianage.data.records import FaceRecord, read_records
@@ -19,7 +19,12 @@ from asianage.faces.quality import face_quality
 
 def shrunk(factor: float) -> Callable[[np.ndarray], np.ndarray]:
     """Return what makes an image smaller."""
-    return lambda image: cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+    def change(image: np.ndarray) -> np.ndarray:
+        size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.HAMMING))
+
+    return change
 
 
 def darkened(factor: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -29,7 +34,11 @@ def darkened(factor: float) -> Callable[[np.ndarray], np.ndarray]:
 
 def blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
     """Return what blurs an image by a share of its side."""
-    return lambda image: cv2.GaussianBlur(image, (0, 0), share * image.shape[1])
+
+    def change(image: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(share * image.shape[1])))
+
+    return change
 
 
 WORSE = {

@@ -9,7 +9,6 @@ import argparse
 import io
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -22,9 +21,15 @@ def moved(shift: float = 0.0, zoom: float = 1.0, angle: float = 0.0) -> Callable
 
     def change(image: np.ndarray) -> np.ndarray:
         height, width = image.shape[:2]
-        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, zoom)
-        matrix[:, 2] += shift * width
-        return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        cosine, sine = np.cos(np.radians(angle)) / zoom, np.sin(np.radians(angle)) / zoom
+        border = max(height, width) // 2
+        center = np.array([width, height]) / 2
+        linear = np.array([[cosine, -sine], [sine, cosine]])
+        offset = center + border - linear @ (center + shift * width)
+        padded = Image.fromarray(np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge"))
+        coefficients = np.column_stack([linear, offset]).ravel().tolist()
+        turned = padded.transform((width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
+        return np.asarray(turned)
 
     return change
 
@@ -38,7 +43,7 @@ def recompressed(image: np.ndarray) -> np.ndarray:
 
 def halved(image: np.ndarray) -> np.ndarray:
     """Return an image of half the resolution."""
-    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.asarray(Image.fromarray(image).reduce(2))
 
 
 CHANGES = {

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
 import keras
+from PIL import Image
 
 from asianage.networks import mobilenet
 from asianage.networks.mobilenet import BLOCKS, STEM_WIDTH, load_faceres_weights, mobilenet_network
@@ -44,7 +44,8 @@ def loaded(published):
 def test_the_stem_sees_of_the_crop_what_the_published_one_sees_of_the_crop_enlarged_twice(arrays, loaded):
     crop = np.random.default_rng(1).integers(0, 256, (32, 32, 3)).astype(np.float32)
     stem = keras.Model(loaded.input, loaded.get_layer("stem").output).predict_on_batch(crop[None])[0]
-    enlarged = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_LINEAR)
+    planes = [Image.fromarray(crop[:, :, channel]) for channel in range(3)]
+    enlarged = np.stack([plane.resize((64, 64), Image.Resampling.BILINEAR) for plane in planes], axis=-1)
     centered = enlarged[:, :, ::-1] - np.array([103.939, 116.779, 123.68])
     kernel, bias = (values.astype(np.float64) for values in arrays[6:8])
     for row, column in ((5, 9), (16, 16), (30, 1)):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from asianage.errors import needs_extra
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
 from asianage.models.hub import YUNET, fetch
@@ -39,10 +40,13 @@ class YuNetDetector:
             score_threshold: Smallest score of a face, in [0, 1]; None takes 0.7.
 
         Raises:
+            MissingExtraError: OpenCV is not installed.
             FileNotFoundError: There is no file at `model_path`.
             DownloadError: The file is not cached and cannot be fetched.
             ValueError: OpenCV cannot read the file.
         """
+        with needs_extra("yunet", "The YuNet face detector"):
+            import cv2  # noqa: F401
         path = fetch(YUNET) if model_path is None else Path(os.path.expanduser(model_path))
         if not path.is_file():
             raise FileNotFoundError(

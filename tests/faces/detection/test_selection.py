@@ -48,6 +48,13 @@ def test_a_detector_of_ones_own_is_taken_as_it_is():
     assert select_detector(detector) is detector
 
 
+def test_yunet_without_opencv_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    for detector in ("yunet", "face_detection_yunet_2023mar.onnx"):
+        with pytest.raises(MissingExtraError, match=r"YuNet face detector needs the package `cv2`.*asianage\[yunet\]"):
+            select_detector(detector)
+
+
 @pytest.mark.parametrize("detector", [None, 5, object(), OwnDetector, types.SimpleNamespace(name="a", detect=1), []])
 def test_other_objects_are_a_type_error(detector):
     with pytest.raises(TypeError, match=r"method `detect\(image\)`.*Received"):
