@@ -12,9 +12,9 @@ from asianage.errors import DownloadError
 from asianage.faces.detection import yunet
 from asianage.faces.detection.yunet import YuNetDetector
 from asianage.models import hub
+from asianage.models.hub import YUNET
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra yunet")
-from asianage.models.hub import YUNET
 
 
 @pytest.fixture(scope="module")
