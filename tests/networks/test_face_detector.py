@@ -6,7 +6,10 @@ import pytest
 pytest.importorskip("keras", reason="needs the extra train")
 
 import keras
+from ai_edge_litert.interpreter import Interpreter
 
+from asianage.models.folder import DETECTOR_NETWORK, DETECTOR_WEIGHTS
+from asianage.models.pretrained import open_detector
 from asianage.networks.face_detector import (
     HIDDEN,
     OUTPUTS,
@@ -17,6 +20,7 @@ from asianage.networks.face_detector import (
     load_yunet_weights,
     points_network,
 )
+from asianage.networks.restore import load_weights
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,17 @@ def test_units_that_yunet_does_not_have_begin_as_nothing(network, yunet_path):
         for part in ("point", "depth"):
             x = network.get_layer(f"{name}_{stride}_hidden_{part}")(x)
         np.testing.assert_allclose(x, features, atol=1e-6)
+
+
+def test_the_bundled_weights_are_those_of_the_bundled_network(hopper):
+    model = open_detector("detector")
+    trained = face_detector_network(320, 320)
+    load_weights(trained, model.read(DETECTOR_WEIGHTS))
+    picture = np.zeros((1, 320, 320, 3), dtype=np.uint8)
+    shown = hopper[:320, :320]
+    picture[0, : shown.shape[0], : shown.shape[1]] = shown
+    expected = trained.predict_on_batch(picture)
+    runner = Interpreter(model_content=model.read(DETECTOR_NETWORK)).get_signature_runner()
+    (name,) = runner.get_input_details()
+    for key, exported in runner(**{name: picture}).items():
+        assert np.corrcoef(np.asarray(expected[key]).ravel(), exported.ravel())[0, 1] > 0.97, key
