@@ -14,7 +14,6 @@ import numpy as np
 
 from asianage.files import replacing
 from asianage.training.fit.batches import EpochBatches
-from asianage.training.fit.network import normalizations
 from asianage.training.run_folder import BEST_WEIGHTS, RunState
 
 logger = logging.getLogger(__name__)
@@ -119,6 +118,11 @@ def averaged_weights(learner: keras.Model, batches: EpochBatches) -> Iterator[No
         yield
     finally:
         _assign(changed, before)
+
+
+def normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Return the BatchNorm layers of a network."""
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def statistics(network: keras.Model) -> list[keras.Variable]:

@@ -9,6 +9,7 @@ import keras
 
 from asianage.networks import registry
 from asianage.networks.heads import OUTPUTS, RAW_OUTPUTS
+from asianage.training.fit.callbacks import normalizations
 from asianage.training.fit.devices import dtype_policy, spread_over, training_devices
 from asianage.training.recipes.recipe import TrainingRecipe
 
@@ -35,11 +36,6 @@ def build_network(recipe: TrainingRecipe) -> keras.Model:
         for layer in normalizations(network):
             layer.trainable = False
     return network
-
-
-def normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Return the BatchNorm layers of a network."""
-    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def transfer_weights(network: keras.Model, start: keras.Model) -> None:
