@@ -71,24 +71,15 @@ def _sections(config: ModelConfig, metrics: Mapping[str, Any], repo_id: str | No
 
 
 def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
-    from huggingface_hub import ModelCardData
-
-    datasets = card_sources.trained_on(config)
     results = _results(metrics)
-    data = ModelCardData(
-        language=["en"],
-        library_name="asianage",
+    return card_sources.metadata(
+        config,
         pipeline_tag="image-classification",
-        license="other",
-        license_name=card_sources.license_name(config),
-        license_link="README.md",
-        tags=["asianage", "age-estimation", "gender", "face-analysis", "litert", "keras"],
-        datasets=[plain_text(name) for name in datasets] or None,
+        tags=["age-estimation", "gender", "face-analysis"],
         metrics=["mae", "accuracy"],
         model_name=plain_text(config.name) if results else None,
         eval_results=results or None,
     )
-    return f"---\n{data.to_yaml()}\n---\n"
 
 
 def _results(metrics: Mapping[str, Any]) -> list[EvalResult]:

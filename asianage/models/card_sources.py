@@ -1,12 +1,13 @@
-"""The parts that the cards of all models share: training data, origin of the weights, licenses, details."""
+"""The parts that the cards of all models share: metadata, training data, origin of the weights, licenses, details."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from asianage.models.config import AnyConfig
 from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, KnownData, full_name
-from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, table
+from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, plain_text, table
 
 COUNTED = ("faces", "pictures")
 """Keys of a provenance with the number of faces, or of pictures, by split and data set."""
@@ -24,9 +25,29 @@ def restricted(config: AnyConfig) -> list[str]:
     return list(dict.fromkeys(data.name for data in known if not data.is_free))
 
 
-def license_name(config: AnyConfig) -> str:
-    """Return the name of the license in the metadata of the Hub."""
-    return "research-data" if restricted(config) else "see-model-card"
+def metadata(config: AnyConfig, *, pipeline_tag: str, tags: Sequence[str], **figures: Any) -> str:
+    """Return the metadata of the Hub, with which a card begins.
+
+    Args:
+        config: The model.
+        pipeline_tag: The task, as the Hub names it.
+        tags: Tags beside those of every model of this package.
+        **figures: Other arguments of `huggingface_hub.ModelCardData`.
+    """
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(
+        language=["en"],
+        library_name="asianage",
+        pipeline_tag=pipeline_tag,
+        license="other",
+        license_name="research-data" if restricted(config) else "see-model-card",
+        license_link="README.md",
+        tags=["asianage", *tags, "litert", "keras"],
+        datasets=[plain_text(name) for name in trained_on(config)] or None,
+        **figures,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
 
 
 def training_data(config: AnyConfig, caution: str) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 from asianage.models import card_sources
 from asianage.models.config import DetectorConfig
-from asianage.models.markdown import cell_text, mapping, number, percent, plain_text, table
+from asianage.models.markdown import cell_text, mapping, number, percent, table
 
 
 def detector_sections(config: DetectorConfig, metrics: Mapping[str, Any], repo_id: str | None) -> tuple[str, ...]:
     """Return the sections of a card; the arguments are those of `model_card`."""
     return (
-        _metadata(config),
+        card_sources.metadata(config, pipeline_tag="object-detection", tags=["face-detection", "face-landmarks"]),
         _introduction(config, repo_id),
         _figures(metrics),
         card_sources.training_data(config, _CAUTION),
@@ -29,22 +29,6 @@ def detector_sections(config: DetectorConfig, metrics: Mapping[str, Any], repo_i
             ("trained on", config.provenance.get("hardware")),
         ),
     )
-
-
-def _metadata(config: DetectorConfig) -> str:
-    from huggingface_hub import ModelCardData
-
-    data = ModelCardData(
-        language=["en"],
-        library_name="asianage",
-        pipeline_tag="object-detection",
-        license="other",
-        license_name=card_sources.license_name(config),
-        license_link="README.md",
-        tags=["asianage", "face-detection", "face-landmarks", "litert", "keras"],
-        datasets=[plain_text(name) for name in card_sources.trained_on(config)] or None,
-    )
-    return f"---\n{data.to_yaml()}\n---\n"
 
 
 def _introduction(config: DetectorConfig, repo_id: str | None) -> str:

@@ -43,10 +43,10 @@ def test_a_split_without_pictures_has_no_column() -> None:
 def test_only_terms_for_research_restrict_the_weights() -> None:
     config = detector(pictures={"train": {"fairface": 1, "aaf": 1, "mine": 1}})
     assert card_sources.restricted(config) == ["All-Age-Faces"]
-    assert card_sources.license_name(config) == "research-data"
+    assert "license_name: research-data" in card_sources.metadata(config, pipeline_tag="x", tags=["y"])
     assert "All-Age-Faces." in card_sources.licenses(config)
     free = detector(pictures={"train": {"fairface": 1}})
-    assert card_sources.license_name(free) == "see-model-card"
+    assert "license_name: see-model-card" in card_sources.metadata(free, pipeline_tag="x", tags=[])
 
 
 def test_details_leave_out_what_is_unknown() -> None:
