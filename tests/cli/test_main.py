@@ -21,8 +21,9 @@ def test_wrong_usage_ends_with_two():
     assert caught.value.code == 2
 
 
-def test_the_package_can_be_run():
-    done = subprocess.run([sys.executable, "-m", "asianage", "--version"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("module", ["asianage", "asianage.cli"])
+def test_the_package_can_be_run(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"asianage {__version__}\n"
 
 
