@@ -12,7 +12,8 @@ import numpy as np
 from asianage.errors import BatchError
 from asianage.faces.detection import Detection, FaceDetector
 from asianage.faces.images import MAX_PIXELS, Channels, ImageSource, is_single_image
-from asianage.models.folder import AnyModel, ModelFolder, require_estimator
+from asianage.models.folder import AnyModel, DetectorFolder, ModelFolder, require_estimator
+from asianage.models.hub import HubAccess
 from asianage.models.litert import usable_processors
 from asianage.models.pretrained import open_model, save_model
 from asianage.models.publish import PushedModel, push_model
@@ -41,7 +42,7 @@ class AgeGenderEstimator:
         self,
         model: str | os.PathLike[str] | ModelFolder = "compact",
         *,
-        detector: str | os.PathLike[str] | FaceDetector | None = "auto",
+        detector: str | os.PathLike[str] | DetectorFolder | FaceDetector | None = "auto",
         interval_coverage: float = 0.9,
         mirror: bool = False,
         num_threads: int | None = None,
@@ -64,8 +65,8 @@ class AgeGenderEstimator:
             model: ``compact`` or ``accurate``; otherwise path of a folder (``./compact`` for one of that name);
                 otherwise ``owner/name`` or ``owner/name@revision`` on the Hub; or an opened `ModelFolder`.
             detector: "auto" (the one in the package), "yunet", "mtcnn", the path of YuNet's ONNX file, folder or Hub id
-                of a face detector, an object like `asianage.FaceDetector`, or None when every image is one face. Loaded
-                at first use.
+                of a face detector, such a model opened, an object like `asianage.FaceDetector`, or None when every
+                image is one face. Loaded at first use, with the same options of the Hub.
             interval_coverage: Share of true ages that `age_interval` covers; one that the model was calibrated for.
             mirror: Average each face with its mirror image: a little more accurate, at twice the time in the network.
                 Models are calibrated for one pass.
@@ -114,6 +115,7 @@ class AgeGenderEstimator:
             score_threshold=score_threshold,
             min_face_size=min_face_size,
             max_faces=max_faces,
+            access=HubAccess(token=token, cache_dir=cache_dir, endpoint=endpoint, local_files_only=local_files_only),
         )
 
     @classmethod

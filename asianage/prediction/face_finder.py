@@ -21,6 +21,8 @@ from asianage.faces.detection import (
     select_detector,
 )
 from asianage.faces.images import Channels, ImageSource, detached, is_single_image, load_image
+from asianage.models.folder import DetectorFolder
+from asianage.models.hub import HubAccess
 
 Faces: TypeAlias = Sequence[Detection] | Sequence[Sequence[float]] | np.ndarray
 """Faces of one image: detections, or boxes (x_min, y_min, x_max, y_max) in pixels."""
@@ -37,7 +39,7 @@ class FaceFinder:
 
     def __init__(
         self,
-        detector: str | os.PathLike[str] | FaceDetector | None,
+        detector: str | os.PathLike[str] | DetectorFolder | FaceDetector | None,
         size: int,
         *,
         max_pixels: int,
@@ -45,6 +47,7 @@ class FaceFinder:
         score_threshold: float | None,
         min_face_size: float | None,
         max_faces: int | None,
+        access: HubAccess | None = None,
     ) -> None:
         if score_threshold is not None and not 0.0 <= score_threshold <= 1.0:
             raise ValueError(f"`score_threshold` must lie in [0, 1]. Received: {score_threshold}.")
@@ -54,6 +57,7 @@ class FaceFinder:
             raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
         self.size = size
         self._named_detector = detector
+        self._access = access
         self._detector: FaceDetector | None = None
         self._aligner: BundledDetector | None = None
         self._lock = threading.Lock()
@@ -77,7 +81,7 @@ class FaceFinder:
         with self._lock:
             if self._detector is None and self._named_detector is not None:
                 options = {name: self._conditions[name] for name in ("score_threshold", "min_face_size")}
-                self._detector = select_detector(self._named_detector, **options)
+                self._detector = select_detector(self._named_detector, access=self._access, **options)
             return self._detector
 
     def load_aligner(self) -> BundledDetector:

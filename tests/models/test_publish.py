@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import constants
 
@@ -13,10 +14,10 @@ from asianage.errors import ModelFormatError, UploadError
 from asianage.models import publish
 from asianage.models.card import model_card
 from asianage.models.folder import CARD, DETECTOR_NETWORK, NETWORK, WEIGHTS, AnyModel, ModelFolder
-from asianage.models.pretrained import open_model
+from asianage.models.pretrained import open_detector, open_model
 from asianage.models.publish import PushedModel, push_model
 from asianage.prediction.estimator import AgeGenderEstimator
-from tests.models.conftest import REPO, contents, make_detector, make_model
+from tests.models.conftest import REPO, contents, make_model
 from tests.models.hub_server import HubServer, answer, disconnect, hang
 
 Push = Callable[..., PushedModel]
@@ -66,12 +67,15 @@ def test_the_line_loads_what_was_pushed(server: HubServer, push: Push, tmp_path:
 
 
 def test_a_detector_is_pushed_too_and_its_line_names_it_as_one(server: HubServer, push: Push, tmp_path: Path) -> None:
-    detector = make_detector(tmp_path / "detector")
+    detector = open_detector("detector")
     pushed = push(detector)
     assert pushed.line == f'AgeGenderEstimator(detector="{REPO}@{pushed.commit}")'
     stored = server.repositories[REPO].commits[pushed.commit]
     assert stored[DETECTOR_NETWORK] == detector.read(DETECTOR_NETWORK)
     assert f'detector="{REPO}"' in stored[CARD].decode()
+    call = pushed.line.replace(")", f', endpoint="{server.url}", cache_dir=r"{tmp_path / "cache"}")')
+    estimator = eval(call, {"AgeGenderEstimator": AgeGenderEstimator})
+    assert estimator.detect(np.zeros((64, 64, 3), np.uint8)) == []
 
 
 def test_a_card_edited_on_the_hub_is_kept_unless_told_otherwise(server: HubServer, push: Push, tmp_path: Path) -> None:

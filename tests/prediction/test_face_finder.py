@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from asianage.faces.detection import Detection
+from asianage.models.hub import HubAccess
 from asianage.prediction.face_finder import CHUNK, FaceFinder
 from tests.prediction.fakes import FakeDetector, noise
 
@@ -54,9 +55,10 @@ def test_thresholds_reach_a_detector_that_is_loaded_by_name(monkeypatch):
         return FakeDetector([])
 
     monkeypatch.setattr("asianage.prediction.face_finder.select_detector", select)
-    named = finder("yunet", score_threshold=0.3, min_face_size=20)
+    access = HubAccess(local_files_only=True)
+    named = finder("yunet", score_threshold=0.3, min_face_size=20, access=access)
     assert named.load_detector() is named.load_detector()
-    assert loaded == [("yunet", {"score_threshold": 0.3, "min_face_size": 20})]
+    assert loaded == [("yunet", {"score_threshold": 0.3, "min_face_size": 20, "access": access})]
 
 
 def test_in_another_process_the_detector_is_loaded_anew():

@@ -12,6 +12,7 @@ from asianage.faces.detection.detector import FaceDetector
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
 from asianage.models.folder import AnyModel, require_detector
+from asianage.models.hub import HubAccess
 from asianage.models.pretrained import open_detector
 
 NAMES = ("auto", "yunet", "mtcnn")
@@ -22,6 +23,7 @@ def select_detector(
     *,
     score_threshold: float | None = None,
     min_face_size: float | None = None,
+    access: HubAccess | None = None,
 ) -> FaceDetector:
     """Return the detector that `detector` names.
 
@@ -31,6 +33,7 @@ def select_detector(
         score_threshold: Smallest score of a face, in [0, 1]; None takes the detector's own. An object is returned as it
             is: `filter_detections` applies the threshold to its faces.
         min_face_size: Shorter side of the smallest faces that the detector in the package looks for, in pixels.
+        access: How to reach the Hub for a model; None takes the settings of huggingface_hub.
 
     Raises:
         DetectorUnavailableError: YuNet's weights are neither cached nor can be fetched.
@@ -53,7 +56,7 @@ def select_detector(
     if detector == "yunet" or _is_onnx(detector):
         return _yunet(None if detector == "yunet" else detector, score_threshold)
     try:
-        model = open_detector(detector or "no name")
+        model = open_detector(detector or "no name", access)
     except FileNotFoundError as error:
         raise ValueError(
             f"`detector` must be {', '.join(map(repr, NAMES))}, the path of a .onnx file, folder or Hub id of a face "
