@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import platform
 from typing import Any
 
@@ -38,12 +39,15 @@ def run(given: argparse.Namespace) -> int:
     detector = open_detector(model_folder.BUNDLED_DETECTOR)
     size = _megabytes(detector, model_folder.DETECTOR_NETWORK) + _megabytes(detector, model_folder.LANDMARKS_NETWORK)
     path = cached_path(YUNET)
+    yunet = f"ready: {path}" if path else "weights not cached: asianage download"
+    if not importlib.util.find_spec("cv2"):
+        yunet = "not installed: pip install asianage[yunet]"
     mtcnn = _version("mtcnn") and (_version("tensorflow") or _version("tensorflow-cpu"))
     lines += [
         "",
         "face detectors",
         f"  {detector.config.name:<24} ready: bundled, {size:.1f} MB, the default",
-        f"  {'yunet':<24} {f'ready: {path}' if path else 'weights not cached: asianage download'}",
+        f"  {'yunet':<24} {yunet}",
         f"  {'mtcnn':<24} {'ready' if mtcnn else 'not installed: pip install asianage[mtcnn]'}",
     ]
     print("\n".join(lines))

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+pytest.importorskip("cv2", reason="needs the extra train")
+
 from asianage.training.augmentation import Augmentation, augment
 
 STILL = Augmentation(

@@ -23,6 +23,8 @@ class OwnDetector:
 
 @pytest.fixture
 def without_yunet(monkeypatch):
+    pytest.importorskip("cv2", reason="needs the extra yunet")
+
     def fetch(file):
         raise DownloadError("the Hub is out of reach")
 
