@@ -1,4 +1,4 @@
-"""Keep native libraries from writing to standard error and standard output."""
+"""Standard streams: keep native libraries from writing to them, and stand in for closed ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+
+
+def open_standard_streams() -> None:
+    """Give a process that was started with closed standard streams ones that lead nowhere, until it ends."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        _fill(descriptor)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 @contextlib.contextmanager
@@ -33,6 +41,16 @@ def without_native_output(*, python_too: bool = False) -> Iterator[None]:
 @contextlib.contextmanager
 def _opened(descriptor: int) -> Iterator[None]:
     """Fill a standard descriptor that the process was started without: the next file to be opened would take it."""
+    filled = _fill(descriptor)
+    try:
+        yield
+    finally:
+        if filled:
+            os.close(descriptor)
+
+
+def _fill(descriptor: int) -> bool:
+    """Open the null device as `descriptor` if that is closed, and tell whether it was."""
     try:
         os.fstat(descriptor)
     except OSError:
@@ -40,12 +58,8 @@ def _opened(descriptor: int) -> Iterator[None]:
         if null != descriptor:
             os.dup2(null, descriptor)
             os.close(null)
-        try:
-            yield
-        finally:
-            os.close(descriptor)
-    else:
-        yield
+        return True
+    return False
 
 
 @contextlib.contextmanager

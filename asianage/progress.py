@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ def shown(
         unit: What an item is, in the singular.
         total: Number of items; None takes the length of `items` if it has one.
     """
-    if not progress:
+    if not progress or sys.stderr is None:
         yield from items
         return
     from tqdm.auto import tqdm

@@ -38,3 +38,14 @@ def test_output_of_python_is_discarded_when_asked_for():
 def test_a_closed_stream_is_no_error():
     out, _ = run(python_too=False, before="import os; os.close(2)\n")
     assert out.splitlines() == ["python out", "after", "later"]
+
+
+def test_closed_standard_streams_are_replaced_by_ones_that_lead_nowhere():
+    code = """
+import os, sys
+from asianage.native_output import open_standard_streams
+open_standard_streams()
+assert [os.fstat(number).st_rdev for number in (0, 1, 2)] == [os.stat(os.devnull).st_rdev] * 3
+print(sys.stdin.read(), sys.stderr.isatty())
+"""
+    subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 from asianage.progress import shown
 
 
@@ -14,3 +16,8 @@ def test_a_bar_names_what_is_done_and_how_many(capsys):
     assert "measuring" in text
     assert "3/3" in text
     assert "face" in text
+
+
+def test_without_standard_error_nothing_is_shown(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(shown(range(3), True, description="measuring", unit="face")) == [0, 1, 2]

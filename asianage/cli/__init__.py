@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from asianage import __version__
 from asianage.cli import download, evaluate, export, fine_tune, info, options, predict, train
+from asianage.native_output import open_standard_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 if some inputs failed and the others are done, 2 if the command could not be carried out.
     """
+    open_standard_streams()
     given = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files need not be text, nor need a terminal know their letters.

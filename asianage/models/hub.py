@@ -67,6 +67,12 @@ class HubAccess:
     endpoint: str | None = None
     local_files_only: bool = False
 
+    def __post_init__(self) -> None:
+        """Make `cache_dir` independent of later changes of the working directory."""
+        if self.cache_dir is not None:
+            path = os.path.expanduser(self.cache_dir)
+            object.__setattr__(self, "cache_dir", path if str(path).startswith("~") else os.path.abspath(path))
+
     @property
     def api(self) -> HfApi:
         """The client. Its `endpoint` is the Hub's address without a slash at its end."""
@@ -77,10 +83,16 @@ class HubAccess:
 
     @property
     def cache(self) -> Path:
-        """The cache folder."""
+        """The cache folder; raises a `DownloadError` for a user without a home folder."""
         from huggingface_hub import constants
 
-        return Path(self.cache_dir or constants.HF_HUB_CACHE).expanduser()
+        folder = Path(self.cache_dir or constants.HF_HUB_CACHE)
+        if folder.parts[:1] and folder.parts[0].startswith("~"):
+            raise DownloadError(
+                f"The cache folder must not begin with ~, because this user has no home folder. Received: {folder}. "
+                "Set the environment variable HF_HOME to a folder, or pass `cache_dir`."
+            )
+        return folder
 
     @property
     def why_offline(self) -> str | None:
@@ -140,7 +152,10 @@ def find_cached(repo_id: str, filename: str, revision: str, access: HubAccess) -
     """Return the path of a file in the cache, at the commit of its revision when that was last fetched."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(repo_id, filename, cache_dir=access.cache, revision=revision)
+    try:
+        path = try_to_load_from_cache(repo_id, filename, cache_dir=access.cache, revision=revision)
+    except OSError:  # No home folder, or no permission to look there.
+        return None
     return Path(path) if isinstance(path, str) else None
 
 
@@ -235,7 +250,10 @@ def watched(call: Callable[[], Result], seconds: float, progress: Callable[[], i
         except Exception as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, name="asianage-hub", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="asianage-hub", daemon=True).start()
+    except RuntimeError:  # No thread can be started, for instance while the interpreter shuts down.
+        run()
     seen, deadline = progress(), time.monotonic() + seconds
     while not concurrent.futures.wait([future], min(max(0.0, deadline - time.monotonic()), 1.0)).done:
         # Only more than ever before counts: a server that breaks off again and again lets the client start over.

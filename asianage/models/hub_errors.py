@@ -50,6 +50,8 @@ def explained(error: Exception, repo_id: str, revision: str, address: str, cache
     """Return what an error of huggingface_hub's client means to the user, and what to do."""
     if isinstance(error, DownloadError):
         return error
+    if fault := _proxy_fault():
+        return DownloadError(fault)
     root = _root_error(error)
     response = getattr(root, "response", None)
     status: int | None = getattr(response, "status_code", None)
@@ -71,6 +73,28 @@ def explained(error: Exception, repo_id: str, revision: str, address: str, cache
         reason=_first_line(root),
     )
     return DownloadError(text) if key in _REFUSALS else HubUnreachableError(text)
+
+
+def _proxy_fault() -> str:
+    """Return what is wrong with the setting of a proxy, whose value may contain a password; "" if nothing is."""
+    for scheme, proxy in urllib.request.getproxies().items():
+        if scheme not in ("http", "https", "all") or not proxy:
+            continue
+        parts = proxy.partition("://")[2] or proxy
+        try:
+            url = urlsplit(f"//{parts}")
+            _ = url.port  # Reading it raises the error.
+            fine = url.hostname and not (url.path.strip("/") or url.query or url.fragment)
+        except ValueError:
+            fine = False
+        if not fine or parts.count("@") > 1 or not parts.isprintable() or not parts.isascii() or " " in parts:
+            name = f"{scheme}_proxy".upper()
+            return (
+                f"{name} must be the address of a proxy, such as http://user:password@proxy.example:8080. "
+                "The value cannot be read as one. Write special characters of the password percent-encoded: %23 for #, "
+                "%40 for @, %2F for /, %3F for ?, %3A for :."
+            )
+    return ""
 
 
 def _proxy(address: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
+from asianage.threads import submit
 
 
 def usable_processors() -> int:
@@ -87,7 +88,8 @@ class LiteRTNetwork:
             # that a process forked later misses none.
             parts = min(4 * workers, len(crops))
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(run, (range(part, len(crops), parts) for part in range(parts))))
+                for future in [submit(pool, run, range(part, len(crops), parts)) for part in range(parts)]:
+                    future.result()
         return age_logits, gender_logits
 
 

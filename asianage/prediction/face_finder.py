@@ -19,6 +19,7 @@ from asianage.faces.detection import (
     as_detections,
     filter_detections,
     select_detector,
+    with_absolute_path,
 )
 from asianage.faces.images import Channels, ImageSource, detached, is_single_image, load_image
 from asianage.models.folder import DetectorFolder
@@ -56,7 +57,7 @@ class FaceFinder:
         if channels not in ("rgb", "bgr"):
             raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
         self.size = size
-        self._named_detector = detector
+        self._named_detector = with_absolute_path(detector)
         self._access = access
         self._detector: FaceDetector | None = None
         self._aligner: BundledDetector | None = None

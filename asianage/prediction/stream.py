@@ -13,6 +13,7 @@ from asianage.faces.crops import FaceCrops
 from asianage.faces.images import ImageSource, is_single_image
 from asianage.prediction.face_finder import CHUNK, FaceFinder
 from asianage.prediction.face_prediction import FacePrediction
+from asianage.threads import submit
 
 ErrorHandler: TypeAlias = "Callable[[int, Any, Exception], None]"
 """Called with position, image and error of an image that could not be read."""
@@ -129,7 +130,7 @@ def _read_ahead(
 
         def begin(image: ImageSource) -> Future[FaceCrops]:
             try:
-                return pool.submit(cut, detached(image))
+                return submit(pool, cut, detached(image))
             except Exception as error:
                 failed: Future[FaceCrops] = Future()
                 failed.set_exception(error)

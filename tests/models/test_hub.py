@@ -54,6 +54,20 @@ def test_a_token_is_not_shown() -> None:
     assert "secret" not in repr(HubAccess(token="secret"))
 
 
+def test_a_relative_cache_stays_where_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    access = HubAccess(cache_dir="cache")
+    monkeypatch.chdir("/")
+    assert access.cache == tmp_path / "cache"
+
+
+def test_a_user_without_a_home_is_told_to_name_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    assert cached_path(FILE) is None
+    with pytest.raises(DownloadError, match=r"no home folder\. Received: ~/\.cache.*HF_HOME.*`cache_dir`"):
+        fetch(FILE)
+
+
 def test_the_hash_is_that_of_the_content(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")

@@ -82,3 +82,21 @@ def test_a_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) 
     text = str(meaning(ConnectionRefusedError("refused")))
     assert "through the proxy proxy.example:9" in text
     assert "hidden" not in text
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://me:hid#den@proxy:9", "me:hid/den@proxy:9", "http://me:h@dden@proxy:9", "http://proxy:hidden", "http://:9"],
+)
+def test_a_proxy_that_cannot_be_read_is_named_without_its_value(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    text = str(meaning(ValueError(f"Invalid port in {proxy}")))
+    assert text.startswith("HTTPS_PROXY must be the address of a proxy")
+    assert "percent-encoded" in text
+    assert "den" not in text.replace("percent-encoded", "")
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy.example:9/", "socks5h://a:b@[::1]:1080", "proxy:3128"])
+def test_a_proxy_that_can_be_read_is_no_fault(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    assert "cannot be reached" in str(meaning(ConnectionRefusedError("refused")))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,23 @@ def test_conditions_hold_for_what_is_detected_and_not_for_what_is_given():
     assert strict.cut(noise(1)).detections == FACES[1:]
     assert strict.cut(noise(1), FACES).detections == FACES
     assert strict.cut(noise(1), [face.box for face in FACES]).detector is None
+
+
+def test_the_path_of_a_detector_is_looked_up_where_it_was_given(tmp_path, monkeypatch):
+    named = []
+    monkeypatch.setattr(
+        "asianage.prediction.face_finder.select_detector",
+        lambda detector, **options: named.append(detector) or FakeDetector([]),
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "folder").mkdir(parents=True)
+    names = ("yunet.onnx", Path("faces.onnx"), "owner/folder", "owner/name", "auto")
+    finders = [finder(name) for name in names]
+    monkeypatch.chdir("/")
+    for one in finders:
+        pickle.loads(pickle.dumps(one)).load_detector()
+    absolute = [str(tmp_path / "yunet.onnx"), tmp_path / "faces.onnx", str(tmp_path / "owner" / "folder")]
+    assert named == [*absolute, "owner/name", "auto"]
 
 
 def test_without_a_detector_the_whole_image_is_the_face():

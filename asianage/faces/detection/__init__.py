@@ -8,7 +8,7 @@ from asianage.faces.detection.detector import (
     filter_detections,
     roll_of_landmarks,
 )
-from asianage.faces.detection.selection import select_detector
+from asianage.faces.detection.selection import select_detector, with_absolute_path
 
 __all__ = [
     "BundledDetector",
@@ -18,4 +18,5 @@ __all__ = [
     "filter_detections",
     "roll_of_landmarks",
     "select_detector",
+    "with_absolute_path",
 ]

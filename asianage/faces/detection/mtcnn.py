@@ -6,11 +6,12 @@ Signal Processing Letters 2016.
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
 
-from asianage.errors import MissingExtraError
+from asianage.errors import DetectorUnavailableError, MissingExtraError
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
 
@@ -29,6 +30,7 @@ class MTCNNDetector:
             score_threshold: Smallest score of a face, in [0, 1]; None takes 0.9.
 
         Raises:
+            DetectorUnavailableError: KERAS_BACKEND names another backend than TensorFlow.
             MissingExtraError: The package `mtcnn` or TensorFlow is not installed.
         """
         try:
@@ -36,6 +38,12 @@ class MTCNNDetector:
 
             self._network = MTCNN(device="CPU:0")
         except ImportError as error:
+            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+            if backend != "tensorflow" and getattr(error, "name", None) != "mtcnn":
+                raise DetectorUnavailableError(
+                    f"The MTCNN face detector needs Keras with TensorFlow. Received: KERAS_BACKEND={backend} "
+                    f"({error}). Unset KERAS_BACKEND, set it to tensorflow, or use `detector='auto'`."
+                ) from error
             raise MissingExtraError("mtcnn", "mtcnn", "The MTCNN face detector") from error
         self._score_threshold = 0.9 if score_threshold is None else score_threshold
         self._lock = threading.Lock()

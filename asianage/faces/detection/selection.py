@@ -65,6 +65,16 @@ def select_detector(
     return BundledDetector(model, score_threshold=score_threshold, min_face_size=min_face_size)
 
 
+def with_absolute_path(detector: Any) -> Any:
+    """Return the same detector, whose path no longer depends on the working directory."""
+    if not isinstance(detector, str | os.PathLike) or detector in NAMES:
+        return detector
+    path = os.path.abspath(os.path.expanduser(detector))
+    if not os.path.exists(path) and not _is_onnx(detector):  # A Hub id, for instance.
+        return detector
+    return path if isinstance(detector, str) else Path(path)
+
+
 def _is_onnx(detector: str | os.PathLike[str]) -> bool:
     path = Path(os.path.expanduser(detector))
     return path.suffix.lower() == ".onnx" or (isinstance(detector, os.PathLike) and not path.is_dir())

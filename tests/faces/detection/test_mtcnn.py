@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asianage.errors import MissingExtraError
+from asianage.errors import DetectorUnavailableError, MissingExtraError
 from asianage.faces.detection.mtcnn import MTCNNDetector
 
 FACE = {
@@ -105,3 +105,13 @@ def test_landmarks_are_left_and_right_as_seen_in_the_image(detector, hopper):
 def test_where_there_is_no_face_there_is_none(detector, shape):
     for image in (np.zeros((*shape, 3)), np.random.default_rng(0).integers(0, 256, (*shape, 3))):
         assert detector.detect(image.astype(np.uint8)) == []
+
+
+def test_another_backend_of_keras_is_named(answer, monkeypatch):
+    def fail(**options):
+        raise ImportError("No module named 'jax'")
+
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(sys.modules["mtcnn"], "MTCNN", fail)
+    with pytest.raises(DetectorUnavailableError, match=r"KERAS_BACKEND=jax .*'jax'.*Unset KERAS_BACKEND"):
+        MTCNNDetector()
