@@ -22,8 +22,8 @@ PATCH = 64
 _OUTPUTS = 12
 """Outputs of the detector network: face, object, box and landmarks of each feature map."""
 
-_SMALL_SIDE, _SMALL_STEP, _STEP = 320, 32, 64
-"""Sides up to 320 pixels are padded to multiples of 32, others to multiples of 64: preparing an interpreter for another
+_SMALL_SIDE, _SMALL_STEP, _STEP = 384, 32, 64
+"""Sides up to 384 pixels are padded to multiples of 32, others to multiples of 64: preparing an interpreter for another
 shape takes as long as running it."""
 
 _KEPT_PIXELS = 4_000_000
