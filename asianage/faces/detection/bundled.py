@@ -43,6 +43,9 @@ CROP_SCORE = 0.35
 CROP_FACE = 0.84
 """Side of a face's box in a tight crop, in units of the crop's longer side."""
 
+BOX_SPACE = 0.2
+"""Space around a box that is searched, in units of its sides."""
+
 FACE_PROBABILITY = 0.5
 """A box shows a face when the landmarks network gives it this probability."""
 
@@ -131,8 +134,21 @@ class BundledDetector:
         found = []
         for face in faces:
             landmarks, probability = find_landmarks(self._landmarks_network, image, np.asarray(face.box))
-            found.append(dataclasses.replace(face, landmarks=landmarks if probability >= FACE_PROBABILITY else None))
+            if probability < FACE_PROBABILITY:
+                landmarks = self._landmarks_in(image, face.box)
+            found.append(dataclasses.replace(face, landmarks=landmarks))
         return found
+
+    def _landmarks_in(self, image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray | None:
+        """Search a box that fits its face badly, with some space around it."""
+        corners, space = np.array(box).reshape(2, 2), BOX_SPACE * np.subtract(box[2:], box[:2])
+        limits = image.shape[1::-1]
+        left, top = (corners[0] - space).clip(0, limits).astype(int)
+        right, bottom = np.ceil((corners[1] + space).clip(0, limits)).astype(int)
+        if right <= left or bottom <= top:
+            return None
+        face = self.detect_in_crop(image[top:bottom, left:right])
+        return None if face is None else face.landmarks + np.float32([left, top])
 
     def _candidates(self, pixels: np.ndarray, look: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
         """Find candidates in what a look shows, turned by quarters counterclockwise."""

@@ -1,4 +1,4 @@
-"""A face's box -> its five landmarks, from two looks at the face itself."""
+"""A face's box -> its five landmarks, from two or more looks at the face itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ PATCH_SIDE = 3.4
 BOX_SIZE = 2.46
 """Square root of the area of a face's box, in the same units."""
 
+MOST_LOOKS = 4
+"""Patches of one face, at most: two, unless its box is much too large, too small or beside it."""
+
 _FINEST = 1.5
 """A patch is sampled from pixels that are at least this much smaller: blocks of pixels are averaged first."""
 
@@ -22,7 +25,7 @@ _FINEST = 1.5
 def find_landmarks(network: LandmarksNetwork, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the landmarks of one face, at whatever angle it lies.
 
-    The first patch is an upright square around the box. The second is aligned by the landmarks of the first.
+    The first patch is an upright square around the box. Each other one is aligned by the landmarks of the one before.
 
     Args:
         network: Looks at the patches.
@@ -35,8 +38,12 @@ def find_landmarks(network: LandmarksNetwork, image: np.ndarray, box: np.ndarray
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
     size = math.sqrt((x_max - x_min) * (y_max - y_min)) / BOX_SIZE
-    landmarks, _ = _look(network, image, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
-    landmarks, probability = _look(network, image, frame(landmarks))
+    landmarks, probability = _look(network, image, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
+    for _ in range(MOST_LOOKS - 1):
+        place = frame(landmarks)
+        landmarks, probability = _look(network, image, place)
+        if _is_near(place, frame(landmarks)):
+            break
     return landmarks - 0.5, probability
 
 
@@ -47,6 +54,14 @@ def frame(landmarks: np.ndarray) -> tuple[float, float, float, float]:
     x, y = (eyes + mouth) / 2
     size = max(math.hypot(*(right - left)), 0.95 * math.hypot(*(mouth - eyes)))
     return float(x), float(y), size, math.atan2(*(mouth - eyes))
+
+
+def _is_near(place: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    """Return whether two frames of a face differ so little that another look changes nothing."""
+    size = max(place[2], 1.0)
+    moved = math.hypot(other[0] - place[0], other[1] - place[1]) / size
+    turned = abs(math.remainder(other[3] - place[3], math.tau))
+    return moved < 0.25 and 0.85 < other[2] / size < 1.18 and turned < 0.35
 
 
 def _look(
