@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from PIL import Image
 
 from asianage.faces.alignment import TEMPLATE
 
@@ -28,6 +27,9 @@ TURNED = 0.35
 
 _SIDE = 96
 """Side at which sharpness is measured, in pixels. Edges are softer in larger crops."""
+
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Brightness of red, green and blue (ITU-R BT.601)."""
 
 _EYES_APART = float(TEMPLATE[1, 0] - TEMPLATE[0, 0])
 
@@ -70,7 +72,7 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
         box: (x_min, y_min, x_max, y_max) of the face in pixels of the image.
         landmarks: float (5, 2), (x, y) in pixels of the image; None without.
     """
-    gray = np.asarray(Image.fromarray(crop).convert("L"))
+    gray = (crop @ _LUMA).round()
     if len(gray) != _SIDE:
         areas = _area_weights(len(gray))
         gray = (areas @ gray @ areas.T).round()

@@ -40,4 +40,4 @@ def test_an_unknown_detector_is_refused_with_the_names(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["predict", "photo.jpg", "--detector", "haar"])
     assert caught.value.code == 2
-    assert "--detector: must be auto, yunet, mtcnn, none, or the path of a .onnx file" in capsys.readouterr().err
+    assert "--detector: must be auto, yunet, mtcnn, none, the path of a .onnx file, or" in capsys.readouterr().err
