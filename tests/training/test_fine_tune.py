@@ -15,7 +15,7 @@ from asianage.data.splits import hold_out_split
 from asianage.errors import ModelFormatError
 from asianage.models.folder import WEIGHTS, open_model_folder
 from asianage.networks.restore import restore_network
-from asianage.training import fine_tune, train
+from asianage.training import fine_tune
 from asianage.training.fine_tune import FEWEST_FACES, _prepare, _recipe
 from asianage.training.run_folder import Run
 from tests.training.tiny_recipe import TINY
@@ -24,10 +24,8 @@ SETTINGS = {"epochs": 8, "learning_rate": 5e-3, "detector": None, "quantization"
 
 
 @pytest.fixture(scope="module")
-def start(tiny_records, tmp_path_factory):
-    records = [record for record in tiny_records if record.split != "test"]
-    folder = tmp_path_factory.mktemp("start")
-    return train(TINY, records, folder, epochs=6, detector=None, quantization="float32").model
+def start(tiny_run):
+    return open_model_folder(tiny_run / "model")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ RECIPE = tiny(STUDY_SIMPLE_CNN)
 
 @pytest.fixture(scope="module")
 def faces(tiny_records):
-    splits = ["train"] * 48 + ["val"] * 62
+    splits = ["train"] * 40 + ["val"] * 50 + ["test"] * 20
     young = [replace(record, age=15.0 + record.age % 26) for record in tiny_records]
     return [replace(record, split=split) for record, split in zip(young, splits, strict=True)]
 
@@ -39,11 +40,13 @@ def resumed(faces, tmp_path_factory):
         return fit_network(recipe, *arguments, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asianage.training.train_network.fit_network", stop_in_the_second_part)
-        with pytest.raises(KeyboardInterrupt):
-            train(RECIPE, faces, folder, **options)
-    written = (folder / "gender" / BEST_WEIGHTS).stat().st_mtime_ns
-    train(RECIPE, faces, folder, **options)
+        patch.setattr("asianage.training.train_network.save_report", lambda evaluation, folder, **more: None)
+        with patch.context() as stopping:
+            stopping.setattr("asianage.training.train_network.fit_network", stop_in_the_second_part)
+            with pytest.raises(KeyboardInterrupt):
+                train(RECIPE, faces, folder, **options)
+        written = (folder / "gender" / BEST_WEIGHTS).stat().st_mtime_ns
+        train(RECIPE, faces, folder, **options)
     return folder, written
 
 
@@ -60,7 +63,7 @@ def parts(system):
 def test_the_system_predicts_the_gender_of_one_part_and_the_age_of_the_part_of_that_gender(system, parts, faces):
     estimator = AgeGenderEstimator(open_model_folder(system / "model"), detector=None)
     assert estimator.model.config.name == "mine"
-    paths = [record.path for record in faces[48:64]]
+    paths = [record.path for record in faces[40:56]]
     alone = {
         part: AgeGenderEstimator(model, detector=None).predict_crops(paths, align=False)
         for part, model in parts.items()
@@ -78,6 +81,15 @@ def test_the_system_is_described_by_its_parts(system, parts):
     assert model.config.provenance["parts"]["age_male"]["recipe"]["faces"]["gender"] == "male"
     parameters = sum(part.config.provenance["parameters"] for part in parts.values())
     assert restore_network(model).count_params() == parameters
+
+
+@pytest.mark.parametrize(
+    ("folder", "measured"), [("gender", ["gender_accuracy"]), ("age_male", ["mae"]), ("", ["mae", "gender_accuracy"])]
+)
+def test_only_what_a_network_learned_is_measured(folder, measured, system):
+    overall = json.loads((system / folder / "model" / "metrics.json").read_text())["test"]["all"]["overall"]
+    assert [key for key in ("mae", "gender_accuracy") if overall.get(key) is not None] == measured
+    assert overall["faces"] == (10 if folder == "age_male" else 20)
 
 
 @pytest.mark.slow

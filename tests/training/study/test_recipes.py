@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training import recipes, train
+from asianage.training import recipes
 from asianage.training.fit.network import build_network
 from asianage.training.study.recipes import (
     SIMPLE_CNN_AGE_MALE,
@@ -18,7 +16,6 @@ from asianage.training.study.recipes import (
     STUDY_RECIPES,
     VGGFACE_AGE_MALE,
 )
-from tests.training.study.tiny_study import tiny
 
 
 def test_names_are_not_those_of_other_recipes():
@@ -41,15 +38,3 @@ def test_networks_have_the_parameters_of_the_study():
     network = build_network(VGGFACE_AGE_MALE)
     assert network.count_params() == 15_371_329
     assert sum(int(np.prod(weight.shape)) for weight in network.non_trainable_weights) == 1_735_488
-
-
-@pytest.mark.parametrize(("recipe", "measured"), [(SIMPLE_CNN_GENDER, "gender_accuracy"), (SIMPLE_CNN_AGE_MALE, "mae")])
-def test_only_what_a_network_of_one_task_learned_is_measured(recipe, measured, tiny_records, tmp_path, monkeypatch):
-    monkeypatch.setattr("asianage.training.train_network.save_report", lambda evaluation, folder, **more: None)
-    splits = ["train"] * 32 + ["val"] * 60 + ["test"] * 18
-    faces = [replace(r, age=15.0 + r.age % 26, split=split) for r, split in zip(tiny_records, splits, strict=True)]
-    estimator = train(tiny(recipe), faces, tmp_path, detector=None, quantization="float32")
-    used = [face for face in faces if face.split == "train" and recipe.faces.gender in ("", face.gender)]
-    assert estimator.model.config.provenance["faces"]["train"] == {"tiny": len(used)}
-    overall = json.loads((tmp_path / "model" / "metrics.json").read_text())["test"]["all"]["overall"]
-    assert [key for key in ("mae", "gender_accuracy") if overall.get(key) is not None] == [measured]
