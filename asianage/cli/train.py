@@ -31,6 +31,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--teacher", action="append", default=[], metavar="MODEL", help="model to distill from; may be repeated"
     )
+    parser.add_argument(
+        "--faces",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="TABLE",
+        help="for the recipe `detector`: table of single faces, with landmarks or without; may be repeated",
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,6 +48,8 @@ def run(given: argparse.Namespace) -> int:
 
     if given.recipe in BASELINES:
         return _run_baseline(given)
+    if given.recipe == "detector":
+        return _train_detector(given)
     from asianage.training.train import train
 
     estimator = train(
@@ -56,6 +66,24 @@ def run(given: argparse.Namespace) -> int:
         **options.begin_run(given),
     )
     print(f"model: {estimator.model.path}")
+    return 0
+
+
+def _train_detector(given: argparse.Namespace) -> int:
+    """Train a face detector, whose data are photos with labeled faces."""
+    from asianage.training.detector.train import train_detector
+
+    progress = options.begin_run(given)["progress"]
+    model = train_detector(
+        given.data,
+        given.output,
+        faces=given.faces,
+        epochs=given.epochs,
+        name=given.name,
+        pretrained=given.pretrained,
+        progress=progress,
+    )
+    print(f"model: {model.path}")
     return 0
 
 

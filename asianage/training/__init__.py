@@ -12,6 +12,7 @@ from asianage.training.study.baselines import run_baseline
 try:
     with needs_extra("train", "Training"):
         from asianage.training import recipes
+        from asianage.training.detector.train import train_detector
         from asianage.training.fine_tune import fine_tune
         from asianage.training.train import train
     with needs_extra("train", "A report"):
@@ -35,5 +36,6 @@ __all__ = [
     "run_baseline",
     "save_report",
     "train",
+    "train_detector",
     "write_records",
 ]

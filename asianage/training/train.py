@@ -19,6 +19,7 @@ from asianage.networks.pretrained import find_pretrained
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
 from asianage.training.recipes import RECIPES, Recipe
+from asianage.training.recipes.detector import DETECTOR
 from asianage.training.recipes.recipe import PlannedRun
 from asianage.training.run_folder import LEFT_OUT, PROGRESS, RECIPE, SPLIT, Run, check_settings
 from asianage.training.study.assemble import assemble_study
@@ -118,6 +119,8 @@ def find_recipe(recipe: str | Recipe) -> Recipe:
             f"The recipe {recipe!r} has no network to train. Call `asianage.training.run_baseline`, or run: "
             f"asianage train {recipe} DATA OUTPUT"
         )
+    if recipe == DETECTOR.name:
+        raise ValueError("Call `asianage.training.train_detector` for the recipe 'detector'.")
     known = {**RECIPES, **STUDY_RECIPES}
     if recipe not in known:
         raise ValueError(f"There is no recipe {recipe!r}. Recipes: {', '.join(sorted([*known, *BASELINES]))}.")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,3 +38,25 @@ def test_an_unknown_recipe_ends_with_two(tmp_path, capsys):
     assert main(["train", "resnet", str(tmp_path), str(tmp_path / "run")]) == 2
     assert "resnet" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_detector_is_trained_on_photos(tmp_path, capsys, monkeypatch):
+    asked = {}
+
+    def train_detector(data, output, **options):
+        asked.update(data=data, output=output, **options)
+        return SimpleNamespace(path=output / "model")
+
+    monkeypatch.setattr("asianage.training.detector.train.train_detector", train_detector)
+    command = ["train", "detector", "photos", str(tmp_path), "--faces", "a.csv", "--faces", "b.csv", "--epochs", "3"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"model: {tmp_path / 'model'}\n"
+    assert asked == {
+        "data": Path("photos"),
+        "output": tmp_path,
+        "faces": [Path("a.csv"), Path("b.csv")],
+        "epochs": 3,
+        "name": None,
+        "pretrained": None,
+        "progress": False,
+    }

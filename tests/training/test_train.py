@@ -136,3 +136,5 @@ def test_folders_that_are_not_there_or_hold_no_faces_are_refused(tmp_path):
 def test_baselines_are_not_trained(tiny_records, tmp_path):
     with pytest.raises(ValueError, match="run_baseline"):
         train("age-baseline", tiny_records, tmp_path)
+    with pytest.raises(ValueError, match="train_detector"):
+        train("detector", [], "run")

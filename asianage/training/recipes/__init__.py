@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asianage.training.recipes import age_heads, bundled
+from asianage.training.recipes.detector import DETECTOR, Collages, DetectorRecipe, Patches, Steps
 from asianage.training.recipes.recipe import (
     AgeLoss,
     CrossEntropy,
@@ -18,19 +19,24 @@ from asianage.training.recipes.recipe import (
 from asianage.training.recipes.staged import Recipe, Stage, StagedRecipe
 
 __all__ = [
+    "DETECTOR",
     "RECIPES",
     "AgeLoss",
+    "Collages",
     "CrossEntropy",
+    "DetectorRecipe",
     "Distillation",
     "Faces",
     "GenderLoss",
     "LabelDistribution",
     "Optimizer",
     "Ordinal",
+    "Patches",
     "Recipe",
     "Regression",
     "Stage",
     "StagedRecipe",
+    "Steps",
     "TrainingRecipe",
 ]
 
