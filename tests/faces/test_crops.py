@@ -36,6 +36,27 @@ def test_the_margin_lies_around_the_same_crop():
         np.testing.assert_array_equal(cut(7).crops[:, 7:-7, 7:-7], cut(0).crops)
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.6, np.pi])
+def test_a_face_whose_tenth_lies_beyond_the_border_is_cut_off(angle):
+    image = picture(200, 200)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+    def warnings(*middle: float) -> tuple[str, ...]:
+        landmarks = (TEMPLATE - (0.5, 0.54)) @ turn.T * 100 + middle
+        return cut_face_crops(image, [Detection(WITH_LANDMARKS.box, landmarks)], SIZE, detector=None).warnings[0]
+
+    assert warnings(100, 100) == ()
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        # The half axes of a face are 36 and 45 pixels here.
+        assert warnings(100 + 68 * x, 100 + 62 * y) == ()
+        assert warnings(100 + 90 * x, 100 + 85 * y) == ("cut off",)
+
+
+def test_a_whole_image_carries_the_warning_that_it_is_given():
+    assert whole_image_crop(picture(), SIZE).warnings == [()]
+    assert whole_image_crop(picture(), SIZE, warnings=("no face",)).warnings == [("no face",)]
+
+
 def test_no_faces_give_no_crops():
     for found in (cut_face_crops(picture(), [], SIZE, detector="own"), FaceCrops.none(SIZE)):
         assert found.crops.shape == (0, SIZE, SIZE, 3)

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from asianage import AgeGenderEstimator
 from asianage.faces.alignment import TEMPLATE
-from asianage.faces.quality import BLURRED, DARK, SMALL, FaceQuality, face_quality
+from asianage.faces.quality import BLURRED, DARK, SMALL, TURNED, FaceQuality, face_quality
 
 
 def crop(seed: int = 0) -> np.ndarray:
@@ -65,11 +65,11 @@ def test_landmarks_that_coincide_are_small_and_no_error():
 def test_each_warning_has_its_own_cause():
     good = {"size": 100.0, "brightness": 120.0, "sharpness": 1.0, "turn": 0.1}
     assert FaceQuality(**good).warnings == ()
-    bad = {"size": SMALL - 1, "brightness": DARK - 1, "sharpness": BLURRED / 2}
-    names = {"size": "small", "brightness": "dark", "sharpness": "blurred"}
+    bad = {"size": SMALL - 1, "brightness": DARK - 1, "sharpness": BLURRED / 2, "turn": TURNED + 0.1}
+    names = {"size": "small", "brightness": "dark", "sharpness": "blurred", "turn": "turned"}
     for name, value in bad.items():
         assert FaceQuality(**{**good, name: value}).warnings == (names[name],)
-    assert FaceQuality(**{**good, **bad}).warnings == ("small", "dark", "blurred")
+    assert FaceQuality(**{**good, **bad}).warnings == ("small", "dark", "blurred", "turned")
 
 
 def test_predictions_carry_the_warnings():

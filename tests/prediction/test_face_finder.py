@@ -25,9 +25,12 @@ def finder(detector, size=32, **changes):
     return FaceFinder(detector, size, **{**OPTIONS, **changes})
 
 
+BLACK = np.zeros((64, 64, 3), dtype=np.uint8)
+
+
 def test_a_detector_of_a_caller_gets_the_whole_photo_once():
     detector = FakeDetector(FACES)
-    crops = finder(detector).cut(noise(1, 3000, 2000))
+    crops = finder(detector).cut(np.zeros((3000, 2000, 3), dtype=np.uint8))
     assert detector.seen == [(3000, 2000, 3)]
     assert crops.crops.shape == (2, 32, 32, 3)
     assert crops.detections == FACES[::-1]
@@ -36,9 +39,9 @@ def test_a_detector_of_a_caller_gets_the_whole_photo_once():
 
 def test_conditions_hold_for_what_is_detected_and_not_for_what_is_given():
     strict = finder(FakeDetector(FACES), score_threshold=0.8, min_face_size=30, max_faces=1)
-    assert strict.cut(noise(1)).detections == FACES[1:]
-    assert strict.cut(noise(1), FACES).detections == FACES
-    assert strict.cut(noise(1), [face.box for face in FACES]).detector is None
+    assert strict.cut(BLACK).detections == FACES[1:]
+    assert strict.cut(BLACK, FACES).detections == FACES
+    assert strict.cut(BLACK, [face.box for face in FACES]).detector is None
 
 
 def test_the_path_of_a_detector_is_looked_up_where_it_was_given(tmp_path, monkeypatch):
@@ -81,9 +84,9 @@ def test_thresholds_reach_a_detector_that_is_loaded_by_name(monkeypatch):
 
 def test_in_another_process_the_detector_is_loaded_anew():
     first = finder(FakeDetector(FACES), max_faces=1)
-    first.cut(noise(1))
+    first.cut(BLACK)
     again = pickle.loads(pickle.dumps(first))
-    assert again.cut(noise(1)).detections == FACES[1:]
+    assert again.cut(BLACK).detections == FACES[1:]
     assert again.load_detector().seen != []
 
 
@@ -104,3 +107,38 @@ def test_crops_come_in_batches_of_the_size_that_the_network_takes():
 def test_options_out_of_range_are_refused(changes):
     with pytest.raises(ValueError, match=f"`{next(iter(changes))}` must"):
         finder(None, **changes)
+
+
+def test_boxes_are_aligned_by_the_face_that_they_show(hopper):
+    with_landmarks = finder("auto").cut(hopper)
+    (face,) = with_landmarks.detections
+    for detector, faces in ((None, [face.box]), (FakeDetector([Detection(face.box)]), None)):
+        crops = finder(detector).cut(hopper, faces)
+        np.testing.assert_array_equal(crops.detections[0].landmarks, face.landmarks)
+        np.testing.assert_array_equal(crops.crops, with_landmarks.crops)
+        assert crops.warnings == [()]
+    empty = finder(None).cut(hopper, [(0, 0, 80, 80)])
+    assert empty.detections == [Detection((0, 0, 80, 80))]
+    assert empty.warnings == [("no face",)]
+
+
+def test_a_crop_is_aligned_by_its_face_and_taken_whole_without_one(hopper):
+    expected = finder("auto").cut(hopper)
+    found = finder(None).cut_one_face(hopper)
+    assert found.detector == "asianage"
+    assert np.abs(found.crops.astype(int) - expected.crops).mean() < 10
+    nothing = finder(None).cut_one_face(BLACK)
+    np.testing.assert_array_equal(nothing.crops, finder(None).cut_whole(BLACK).crops)
+    assert (nothing.detector, nothing.warnings) == (None, [("no face",)])
+
+
+@pytest.mark.parametrize("faces", [None, ["a face"], [(1, 2, 3)], [(5, 5, 5, 5)]])
+def test_what_a_detector_of_a_caller_returns_is_checked(faces):
+    class Wrong:
+        name = "wrong"
+
+        def detect(self, image):
+            return faces
+
+    with pytest.raises(TypeError, match="`detect` of the detector 'wrong' must return a list"):
+        finder(Wrong()).cut(noise(1))

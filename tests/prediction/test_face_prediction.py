@@ -162,3 +162,21 @@ def test_a_notebook_shows_figures_warnings_and_the_distribution():
     assert "blurred" in text
     assert COLORS["female"] in text
     assert text.count("<polygon") == 1
+
+
+def test_the_roll_is_that_of_the_landmarks():
+    angle = np.deg2rad(90.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = np.array([(0.33, 0.40), (0.67, 0.40), (0.50, 0.585), (0.37, 0.76), (0.63, 0.76)])
+    for landmarks, roll in (
+        (points, 0.0),
+        (points @ turn.T, 90.0),
+        (points @ turn, -90.0),
+        (points @ turn @ turn, 180.0),
+    ):
+        face = prediction(landmarks=landmarks.astype(np.float32))
+        assert abs(face.roll) == pytest.approx(abs(roll), abs=1e-3)
+        assert (face.roll - roll + 180.0) % 360.0 == pytest.approx(180.0, abs=1e-3)
+        assert face.to_dict()["roll"] == face.to_row()["roll"] == pytest.approx(face.roll, abs=0.06)
+    assert prediction(landmarks=None).roll is None
+    assert prediction(landmarks=None).to_dict()["roll"] is None

@@ -17,7 +17,7 @@ from PIL import Image
 from asianage.faces.detection.candidates import Candidates
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.networks import FaceNetwork, LandmarksNetwork
-from asianage.faces.detection.patches import BOX_SIZE, find_landmarks, frame
+from asianage.faces.detection.patches import BOX_SIZE, Frame, find_landmarks
 from asianage.faces.detection.plan import Tile, finer_looks, first_look
 from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, DETECTOR_NETWORK, LANDMARKS_NETWORK, DetectorFolder
 from asianage.models.pretrained import open_detector
@@ -46,7 +46,7 @@ CROP_FACE = 0.84
 BOX_SPACE = 0.2
 """Space around a box that is searched, in units of its sides."""
 
-FACE_PROBABILITY = 0.5
+FACE_PROBABILITY = 0.95
 """A box shows a face when the landmarks network gives it this probability."""
 
 
@@ -125,7 +125,7 @@ class BundledDetector:
         best = faces[[int(faces.probabilities.argmax())]]
         if best.probabilities[0] < FACE_PROBABILITY:
             return None
-        x, y, size, _ = frame(best.landmarks[0])
+        x, y, size, _ = Frame.of(best.landmarks[0])
         half = BOX_SIZE / 2 * size
         return Detection((x - half, y - half, x + half, y + half), best.landmarks[0], float(best.scores[0]))
 

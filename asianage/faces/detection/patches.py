@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,12 @@ BOX_SIZE = 2.46
 
 MOST_LOOKS = 4
 """Patches of one face, at most: two, unless its box is much too large, too small or beside it."""
+
+SETTLED = 0.2
+"""Another look is useless when the last one changed the place of the face by less; see `Frame.change`."""
+
+LOST = 2.0
+"""Landmarks do not belong to a box when their frame differs more from it."""
 
 _FINEST = 1.5
 """A patch is sampled from pixels that are at least this much smaller: blocks of pixels are averaged first."""
@@ -38,41 +45,47 @@ def find_landmarks(network: LandmarksNetwork, image: np.ndarray, box: np.ndarray
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
     size = math.sqrt((x_max - x_min) * (y_max - y_min)) / BOX_SIZE
-    landmarks, probability = _look(network, image, ((x_min + x_max) / 2, (y_min + y_max) / 2, size, 0.0))
+    first = Frame((x_min + x_max) / 2, (y_min + y_max) / 2, max(size, 1.0), 0.0)
+    landmarks, probability = _look(network, image, first)
     for _ in range(MOST_LOOKS - 1):
-        place = frame(landmarks)
+        place = Frame.of(landmarks)
         landmarks, probability = _look(network, image, place)
-        if _is_near(place, frame(landmarks)):
+        found = Frame.of(landmarks)
+        if place.change(found) < SETTLED and abs(math.remainder(found.angle - place.angle, math.tau)) < 2 * SETTLED:
             break
-    return landmarks - 0.5, probability
+    # Where there is no face, the looks wander off.
+    return landmarks - 0.5, probability if first.change(found) < LOST else 0.0
 
 
-def frame(landmarks: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the middle, x and y, and the size of a face, in pixels, and its angle, in radians."""
-    left, right = landmarks[0], landmarks[1]
-    eyes, mouth = (left + right) / 2, (landmarks[3] + landmarks[4]) / 2
-    x, y = (eyes + mouth) / 2
-    size = max(math.hypot(*(right - left)), 0.95 * math.hypot(*(mouth - eyes)))
-    return float(x), float(y), size, math.atan2(*(mouth - eyes))
+class Frame(NamedTuple):
+    """Where a face lies: middle and size in pixels, angle in radians."""
+
+    x: float
+    y: float
+    size: float
+    angle: float
+
+    @classmethod
+    def of(cls, landmarks: np.ndarray) -> Frame:
+        """Return the frame of five landmarks, float (5, 2)."""
+        left, right = landmarks[0], landmarks[1]
+        eyes, mouth = (left + right) / 2, (landmarks[3] + landmarks[4]) / 2
+        x, y = (eyes + mouth) / 2
+        size = max(math.hypot(*(right - left)), 0.95 * math.hypot(*(mouth - eyes)), 1.0)
+        return cls(float(x), float(y), size, math.atan2(*(mouth - eyes)))
+
+    def change(self, other: Frame) -> float:
+        """Return by how much another frame is moved, in units of the size, or grown or shrunk, whichever is more."""
+        moved = math.hypot(other.x - self.x, other.y - self.y) / self.size
+        return max(moved, other.size / self.size - 1.0, self.size / other.size - 1.0)
 
 
-def _is_near(place: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    """Return whether two frames of a face differ so little that another look changes nothing."""
-    size = max(place[2], 1.0)
-    moved = math.hypot(other[0] - place[0], other[1] - place[1]) / size
-    turned = abs(math.remainder(other[3] - place[3], math.tau))
-    return moved < 0.25 and 0.85 < other[2] / size < 1.18 and turned < 0.35
-
-
-def _look(
-    network: LandmarksNetwork, image: np.ndarray, place: tuple[float, float, float, float]
-) -> tuple[np.ndarray, float]:
-    x, y, size, angle = place
-    step = PATCH_SIDE * max(size, 1.0) / PATCH
+def _look(network: LandmarksNetwork, image: np.ndarray, place: Frame) -> tuple[np.ndarray, float]:
+    step = PATCH_SIDE * place.size / PATCH
     # From one column of the patch to the next, and from one row to the next, in pixels of the photo.
-    across = np.array([step * math.cos(angle), -step * math.sin(angle)])
+    across = np.array([step * math.cos(place.angle), -step * math.sin(place.angle)])
     down = np.array([-across[1], across[0]])
-    corner = np.array([x, y]) - PATCH / 2 * (across + down)
+    corner = np.array([place.x, place.y]) - PATCH / 2 * (across + down)
     points, probability = network(_cut(image, across, down, corner))
     return corner + points[:, :1] * across + points[:, 1:] * down, probability
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from asianage.faces.alignment import TEMPLATE
 from asianage.faces.detection.networks import PATCH
-from asianage.faces.detection.patches import BOX_SIZE, PATCH_SIDE, find_landmarks, frame
+from asianage.faces.detection.patches import BOX_SIZE, PATCH_SIDE, Frame, find_landmarks
 
 
 class Recorder:
@@ -49,7 +49,7 @@ def test_landmarks_are_mapped_to_the_photo_and_turn_the_second_patch():
     assert x[0, 32] > x[-1, 32] + 40
     assert (np.diff(y[32]) >= 0).all()
     assert y[32, -1] > y[32, 0] + 40
-    middle_x, middle_y, size, angle = frame(landmarks)
+    middle_x, middle_y, size, angle = Frame.of(landmarks)
     assert (middle_x, middle_y) == pytest.approx((99.5, 99.5), abs=1.0)
     assert size == pytest.approx(40 / BOX_SIZE, rel=0.05)
     assert angle == pytest.approx(-np.pi / 2)
