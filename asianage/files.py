@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _LONGEST_NAME = 200
-"""Characters of a temporary name that are taken from the final one; file systems allow 255 bytes."""
+"""Bytes of a temporary name that are taken from the final one; file systems allow 255."""
+
+
+def fitting(name: str, size: int) -> str:
+    """Return the begin of a file's name that takes at most `size` bytes."""
+    while len(os.fsencode(name)) > size:
+        name = name[:-1]
+    return name
 
 
 @contextlib.contextmanager
@@ -28,7 +35,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         Path of a file that does not exist yet, in the same folder.
     """
     target = Path(path)
-    temporary = target.with_name(f".{secrets.token_hex(4)}-{target.name[-_LONGEST_NAME:]}")
+    temporary = target.with_name(f".{secrets.token_hex(4)}-{fitting(target.name[::-1], _LONGEST_NAME)[::-1]}")
     try:
         yield temporary
         temporary.replace(target)

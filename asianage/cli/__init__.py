@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from asianage import __version__
 from asianage.cli import download, evaluate, export, fine_tune, info, options, predict, train
@@ -25,18 +28,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files need not be text, nor need a terminal know their letters.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return given.run(given)
+        with _raising_on_termination():
+            code = given.run(given)
+            sys.stdout.flush()
+        return code
     except BrokenPipeError:
-        # The reader has seen enough; what is left in the buffer has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough.
+        _discard_output()
         return 0
     except KeyboardInterrupt:
         print("asianage: interrupted", file=sys.stderr)
         return 130
+    except TerminatedError:
+        print("asianage: terminated", file=sys.stderr)
+        return 143
     # Every exception of this package is one of these, and so are those of files; each names the remedy.
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         print(f"asianage: {options.spoken_of(str(error), given.usage)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
         return 2
+
+
+class TerminatedError(BaseException):
+    """The process is told to end. Files are finished on the way."""
+
+
+@contextlib.contextmanager
+def _raising_on_termination() -> Iterator[None]:
+    """Turn the signal SIGTERM into an exception, which closes files and removes unfinished ones."""
+
+    def end(number: int, frame: object) -> None:
+        raise TerminatedError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _discard_output() -> None:
+    """Lead standard output nowhere. What is left in its buffer is written when the process ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,70 +1,125 @@
-"""What the command line writes: a table for people, JSON lines or CSV for programs, and drawn photos."""
+"""What the command line writes: a table for people, JSON lines or CSV for programs."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import csv
+import io
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
+from asianage.cli.result_file import ResultFile
 from asianage.prediction.face_prediction import ROW_COLUMNS, FacePrediction
 
 Write: TypeAlias = "Callable[[str, Sequence[FacePrediction], Exception | None], None]"
 
 CSV_COLUMNS = ("file", "face", *ROW_COLUMNS, "error")
 
+FORMATS = ("table", "json", "csv")
+
+SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+"""Suffix of a file -> its form, unless --format says another one."""
+
+STANDARD_OUTPUT = "-"
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is written where."""
+    file = parser.add_mutually_exclusive_group()
+    file.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write into FILE: .csv for one line per face, .jsonl or .json for one JSON object per photo, a line each; "
+        "- for standard output",
+    )
+    file.add_argument("--csv", metavar="FILE", help="the same as --output FILE --format csv")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--format", choices=FORMATS, help="of the output (default: after the suffix of FILE, or table)")
+    form.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    parser.add_argument("--resume", action="store_true", help="go on where the FILE of an interrupted run ends")
+
+
+def destination(given: argparse.Namespace, photos: Iterable[str]) -> tuple[str, ResultFile | None]:
+    """Return the form of the output and its file, None for standard output, after a check that no photo is replaced.
+
+    Raises:
+        OSError: The file cannot be written, or is something else than an earlier output.
+        ValueError: The options contradict each other, or the file is a photo.
+    """
+    option, name = ("--csv", given.csv) if given.csv is not None else ("--output", given.output)
+    if given.csv is not None and given.format not in (None, "csv"):
+        raise ValueError(f"--csv writes CSV. Received also: --format {given.format}. Use --output FILE.")
+    form = "csv" if given.csv is not None else given.format
+    if name is None or name == STANDARD_OUTPUT:
+        if given.resume:
+            raise ValueError("--resume needs the file of an interrupted run. Add --output FILE.")
+        return form or "table", None
+    if _is_picture(name) or any(_is_same_file(name, photo) for photo in photos):
+        raise ValueError(
+            f"{option} needs the name of the file to write. Received the photo {name}, which is left as it is. "
+            f"Write for instance: {option} results.csv"
+        )
+    form = form or SUFFIXES.get(Path(name).suffix.lower())
+    if form not in ("json", "csv"):
+        raise ValueError(
+            f"--output needs a name that ends in {', '.join(SUFFIXES)}, or --format csv or json. Received: {name}."
+        )
+    return form, ResultFile(name, _csv([CSV_COLUMNS]) if form == "csv" else "")
+
 
 @contextlib.contextmanager
-def writer(options: argparse.Namespace, names: Sequence[str]) -> Iterator[Write]:
-    """Return the function that writes the faces of one photo, as a table, JSON lines or CSV."""
-    if options.json:
-        yield _write_json
-    elif options.csv == "-":
-        yield _csv_writer(sys.stdout)
-    elif options.csv:
-        # Names of files need not be text.
-        with open(options.csv, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            yield _csv_writer(file)
-    else:
+def writer(form: str, file: ResultFile | None, names: Sequence[str], *, resume: bool = False) -> Iterator[Write]:
+    """Yield the function that writes the faces of one photo, as a table, JSON lines or CSV."""
+    rows = _csv_rows if form == "csv" else _json_line
+    if file is not None:
+        with file.appending(resume=resume) as append:
+            yield lambda name, faces, error: append(rows(name, faces, error))
+    elif form == "table":
         yield _table_writer(max(len(name) for name in names))
+    else:
+        sys.stdout.write(_csv([CSV_COLUMNS]) if form == "csv" else "")
+        yield lambda name, faces, error: print(rows(name, faces, error), end="", flush=True)
 
 
-def save_drawing(folder: Path, name: str, source: Any, faces: Sequence[FacePrediction]) -> None:
-    """Write the photo with boxes and labels into `folder` as JPEG, under a name that is not taken yet."""
-    from asianage.prediction.drawing import draw_faces
+def _is_picture(name: str) -> bool:
+    from PIL import Image
 
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = Path(name).stem
-    path = folder / f"{stem}.jpg"
-    number = 1
-    while path.exists():
-        number += 1
-        path = folder / f"{stem}-{number}.jpg"
-    draw_faces(source, faces).save(path, quality=92)
+    suffix = Path(name).suffix.lower()
+    return suffix not in SUFFIXES and (suffix in (".heic", ".heif") or suffix in Image.registered_extensions())
 
 
-def _write_json(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+def _is_same_file(name: str, photo: str) -> bool:
+    try:
+        return os.path.samefile(name, photo)
+    except OSError:
+        return name == photo
+
+
+def _json_line(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> str:
     line: dict[str, Any] = {"file": name, "faces": [face.to_dict() for face in faces]}
     if error is not None:
         line = {"file": name, "error": str(error)}
-    print(json.dumps(line), flush=True)
+    return json.dumps(line) + "\n"
 
 
-def _csv_writer(file: TextIO) -> Write:
-    rows = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-    rows.writeheader()
+def _csv_rows(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> str:
+    if not faces:
+        return _csv([{"file": name, "error": "" if error is None else str(error)}])
+    return _csv([{"file": name, "face": number, **face.to_row()} for number, face in enumerate(faces, start=1)])
 
-    def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
-        if not faces:
-            rows.writerow({"file": name, "error": "" if error is None else str(error)})
-        for number, face in enumerate(faces, start=1):
-            rows.writerow({"file": name, "face": number, **face.to_row()})
 
-    return write
+def _csv(rows: Sequence[dict[str, Any] | Sequence[str]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        table.writerow([row.get(column, "") for column in CSV_COLUMNS] if isinstance(row, dict) else row)
+    return text.getvalue()
 
 
 def _table_writer(width: int) -> Write:

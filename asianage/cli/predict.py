@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from asianage.cli import options, output
+from asianage.cli.drawings import DrawingFolder, without_drawings
+from asianage.cli.result_file import ResultFile
 from asianage.faces.images import IMAGE_SUFFIXES, list_images
 from asianage.native_output import without_native_output
 
@@ -22,43 +24,84 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("predict", help="estimate age and gender of the faces in photos")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="photo, folder, pattern, or - for standard input")
     options.add_estimator(parser)
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object per photo, a line each")
-    form.add_argument("--csv", metavar="FILE", help="write one line per face into FILE, - for standard output")
+    output.add_to(parser)
     parser.add_argument("--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Predict every image, and list at the end what failed."""
+    images, failures = _expand(given.paths)
+    images, left_out = without_drawings(images, given.paths, given.draw)
+    if left_out:
+        _say(f"{left_out} drawings of --draw are left out. Name one to predict it.")
+    total = len(images) + len(failures)
+    form, file = output.destination(given, [name for name, source in images if isinstance(source, Path)])
+    folder = None if given.draw is None else DrawingFolder(given.draw)
+    if given.resume and file is not None:
+        done = file.finished({name for name, _ in images})
+        found, images = (
+            images,
+            [
+                (name, source)
+                for name, source in images
+                if name not in done or not isinstance(source, Path) or _is_pipe(source)
+            ],
+        )
+        failures += [(name, done[name]) for name, _ in found if done.get(name)]
+        _say(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
+    if images:
+        failures += _predict(given, images, form, file, folder)
+    for name, reason in failures:
+        _say(f"{name}: {reason}")
+    if failures:
+        _say(f"{len(failures)} of {total} inputs failed.")
+    return 1 if failures else 0
+
+
+def _predict(
+    given: argparse.Namespace,
+    images: list[tuple[str, Any]],
+    form: str,
+    file: ResultFile | None,
+    folder: DrawingFolder | None,
+) -> list[tuple[str, str]]:
+    """Write the results of images, and return which failed, with the reason."""
     from asianage.prediction.estimator import AgeGenderEstimator
 
-    images, failures = _expand(given.paths)
-    total = len(images) + len(failures)
-    if images:
-        with without_native_output():
-            estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
-        errors: dict[int, Exception] = {}
-        stream = estimator.predict_stream(
-            [source for _, source in images],
-            # A single photo need not wait for a batch to fill.
-            batch_size=min(len(images), 32),
-            on_error=lambda position, _, error: errors.__setitem__(position, error),
-            progress=len(images) > 1 and sys.stderr.isatty(),
-        )
-        with output.writer(given, [name for name, _ in images]) as write:
-            for position, faces in enumerate(stream):
-                name, source = images[position]
-                error = errors.get(position)
-                write(name, faces, error)
-                if given.draw is not None and error is None:
-                    output.save_drawing(given.draw, name, source, faces)
-        failures += [(images[position][0], str(error)) for position, error in errors.items()]
-    for name, reason in failures:
-        print(f"asianage: {name}: {reason}", file=sys.stderr)
-    if failures:
-        print(f"asianage: {len(failures)} of {total} inputs failed.", file=sys.stderr)
-    return 1 if failures else 0
+    with without_native_output():
+        estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
+    if folder is not None:
+        # A pipe can be read once only.
+        images = [(name, source.read_bytes() if _is_pipe(source) else source) for name, source in images]
+    errors: dict[int, Exception] = {}
+    failures = []
+    stream = estimator.predict_stream(
+        [source for _, source in images],
+        # A single photo need not wait for a batch to fill.
+        batch_size=min(len(images), 32),
+        on_error=lambda position, _, error: errors.__setitem__(position, error),
+        progress=len(images) > 1 and sys.stderr.isatty(),
+    )
+    names = [name for name, _ in images]
+    with output.writer(form, file, names, resume=given.resume) as write:
+        for (name, source), (position, faces) in zip(images, enumerate(stream), strict=True):
+            error = errors.get(position)
+            if folder is not None and error is None:
+                try:
+                    folder.save(name, source, faces)
+                except (OSError, ValueError) as problem:
+                    failures.append((name, f"The drawing cannot be written: {problem}"))
+            write(name, faces, error)
+    return [(names[position], str(error)) for position, error in errors.items()] + failures
+
+
+def _is_pipe(source: Any) -> bool:
+    return isinstance(source, Path) and os.path.exists(source) and not source.is_file() and not source.is_dir()
+
+
+def _say(text: str) -> None:
+    print(f"asianage: {text}", file=sys.stderr)
 
 
 def _expand(paths: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -59,3 +62,21 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
     monkeypatch.setattr(cli.predict, "run", fail)
     with pytest.raises(KeyError):
         main(["predict", "photo.jpg"])
+
+
+def test_a_signal_to_end_closes_files(monkeypatch, capsys):
+    closed = []
+
+    def work(given):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            closed.append(given)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli.predict, "run", work)
+    assert main(["predict", "photo.jpg"]) == 143
+    assert closed
+    assert capsys.readouterr().err == "asianage: terminated\n"
+    assert signal.getsignal(signal.SIGTERM) is before

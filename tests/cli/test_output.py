@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-from PIL import Image
 
 from asianage.cli import main
 from asianage.cli.output import CSV_COLUMNS
@@ -42,14 +41,6 @@ def test_csv_goes_to_a_file_or_to_standard_output(folder, capsys):
     assert list(csv.DictReader(io.StringIO(capsys.readouterr().out))) == rows
 
 
-def test_drawings_get_names_that_are_free(folder):
-    target = folder / "drawn"
-    for _ in range(2):
-        main(["predict", str(folder / "a.png"), "--draw", str(target), "--detector", "none"])
-    assert sorted(path.name for path in target.iterdir()) == ["a-2.jpg", "a.jpg"]
-    assert Image.open(target / "a.jpg").size == (100, 120)
-
-
 def test_names_that_are_no_text_are_written(folder):
     strange = os.fsdecode(b"caf\xe9.png")
     try:
@@ -66,3 +57,93 @@ for options in ([], ["--json"], ["--csv", "-"], ["--csv", {str(target)!r}]):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert b"caf\xe9.png" in target.read_bytes()
+
+
+def test_the_suffix_or_an_option_gives_the_format(folder):
+    photo = str(folder / "a.png")
+    for name, options, begin in (
+        ("o.csv", [], "file,face,"),
+        ("o.JSONL", [], '{"file": '),
+        ("o.json", [], '{"file": '),
+        ("o.txt", ["--format", "csv"], "file,face,"),
+        ("p.csv", ["--json"], '{"file": '),
+    ):
+        assert main(["predict", photo, "--detector", "none", "-o", str(folder / name), *options]) == 0
+        assert (folder / name).read_text().startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--csv", "{folder}/b.jpg"], "Received the photo {folder}/b.jpg, which is left as it is"),
+        (["--csv", "new.heic"], "Received the photo new.heic"),
+        (
+            ["-o", "{folder}/a.png", "--format", "csv"],
+            "--output needs the name of the file to write. Received the photo",
+        ),
+        (["-o", "{folder}/link.csv"], "Received the photo {folder}/link.csv"),
+        (["-o", "{folder}/hard.csv"], "Received the photo {folder}/hard.csv"),
+        (["--csv", "{folder}/notes.txt"], "{folder}/notes.txt exists and is no table"),
+        (["--csv", "{folder}"], "Received the folder {folder}"),
+        (["-o", "{folder}/o.txt"], "needs a name that ends in .csv, .json, .jsonl, .ndjson, or --format"),
+        (["-o", "{folder}/o.txt", "--format", "table"], "--format csv or json. Received: {folder}/o.txt"),
+        (["--csv", "o.csv", "--json"], "--csv writes CSV. Received also: --format json"),
+        (["--resume"], "--resume needs the file of an interrupted run. Add --output FILE"),
+        (["--resume", "--csv", "-"], "--resume needs the file"),
+        (["--csv", "{folder}/no/o.csv"], "There is no folder {folder}/no"),
+        (["--draw", "{folder}/b.jpg"], "--draw needs the name of a folder. Received the file {folder}/b.jpg"),
+    ],
+)
+def test_nothing_is_replaced_by_mistake(folder, capsys, options, text):
+    (folder / "link.csv").symlink_to("a.png")
+    os.link(folder / "a.png", folder / "hard.csv")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    options = [option.format(folder=folder) for option in options]
+    assert main(["predict", str(folder / "a.png"), "--detector", "none", *options]) == 2
+    captured = capsys.readouterr()
+    assert text.format(folder=folder) in captured.err
+    assert captured.out == ""
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.jsonl"])
+def test_an_interrupted_run_is_resumed(folder, capsys, name):
+    target = folder / name
+    command = ["predict", str(folder), str(folder / "no.jpg"), str(folder / "notes.txt"), "--detector", "none"]
+    command += ["-o", str(target)]
+    assert main(command) == 1
+    whole = target.read_bytes()
+    messages = capsys.readouterr().err
+    for size in (0, len(whole) // 3, len(whole) // 2, len(whole) - 1, len(whole)):
+        target.write_bytes(whole[:size])
+        assert main([*command, "--resume"]) == 1
+        assert target.read_bytes() == whole
+        lines = capsys.readouterr().err.splitlines()
+        assert f"{target} has the results of " in lines[0]
+        assert sorted(lines[1:]) == sorted(messages.splitlines())
+    target.unlink()
+    assert main([*command, "--resume"]) == 1
+    assert target.read_bytes() == whole
+
+
+def test_a_carriage_return_in_a_name_is_read_back(folder):
+    try:
+        (folder / "a.png").rename(folder / "a\r.png")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    command = ["predict", str(folder), "--detector", "none", "-o", str(folder / "o.csv")]
+    assert main(command) == 0
+    whole = (folder / "o.csv").read_bytes()
+    assert main([*command, "--resume"]) == 0
+    assert (folder / "o.csv").read_bytes() == whole
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("options", [["--json"], ["--csv", "/dev/full"], []])
+def test_a_full_disk_is_an_error_without_a_traceback(folder, options):
+    command = [sys.executable, "-m", "asianage", "predict", str(folder / "a.png"), "--detector", "none", *options]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -56,6 +58,18 @@ def test_standard_input_is_a_photo(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", stream)
     assert main(["predict", "-", "--detector", "none"]) == 0
     assert "standard input" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_drawn(folder):
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    content = (folder / "a.png").read_bytes()
+    writing = threading.Thread(target=lambda: pipe.write_bytes(content))
+    writing.start()
+    assert main(["predict", str(pipe), str(folder / "b.jpg"), "--draw", str(folder / "d"), "--detector", "none"]) == 0
+    writing.join()
+    assert sorted(path.name for path in (folder / "d").iterdir()) == ["b.jpg", "pipe.jpg"]
 
 
 def test_a_folder_that_is_no_model_ends_with_two(folder, capsys):
