@@ -89,39 +89,29 @@ class BundledDetector:
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of `image`, uint8 (height, width, 3), RGB, at any angle, largest first."""
-        picture = Image.fromarray(image)
-        first = first_look(*picture.size)
-        first_pixels = _pixels(picture, first)
-        finer = finer_looks(*picture.size, self._min_face_size)
-
-        def look(faces: Candidates, quarter: int, *, closer: bool) -> Candidates:
-            found = self._looked(image, faces, [(first_pixels, first)], quarter) if not closer or quarter else faces
-            if closer and not _is_portrait(found, *picture.size):
-                found = self._looked(image, found, ((_pixels(picture, tile), tile) for tile in finer), quarter)
-            return found
-
-        faces = look(Candidates.none(), 0, closer=False)
+        photo = _Photo(image, self._min_face_size)
+        faces = self._looked(photo, Candidates.none(), [photo.first], 0)
         if not _turns(faces):
-            faces = look(faces, 0, closer=True)
+            faces = self._looked_closer(photo, faces, 0)
             for quarter in () if _turns(faces) else (1, 2, 3):
-                faces = look(faces, quarter, closer=False)
+                faces = self._looked(photo, faces, [photo.first], quarter)
         elif 0 in _turns(faces):
-            faces = look(faces, 0, closer=True)
+            faces = self._looked_closer(photo, faces, 0)
         for quarter in sorted(_turns(faces) - {0}):
-            faces = look(faces, quarter, closer=True)
+            faces = self._looked(photo, faces, [photo.first], quarter)
+            faces = self._looked_closer(photo, faces, quarter)
         return faces[faces.scores >= self._threshold].detections()
 
     def detect_in_crop(self, image: np.ndarray) -> Detection | None:
         """Return the one face of `image`, uint8 (height, width, 3), RGB, a tight or loose crop; None without a face."""
-        picture = Image.fromarray(image)
-        look = first_look(*picture.size)
-        middle, half = np.array(picture.size) / 2, CROP_FACE / 2 * max(picture.size)
-        whole = Candidates.unseen(np.concatenate([middle - half, middle + half])[None], np.array([CROP_SCORE]))
-        faces = self._candidates(_pixels(picture, look), look, CROP_SCORE).joined(whole)
-        faces = self._verified(image, faces)
+        photo = _Photo(image)
+        faces = self._verified(image, self._candidates(photo, photo.first, self._threshold))
         found = faces[faces.scores >= self._threshold].detections()
         if found:
             return found[0]
+        middle, half = np.array(photo.size) / 2, CROP_FACE / 2 * max(photo.size)
+        whole = Candidates.unseen(np.concatenate([middle - half, middle + half])[None], np.array([CROP_SCORE]))
+        faces = self._verified(image, self._candidates(photo, photo.first, CROP_SCORE).joined(whole))
         best = faces[[int(faces.probabilities.argmax())]]
         if best.probabilities[0] < FACE_PROBABILITY:
             return None
@@ -150,23 +140,25 @@ class BundledDetector:
         face = self.detect_in_crop(image[top:bottom, left:right])
         return None if face is None else face.landmarks + np.float32([left, top])
 
-    def _candidates(self, pixels: np.ndarray, look: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
-        """Find candidates in what a look shows, turned by quarters counterclockwise."""
-        boxes, scores = self._face_network(np.rot90(pixels, quarter), least_score)
-        width, height = look.size[::-1] if quarter % 2 else look.size
+    def _candidates(self, photo: _Photo, tile: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
+        """Find candidates in a part of a photo, turned by quarters counterclockwise."""
+        boxes, scores = self._face_network(np.rot90(photo.pixels(tile), quarter), least_score)
+        width, height = tile.size[::-1] if quarter % 2 else tile.size
         for _ in range(quarter):
             boxes = np.stack([height - boxes[:, 3], boxes[:, 0], height - boxes[:, 1], boxes[:, 2]], axis=1)
             width, height = height, width
-        return Candidates.unseen(boxes / np.tile(look.scale, 2) + np.tile(look.box[:2], 2), scores)
+        return Candidates.unseen(boxes / np.tile(tile.scale, 2) + np.tile(tile.box[:2], 2), scores)
 
-    def _looked(
-        self, image: np.ndarray, faces: Candidates, views: Iterable[tuple[np.ndarray, Tile]], quarter: int
-    ) -> Candidates:
-        """Add the faces that are found in views of the photo, turned by quarters counterclockwise."""
-        for pixels, tile in views:
-            faces = faces.joined(self._candidates(pixels, tile, self._threshold, quarter=quarter))
+    def _looked_closer(self, photo: _Photo, faces: Candidates, quarter: int) -> Candidates:
+        """Add the faces that are found at finer scales, unless the photo is a portrait."""
+        return faces if _is_portrait(faces, *photo.size) else self._looked(photo, faces, photo.finer, quarter)
+
+    def _looked(self, photo: _Photo, faces: Candidates, tiles: Iterable[Tile], quarter: int) -> Candidates:
+        """Add the faces that are found in parts of a photo, turned by quarters counterclockwise."""
+        for tile in tiles:
+            faces = faces.joined(self._candidates(photo, tile, self._threshold, quarter=quarter))
         is_new = np.isnan(faces.probabilities)
-        faces = self._verified(image, faces)
+        faces = self._verified(photo.image, faces)
         # The landmarks of a face that is none often lie upside down.
         off = np.abs((faces.rolls - 90.0 * quarter + 180.0) % 360.0 - 180.0) > MOST_ROLL
         return faces[~(is_new & off & (faces.scores < SURE))]
@@ -179,10 +171,36 @@ class BundledDetector:
         return dataclasses.replace(faces, landmarks=landmarks, probabilities=probabilities)
 
 
-def _pixels(picture: Image.Image, tile: Tile) -> np.ndarray:
-    if tile.size == picture.size:
-        return np.asarray(picture)
-    return np.asarray(picture.resize(tile.size, Image.Resampling.BILINEAR, box=tile.box, reducing_gap=2.0))
+class _Photo:
+    """A photo with the parts of it that the face network is to see."""
+
+    def __init__(self, image: np.ndarray, min_face_size: float | None = None) -> None:
+        self.image = image
+        self.size: tuple[int, int] = (image.shape[1], image.shape[0])
+        self.first = first_look(*self.size)
+        self._min_face_size = min_face_size
+        self._first_pixels: np.ndarray | None = None
+
+    @property
+    def finer(self) -> list[Tile]:
+        """The tiles of all looks after the first."""
+        return finer_looks(*self.size, self._min_face_size)
+
+    @functools.cached_property
+    def _picture(self) -> Image.Image:
+        return Image.fromarray(self.image)
+
+    def pixels(self, tile: Tile) -> np.ndarray:
+        """Return a part of the photo, uint8 (height, width, 3), at the size in which the network sees it."""
+        if tile.size == self.size:
+            return self.image
+        if tile is not self.first or self._first_pixels is None:
+            method = Image.Resampling.BILINEAR
+            pixels = np.asarray(self._picture.resize(tile.size, method, box=tile.box, reducing_gap=2.0))
+            if tile is not self.first:
+                return pixels
+            self._first_pixels = pixels
+        return self._first_pixels
 
 
 def _is_portrait(faces: Candidates, width: int, height: int) -> bool:

@@ -26,6 +26,9 @@ NETWORK_FACE = 13
 MOST_STEP = 4.0
 """Scales of two looks differ by this factor at most: the network sees faces of 13 to 300 pixels at once."""
 
+SAME = (0.85, 1.1)
+"""A look whose scale lies between these two takes the photo as it is: to resize it takes longer than it saves."""
+
 TILE = 1280
 """Longest side of a tile, in pixels of the network's input."""
 
@@ -73,7 +76,7 @@ def finer_looks(width: int, height: int, min_face_size: float | None = None) -> 
 
 
 def _whole(width: int, height: int, scale: float) -> Tile:
-    if 0.9 <= scale <= 1.1:
+    if SAME[0] <= scale <= SAME[1]:
         scale = 1.0
     return Tile((0.0, 0.0, float(width), float(height)), (max(1, round(width * scale)), max(1, round(height * scale))))
 
