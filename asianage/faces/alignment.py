@@ -116,7 +116,8 @@ def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: in
     shrink = min(max(1, int(pixels_per_step)), 512)
     samples = 2 if pixels_per_step > 1.0 else 1
     weight_bits = 7 - samples  # Per axis: the sum of all samples fills at most 20 bits of a lane.
-    odd = np.arange(1 - 2 * margin * samples, 2 * (size + margin) * samples, 2)  # Positions in half samples.
+    # Positions in half samples.
+    odd = np.arange(1 - 2 * margin * samples, 2 * (size + margin) * samples, 2, dtype=np.int64)
     axes = []
     for row, length in zip(similarity.tolist(), image.shape[1::-1], strict=True):
         # Boxes far larger than any photo must not overflow.

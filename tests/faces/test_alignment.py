@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from asianage.faces.alignment import (
     BOX_SCALE,
@@ -277,6 +278,30 @@ def test_beyond_the_image_its_edge_is_repeated():
 def test_a_face_outside_the_image_shows_its_edge(side, center):
     image = np.full((100, 120, 3), (1, 200, 77), np.uint8)
     assert (cut_crop(image, similarity(side, 30.0, center), SIZE, margin=8) == (1, 200, 77)).all()
+
+
+@pytest.mark.parametrize("side", [1e5, 1e9, 1e30])
+@pytest.mark.parametrize("center", [0.0, -1e9, 1e30])
+def test_a_face_far_larger_than_the_image_shows_its_mean_or_its_edge(side, center):
+    image = np.full((100, 120, 3), (1, 200, 77), np.uint8)
+    crop = cut_crop(image, similarity(side, 0.0, (center, center)), SIZE)
+    np.testing.assert_allclose(crop.reshape(-1, 3), np.full((SIZE * SIZE, 3), (1, 200, 77)), atol=1)
+
+
+@pytest.mark.parametrize("side", [30.0, 70.0, 95.0, 96.0])
+def test_an_enlarged_face_is_interpolated_between_the_four_neighbors(side):
+    image = np.asarray(Image.fromarray(noise(40, 60)).resize((240, 160), Image.Resampling.BICUBIC))
+    matrix = similarity(side, 27.0, (118.4, 83.9))
+    grid = (np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), axis=-1) + 0.5) / SIZE
+    position = apply(matrix, grid.reshape(-1, 2)) - 0.5
+    left, top = np.floor(position).astype(int).T
+    across, down = np.modf(position)[0].T[..., None]
+    upper = image[top, left] * (1 - across) + image[top, left + 1] * across
+    lower = image[top + 1, left] * (1 - across) + image[top + 1, left + 1] * across
+    difference = cut_crop(image, matrix, SIZE).reshape(-1, 3) - (upper * (1 - down) + lower * down)
+    # Half a level of rounding, and a 128th of a pixel along both axes.
+    assert np.abs(difference).max() < 1.5
+    assert abs(difference.mean()) < 0.01
 
 
 @pytest.mark.parametrize("factor", [2.0, 2.5, 3.0, 3.7, 5.0, 8.2])
