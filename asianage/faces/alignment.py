@@ -7,6 +7,7 @@ arithmetic behind them is that of integers.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -126,15 +127,24 @@ def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: in
         offset += 2 ** (_FRACTION_BITS - 1 - weight_bits) - 2 ** (_FRACTION_BITS - 1)
         by_column, by_row = (round(step / (2 * size * samples)) * odd for step in (u, v))
         axes.append(_Axis(by_column, by_row + round(offset), max(length // shrink, 1)))
-    pixels, columns = _packed_region(image, shrink, *axes)
+    x, y = axes
+    pixels, columns = _packed_region(image, shrink, x, y)
     to_right = pixels[1:] - pixels[:-1]
     pixels <<= np.uint64(weight_bits)
-    total: np.ndarray | None = None
-    for down in range(samples):
-        for across in range(samples):
-            x, y = (axis.positions(across, down, samples) for axis in axes)
-            sample = _interpolated(pixels, to_right, columns, x, y, weight_bits)
-            total = sample if total is None else np.add(total, sample, out=total)
+    interpolated = (
+        _interpolated(
+            pixels,
+            to_right,
+            columns,
+            x.positions(across, down, samples),
+            y.positions(across, down, samples),
+            weight_bits,
+        )
+        for down, across in itertools.product(range(samples), repeat=2)
+    )
+    total = next(interpolated)
+    for values in interpolated:
+        total += values
     return _unpacked(total, 2 * (weight_bits + samples - 1))
 
 

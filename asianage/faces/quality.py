@@ -74,8 +74,7 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
     """
     gray = (crop @ _LUMA).round()
     if len(gray) != _SIDE:
-        areas = _area_weights(len(gray))
-        gray = (areas @ gray @ areas.T).round()
+        gray = _averaged(_averaged(gray).T).round()
     brightness, variance = _mean_and_variance(gray)
     _, edges = _mean_and_variance(_laplacian(gray.astype(np.int16)))
     sharpness = edges / max(variance, 1.0)
@@ -105,9 +104,18 @@ def _mean_and_variance(values: np.ndarray) -> tuple[float, float]:
     return mean, float(flat @ flat) / flat.size - mean**2
 
 
+def _averaged(rows: np.ndarray) -> np.ndarray:
+    """Return 96 rows that cover the same length, each the mean of what it covers."""
+    # A product of matrices would wake the threads of BLAS, which compete with those of the network.
+    first, weights = _area_weights(len(rows))
+    return sum(weight * rows.take(first + offset, axis=0, mode="clip") for offset, weight in enumerate(weights))
+
+
 @cache
-def _area_weights(side: int) -> np.ndarray:
-    """Return float32 (96, side): the share of each of `side` pixels in each of 96 that cover the same length."""
-    ends = np.linspace(0.0, side, _SIDE + 1)[:, None]
-    covered = (ends - np.arange(side)).clip(0.0, 1.0)
-    return (np.diff(covered, axis=0) * _SIDE / side).astype(np.float32)
+def _area_weights(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of the rows that each of 96 rows covers, and float32 (covered, 96, 1): the share of each row."""
+    ends = np.linspace(0.0, side, _SIDE + 1)
+    first = np.floor(ends[:-1] + 1e-9).astype(np.intp)
+    covered = first + np.arange(int(side / _SIDE) + 2)[:, None]
+    lengths = np.minimum(ends[1:], covered + 1) - np.maximum(ends[:-1], covered)
+    return first, (lengths.clip(0.0) * _SIDE / side).astype(np.float32)[:, :, None]

@@ -50,6 +50,12 @@ def test_the_sharpness_of_a_face_hardly_depends_on_the_size_of_the_crop():
     assert face_quality(large, BOX, None).sharpness == pytest.approx(face_quality(small, BOX, None).sharpness, rel=0.15)
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_crop_with_every_pixel_repeated_is_as_bright_and_as_sharp(times):
+    repeated = crop().repeat(times, axis=0).repeat(times, axis=1)
+    assert face_quality(repeated, BOX, None) == face_quality(crop(), BOX, None)
+
+
 def test_the_turn_is_how_far_the_nose_leaves_the_middle_whatever_the_roll():
     for angle in (0.0, 0.5, -1.2):
         assert face_quality(crop(), BOX, landmarks(nose_shift=0.4, angle=angle)).turn == pytest.approx(0.4)
