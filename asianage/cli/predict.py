@@ -79,7 +79,7 @@ def _predict(
     stream = estimator.predict_stream(
         [source for _, source in images],
         # A single photo need not wait for a batch to fill.
-        batch_size=min(len(images), 32),
+        batch_size=min(len(images), 16),
         on_error=lambda position, _, error: errors.__setitem__(position, error),
         progress=len(images) > 1 and sys.stderr.isatty(),
     )

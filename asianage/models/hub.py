@@ -90,7 +90,7 @@ class HubAccess:
         if folder.parts[:1] and folder.parts[0].startswith("~"):
             raise DownloadError(
                 f"The cache folder must not begin with ~, because this user has no home folder. Received: {folder}. "
-                "Set the environment variable HF_HOME to a folder, or pass `cache_dir`."
+                "Set the environment variable HF_HOME to a folder, or pass `cache_dir` in Python."
             )
         return folder
 

@@ -16,6 +16,10 @@ class HubUnreachableError(DownloadError):
 
 _LOG_IN = "log in with `hf auth login` or pass `token=`."
 _DENIED = "{place} refuses access ({status}): the token is missing, expired or too weak; " + _LOG_IN
+_BAD_LETTERS = (
+    "The access token must consist of ASCII letters, digits and underscores. Received one with other characters. Check "
+    "HF_TOKEN, `token=` and the file that `hf auth login` has written."
+)
 _NO_HUB = (
     "{address} does not answer as a Hugging Face Hub does. Check HF_ENDPOINT, the proxy, and whether the network wants "
     "you to log in first."
@@ -27,6 +31,8 @@ _REFUSALS: dict[str | int | None, str] = {
     + _LOG_IN,
     "RevisionNotFoundError": "{place} has no revision {revision!r}. Name a branch, a tag or a full commit hash.",
     "HFValidationError": "{repo_id!r} cannot be a Hub repository: {reason}",
+    "UnicodeEncodeError": _BAD_LETTERS,
+    "LocalProtocolError": _BAD_LETTERS,
     401: _DENIED,
     403: _DENIED,
     400: "{address} refuses ({status}) for {repo_id}: {reason}",

@@ -136,6 +136,11 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | re.Match[str]:
     """Return the folder of a name, or the parts of a Hub id if it can only be one."""
     if not isinstance(name, str | os.PathLike):
         raise TypeError(f"`name` must be the name of a model or the path of a folder. Received: {type(name).__name__}.")
+    if isinstance(name, str) and "://" in name:  # It may hold a password or a token.
+        raise FileNotFoundError(
+            "A model must be a bundled name, a folder or a Hub id. Received an address. Write 'owner/name' "
+            "for a model of the Hub, with `endpoint=` or HF_ENDPOINT for another Hub."
+        )
     if isinstance(name, str) and name.lower() in (*model_folder.bundled_names(), model_folder.BUNDLED_DETECTOR):
         return model_folder.BUNDLED / name.lower()
     try:

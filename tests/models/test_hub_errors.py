@@ -47,6 +47,11 @@ def meaning(error: Exception) -> DownloadError:
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), HubUnreachableError, "Check the network"),
         (TimeoutError("nothing arrived"), HubUnreachableError, "nothing arrived. Check the network"),
         (RuntimeError(), HubUnreachableError, "RuntimeError. Check the network"),
+        (
+            UnicodeEncodeError("ascii", "hf_ü", 3, 4, "no"),
+            DownloadError,
+            "access token must consist of ASCII.*HF_TOKEN",
+        ),
         (errors.HFValidationError("too long"), DownloadError, "'owner/name' cannot be a Hub repository: too long"),
     ],
 )

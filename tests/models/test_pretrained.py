@@ -607,3 +607,9 @@ def test_a_config_that_lists_no_network_is_noticed(server: HubServer, load: Load
     server.add(REPO, {**files, CONFIG: json.dumps(config).encode()})
     with pytest.raises(ModelFormatError, match=r"does not list it"):
         load().read(NETWORK)
+
+
+def test_an_address_is_refused_without_its_password() -> None:
+    with pytest.raises(FileNotFoundError, match=r"Received an address\. Write 'owner/name'") as caught:
+        open_model("https://user:secret@hub.example/owner/name")
+    assert "secret" not in str(caught.value)

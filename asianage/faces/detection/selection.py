@@ -49,6 +49,8 @@ def select_detector(
         return BundledDetector(require_detector(detector), score_threshold=score_threshold, min_face_size=min_face_size)
     if not isinstance(detector, str | os.PathLike):
         return _checked(detector)
+    if "://" in str(detector):  # It may hold a password or a token.
+        raise ValueError("`detector` must be a name, a local path or a Hub id. Received an address. Download the file.")
     if detector == "auto":
         return BundledDetector(score_threshold=score_threshold, min_face_size=min_face_size)
     if detector == "mtcnn":
@@ -67,7 +69,7 @@ def select_detector(
 
 def with_absolute_path(detector: Any) -> Any:
     """Return the same detector, whose path no longer depends on the working directory."""
-    if not isinstance(detector, str | os.PathLike) or detector in NAMES:
+    if not isinstance(detector, str | os.PathLike) or detector in NAMES or "://" in str(detector):
         return detector
     path = os.path.abspath(os.path.expanduser(detector))
     if not os.path.exists(path) and not _is_onnx(detector):  # A Hub id, for instance.

@@ -50,7 +50,7 @@ class YuNetDetector:
         path = fetch(YUNET) if model_path is None else Path(os.path.expanduser(model_path))
         if not path.is_file():
             raise FileNotFoundError(
-                f"`model_path` must be the file {YUNET.filename} of huggingface.co/{YUNET.repo_id}. Received: {path}."
+                f"There is no file {path}. YuNet is the file {YUNET.filename} of huggingface.co/{YUNET.repo_id}."
             )
         self._network = _network(path, 0.7 if score_threshold is None else score_threshold)
         # cv2.FaceDetectorYN keeps the input size between two calls.

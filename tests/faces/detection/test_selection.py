@@ -140,3 +140,10 @@ def test_yunet_without_its_weights_names_the_remedies(without_yunet):
 def test_mtcnn_by_name_needs_its_package(without_mtcnn):
     with pytest.raises(MissingExtraError, match=r"asianage\[mtcnn\]"):
         select_detector("mtcnn")
+
+
+def test_an_address_is_refused_without_its_password():
+    for name in ("https://user:secret@hub.example/yunet.onnx", "s3://secret/folder"):
+        with pytest.raises(ValueError, match=r"Received an address\. Download the file\.") as caught:
+            select_detector(name)
+        assert "secret" not in str(caught.value)
