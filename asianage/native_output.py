@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-
 _lock = threading.RLock()
 """Held while the descriptors are redirected: two threads would restore each other's redirection."""
 
