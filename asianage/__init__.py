@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         UploadError,
     )
     from asianage.faces.detection import Detection, FaceDetector
-    from asianage.faces.images import list_images, load_image
+    from asianage.faces.image_files import list_images
+    from asianage.faces.images import load_image
     from asianage.models.folder import ModelFolder
     from asianage.prediction.drawing import draw_faces
     from asianage.prediction.estimator import AgeGenderEstimator
@@ -41,7 +42,7 @@ _HOME = {
     "ModelFormatError": "errors",
     "UploadError": "errors",
     "draw_faces": "prediction.drawing",
-    "list_images": "faces.images",
+    "list_images": "faces.image_files",
     "load_image": "faces.images",
 }
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
+
+_lock = threading.RLock()
+"""Held while the descriptors are redirected: two threads would restore each other's redirection."""
 
 
 def open_standard_streams() -> None:
@@ -26,7 +30,7 @@ def without_native_output(*, python_too: bool = False) -> Iterator[None]:
     Args:
         python_too: Discard what Python code writes to `sys.stdout` as well.
     """
-    with contextlib.ExitStack() as stack:
+    with _lock, contextlib.ExitStack() as stack:
         for descriptor in (0, 1, 2):
             stack.enter_context(_opened(descriptor))
         for descriptor, name in ((1, "stdout"), (2, "stderr")):

@@ -1,13 +1,30 @@
-"""Hand work to threads where threads can be started."""
+"""Hand work to threads: as many as a container may run, and only where threads can be started."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux tells the limits of a container."""
+
+
+def processor_quota() -> float:
+    """Return how many processors a container may keep busy, infinity without a limit."""
+    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+            quota, period = " ".join((CGROUPS / name).read_text("ascii") for name in names).split()
+            if float(quota) > 0:  # "max" is no number, and -1 means no limit.
+                return float(quota) / float(period)
+    return math.inf
 
 
 def submit(

@@ -49,3 +49,26 @@ assert [os.fstat(number).st_rdev for number in (0, 1, 2)] == [os.stat(os.devnull
 print(sys.stdin.read(), sys.stderr.isatty())
 """
     subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=True)
+
+
+def test_threads_do_not_restore_the_redirection_of_others():
+    code = """
+import os, threading
+from asianage.native_output import without_native_output
+
+def work():
+    for _ in range(50):
+        with without_native_output():
+            os.write(2, b"native")
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os.write(2, b"after")
+print("later")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "after"
+    assert done.stdout == "later\n"

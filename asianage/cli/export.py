@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Convert a model, and print how far the result is from the original."""
-    from asianage.faces.images import list_images
+    from asianage.faces.image_files import list_images
     from asianage.models.pretrained import open_model
     from asianage.training.export.conversion import convert_model
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import importlib.util
 import platform
 from typing import Any
@@ -59,6 +58,9 @@ def _megabytes(model: model_folder.AnyModel, file: str) -> float:
 
 
 def _version(package: str) -> str | None:
+    # Imported here, because all commands load this module.
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

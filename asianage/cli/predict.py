@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import glob
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from asianage.cli import options, output
 from asianage.cli.drawings import DrawingFolder, without_drawings
+from asianage.cli.inputs import find_inputs
 from asianage.cli.result_file import ResultFile
-from asianage.faces.images import IMAGE_SUFFIXES, list_images
 from asianage.native_output import without_native_output
-
-STANDARD_INPUT = "-"
 
 
 def add_to(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser("predict", help="estimate age and gender of the faces in photos")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="photo, folder, pattern, or - for standard input")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="photo, folder, pattern, or - for standard input")
+    parser.add_argument(
+        "--files-from", metavar="FILE", help="names of photos and folders, one a line; - for standard input"
+    )
     options.add_estimator(parser)
     output.add_to(parser)
     parser.add_argument("--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR")
@@ -31,8 +29,13 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Predict every image, and list at the end what failed."""
-    images, failures = _expand(given.paths)
-    images, left_out = without_drawings(images, given.paths, given.draw)
+    if not given.paths and given.files_from is None:
+        raise ValueError("PATH or --files-from must name photos. Received: neither.")
+    inputs = find_inputs(given.paths, given.files_from)
+    for line in inputs.left_out:
+        _say(line)
+    failures = inputs.failures
+    images, left_out = without_drawings(inputs.images, inputs.named, given.draw)
     if left_out:
         _say(f"{left_out} drawings of --draw are left out. Name one to predict it.")
     total = len(images) + len(failures)
@@ -40,14 +43,9 @@ def run(given: argparse.Namespace) -> int:
     folder = None if given.draw is None else DrawingFolder(given.draw)
     if given.resume and file is not None:
         done = file.finished({name for name, _ in images})
-        found, images = (
-            images,
-            [
-                (name, source)
-                for name, source in images
-                if name not in done or not isinstance(source, Path) or _is_pipe(source)
-            ],
-        )
+        found = images
+        # Standard input and pipes may have other content than before.
+        images = [(name, source) for name, source in found if name not in done or not isinstance(source, Path)]
         failures += [(name, done[name]) for name, _ in found if done.get(name)]
         _say(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
     if images:
@@ -71,9 +69,6 @@ def _predict(
 
     with without_native_output():
         estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
-    if folder is not None:
-        # A pipe can be read once only.
-        images = [(name, source.read_bytes() if _is_pipe(source) else source) for name, source in images]
     errors: dict[int, Exception] = {}
     failures = []
     stream = estimator.predict_stream(
@@ -96,31 +91,5 @@ def _predict(
     return [(names[position], str(error)) for position, error in errors.items()] + failures
 
 
-def _is_pipe(source: Any) -> bool:
-    return isinstance(source, Path) and os.path.exists(source) and not source.is_file() and not source.is_dir()
-
-
 def _say(text: str) -> None:
     print(f"asianage: {text}", file=sys.stderr)
-
-
-def _expand(paths: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
-    """Return what to predict as (name, source), and what cannot be found as (name, reason)."""
-    images: list[tuple[str, Any]] = []
-    failures: list[tuple[str, str]] = []
-    for path in paths:
-        if path == STANDARD_INPUT:
-            images.append(("standard input", sys.stdin.buffer.read()))
-            continue
-        if os.path.isdir(path):
-            found = list(list_images(path))
-            reason = f"The folder holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})."
-        elif os.path.exists(path) or not glob.has_magic(path):
-            found, reason = [Path(path)], ""
-        else:
-            found = [Path(file) for file in sorted(glob.glob(path, recursive=True)) if os.path.isfile(file)]
-            reason = "No file matches this pattern."
-        images += [(str(file), file) for file in found]
-        if not found:
-            failures.append((path, reason))
-    return images, failures

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from asianage.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age
 from asianage.data.special_figures import AgeRange, SpecialFigures
+from asianage.faces.image_files import stored_form
 
 GENDER_BY_FOLDER = {"111": "male", "112": "female"}
 
@@ -81,11 +82,12 @@ def read_afad_list(file: str | os.PathLike[str], root: str | os.PathLike[str] | 
     file = Path(file)
     root = file.parent if root is None else Path(root)
     entries = []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+    # `splitlines` would also split at other characters than line breaks.
+    for number, line in enumerate(file.read_text("utf-8-sig").split("\n"), start=1):
         name = line.strip().removeprefix("./")
         if name:
             try:
-                entries.append(_entry(tuple(name.split("/")), root / name))
+                entries.append(_entry(tuple(name.split("/")), stored_form(root / name)))
             except ValueError as error:
                 raise ValueError(f"{file}, line {number}: {error}") from error
     table = RecordTable.of(entries)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
-from asianage.faces.images import IMAGE_SUFFIXES
+from asianage.faces.image_files import IMAGE_SUFFIXES, LeftOut, conclude, stored_form, walk
 from asianage.models.config import GENDERS
 
 NOT_A_PICTURE = "not a picture"
@@ -43,7 +43,7 @@ def read_pictures(root: Path, label: Callable[[Path], FaceRecord | DroppedFile])
 
 def require_folder(root: str | os.PathLike[str]) -> Path:
     """Return `root` as a path; refuse one that is not there, or is a file."""
-    root = Path(root)
+    root = stored_form(Path(root))
     if not root.exists():
         raise FileNotFoundError(f"`root` must be a folder of pictures. Received: {root}, which is not there.")
     if not root.is_dir():
@@ -52,11 +52,15 @@ def require_folder(root: str | os.PathLike[str]) -> Path:
 
 
 def list_files(root: Path) -> Iterator[Path]:
-    """Yield every file below `root`, in a fixed order; hidden folders are left out."""
-    for directory, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            yield Path(directory, name)
+    """Yield every file below `root`, in a fixed order; hidden folders and those of thumbnails are left out.
+
+    Raises:
+        PermissionError: A folder cannot be read; raised at the end.
+    """
+    left_out = LeftOut()
+    for directory, names in walk(root, left_out):
+        yield from (directory / name for name in names)
+    conclude(root, left_out)
 
 
 def is_picture(path: Path) -> bool:
@@ -98,8 +102,6 @@ def _require_filled(root: Path, records: list[FaceRecord]) -> None:
             "table."
         )
     filled = {parent for record in records for parent in record.path.parents}
-    for directory, folders, _ in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        empty = [Path(directory, name) for name in folders if Path(directory, name) not in filled]
-        if empty:
-            raise ValueError(f"The folder {empty[0]} holds no picture. Fill it or remove it.")
+    for directory, _ in walk(root, LeftOut()):
+        if directory != root and directory not in filled:
+            raise ValueError(f"The folder {directory} holds no picture. Fill it or remove it.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asianage.faces.image_files import stored_form
 from asianage.files import write_csv
 
 BOX = ("x_min", "y_min", "x_max", "y_max")
@@ -119,7 +120,7 @@ def read_photos(
             faces.setdefault(name, []).extend([] if face is None else [face])
     return [
         Photo(
-            root / name,
+            stored_form(root / name),
             tuple(faces[name]),
             is_complete,
             dataset=row.get("dataset") or row.get("source") or "",

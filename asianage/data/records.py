@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
 
+from asianage.faces.image_files import stored_form
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
 
@@ -121,11 +122,14 @@ def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | N
         raise FileNotFoundError(f"The table must be a CSV file. Received: {table}, which is no file. Check the path.")
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            records = list(_read_rows(csv.reader(file, strict=True), table, root))
+            reader = csv.reader(file, strict=True)
+            records = list(_read_rows(reader, table, root))
     except UnicodeDecodeError as error:
         raise ValueError(f"{table} must be text in UTF-8: {error}. Save the table again with this encoding.") from error
     except csv.Error as error:
-        raise ValueError(f"{table} is not a readable CSV file: {error}. Check its quotes.") from error
+        raise ValueError(
+            f"{table} is not a readable CSV file: line {reader.line_num}: {error}. Check its quotes."
+        ) from error
     if not records:
         raise ValueError(f"{table} holds no rows. Add one line per picture.")
     return records
@@ -182,7 +186,7 @@ def parse_gender(text: str) -> str | None:
     return gender
 
 
-def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator[FaceRecord]:
+def _read_rows(reader: csv.Reader, table: Path, root: Path) -> Iterator[FaceRecord]:
     columns = [column.strip().lower() for column in next(reader, [])]
     name = "file" if "file" in columns else "image"
     if name not in columns or not {"age", "gender"} & set(columns):
@@ -193,7 +197,9 @@ def _read_rows(reader: Iterator[list[str]], table: Path, root: Path) -> Iterator
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
         raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
     lines: dict[Path, int] = {}
-    for number, cells in enumerate(reader, start=2):
+    for cells in reader:
+        # A value in quotes may go over several lines.
+        number = reader.line_num
         if not cells:
             continue
         try:
@@ -212,7 +218,7 @@ def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
     if not name:
         raise ValueError("the file name is empty. Fill it in or remove the row.")
     return FaceRecord(
-        path=root / name,
+        path=stored_form(root / name),
         age=parse_age(row.get("age", "")),
         gender=parse_gender(row.get("gender", "")),
         dataset=row.get("dataset", "").strip(),

@@ -14,6 +14,7 @@ from asianage.data.folders import is_picture, list_files, read_folders
 from asianage.data.records import FaceRecord, RecordTable, read_records
 from asianage.data.special_figures import SpecialFigures
 from asianage.data.utkface import is_named_as_utkface, read_utkface
+from asianage.faces.image_files import stored_form
 
 _LAYOUTS = (
     (is_laid_out_as_afad, read_afad),
@@ -32,7 +33,7 @@ Source: TypeAlias = str | os.PathLike[str] | Sequence[FaceRecord]
 def read_source(source: Source) -> RecordTable:
     """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in a known layout. Records stay as they are.
 
-    The first picture of a folder decides its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
+    Most pictures of a folder decide its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
     All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
 
     Raises:
@@ -41,16 +42,21 @@ def read_source(source: Source) -> RecordTable:
     """
     if not isinstance(source, str | os.PathLike):
         return RecordTable(list(source), [])
-    source = Path(source)
+    source = stored_form(Path(source))
     if not source.exists():
         raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")
     if source.is_file():
         return read_afad_list(source) if source.suffix.lower() == ".txt" else RecordTable(read_records(source), [])
-    first = next((path for path in list_files(source) if is_picture(path)), None)
-    if first is None:
+    pictures = [path for path in list_files(source) if is_picture(path)]
+    if not pictures:
         raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
-    read = next((read for is_of, read in _LAYOUTS if is_of(first)), read_folders)
-    return read(source)
+    # Pictures beside the labeled folders, such as an overview, do not count.
+    inner = [path for path in pictures if path.parent != source]
+    for some in (inner, pictures):
+        for is_of, read in _LAYOUTS:
+            if 2 * sum(map(is_of, some)) > len(some):
+                return read(source)
+    return read_folders(source)
 
 
 def special_figures(dataset: str) -> SpecialFigures:

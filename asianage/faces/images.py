@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import re
+import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard
 
@@ -14,6 +17,7 @@ import numpy as np
 
 from asianage.errors import ImageError
 from asianage.faces import pixels
+from asianage.faces.image_files import is_pipe, read_pipe, stored_form
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,16 +40,10 @@ Channels: TypeAlias = Literal["rgb", "bgr"]
 MAX_PIXELS = 128_000_000
 """Default limit of width x height: the 108-megapixel photos of phones pass, decompression bombs do not."""
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".ppm"}
-    | {".heic", ".heif"}
-)
-"""Suffixes of the files that count as pictures in a folder: what Pillow reads, and what it reads with pillow-heif."""
-
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
 """Start of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
 
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
 """Kinds of HEIC files, as their headers name them."""
 
 _REMEDIES: dict[type, str] = {
@@ -61,12 +59,12 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: C
     """Read one image as upright 8-bit RGB.
 
     EXIF orientation is applied, transparency is laid over white, gray, palette and CMYK become RGB, 16 bit becomes 8
-    bit, and of an animation the first frame is taken.
+    bit. Of an animation the first frame is taken, and of a file with previews the first page that is none.
 
     Args:
         source: Path, encoded bytes, binary file object, PIL image, or an array or tensor: (height, width),
             (height, width, 1), (height, width, 3) or (height, width, 4); uint8, bool, uint16 in [0, 65535] or float in
-            [0, 1].
+            [0, 1]. 16 bits that hold 8, 10 or 12 are refused.
         max_pixels: Largest accepted width x height, checked before anything is decoded.
         channels: Order of the channels of an array or tensor: "rgb", or "bgr" as OpenCV has it.
 
@@ -139,22 +137,6 @@ def is_single_image(value: Any) -> TypeGuard[ImageSource]:
     return False
 
 
-def list_images(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield the image files below `folder`, sorted, hidden files and folders left out.
-
-    Raises:
-        NotADirectoryError: There is no such folder.
-    """
-    folder = os.path.expanduser(folder)
-    if not os.path.isdir(folder):
-        raise NotADirectoryError(f"There is no folder {folder}. Check the name.")
-    for directory, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(directory, name)
-
-
 def _is_pil_image(value: Any) -> TypeGuard[Image.Image]:
     from PIL import Image
 
@@ -179,25 +161,40 @@ def _as_array(source: Any) -> np.ndarray:
 
 
 def _from_path(path: Path, max_pixels: int) -> np.ndarray:
-    name = str(path)
-    if _ADDRESS.match(name):
-        raise ImageError(
-            f"`image` must be a local file. Received the address {name[:200]}. Download it, then pass its bytes."
-        )
-    if "\0" in name:
-        raise ImageError(f"`image` must be a path, without a null character. Received: {name[:200]!r}.")
-    if path.is_dir():
+    if "\0" in str(path):
+        raise ImageError(f"`image` must be a path, without a null character. Received: {str(path)[:200]!r}.")
+    path = stored_form(path)
+    if os.path.isdir(path):
         raise ImageError(
             f"`image` must be a file. Received the folder {path}. Pass its files, for instance "
             "`estimator.predict(asianage.list_images(folder))`."
         )
+    if is_pipe(path):
+        return _from_file(io.BytesIO(read_pipe(path)), str(path), max_pixels)
     try:
         file = path.open("rb")
-    except FileNotFoundError as error:
-        message = f"There is no file {path}. Check the name and the folder that it starts from."
-        raise FileNotFoundError(message) from error
+    except OSError as error:
+        raise _cannot_open(str(path), error) from error
     with file:
-        return _from_file(file, name, max_pixels)
+        return _from_file(file if file.seekable() else io.BytesIO(file.read()), str(path), max_pixels)
+
+
+def _cannot_open(name: str, error: OSError) -> Exception:
+    if address := _ADDRESS.match(name):
+        # What follows may hold a password.
+        start = address[0].rstrip("/")
+        return ImageError(
+            f"`image` must be a local file. Received an address that begins with {start}. Download it, then pass its "
+            "bytes."
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return ImageError(
+            f"`image` must be a path. Received a text of {len(name):,} characters. If it is an image in base64, pass "
+            "base64.b64decode(text)."
+        )
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(f"There is no file {name}. Check the name and the folder that it starts from.")
+    return error
 
 
 def _content(file: Any) -> bytes:
@@ -229,15 +226,17 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
         return _decoded(image, name, max_pixels)
 
 
-def _remedy(file: IO[bytes]) -> str:
-    """Return what can be done with a file that Pillow does not know."""
+def _is_heic(file: IO[bytes]) -> bool:
     file.seek(0)
     head = file.read(12)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        return (
-            "It is a HEIC photo: convert it to JPEG, or pip install pillow-heif and call "
-            "`pillow_heif.register_heif_opener()` first."
-        )
+    file.seek(0)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+def _remedy(file: IO[bytes]) -> str:
+    """Return what can be done with a file that Pillow does not know."""
+    if _is_heic(file) and sys.modules.get("pillow_heif") is None:
+        return "It is a HEIC photo: pip install pillow-heif, or convert the photo to JPEG."
     return "Check that the file is a picture and was copied completely."
 
 
@@ -248,6 +247,11 @@ def _opened(file: IO[bytes]) -> Image.Image:
     with _pillow_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
+            if _is_heic(file):
+                with contextlib.suppress(ImportError):
+                    import pillow_heif
+
+                    pillow_heif.register_heif_opener()
             return Image.open(file)
         finally:
             Image.MAX_IMAGE_PIXELS = limit

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 MIN_SIDE = 16
 """Shortest accepted side, in pixels: a smaller image shows no face that can be estimated."""
+
+_NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _SUB_PAGES = 254, 255, 330
+"""Tags of TIFF that tell previews from pictures, and that lead to pages that Pillow does not read."""
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
@@ -36,11 +41,19 @@ def from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
     """
     from PIL import Image
 
+    _seek_photo(image)
     check_size(*image.size, max_pixels)
+    # Pillow takes the upper 8 of 16 bits while it decodes colors.
+    is_deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(
+        re.search(";16[BLN]", str(part.args)) for part in _tiles(image)
+    )
+    bits = _tiff_bits(image)
     image = _upright(image)
     if image.mode.startswith("I"):
-        # Pillow stores 16-bit gray as "I;16" or, in a 32-bit container, as "I".
-        return from_array(np.asarray(image).clip(0, 65535).astype(np.uint16), max_pixels)
+        return from_array(_as_uint16(np.asarray(image), bits), max_pixels)
+    if is_deep:
+        colors = image.getbands()[: -1 if image.mode in ("RGBA", "LA") else None]
+        _check_depth(256 * max(cast("int", image.getchannel(band).getextrema()[1]) for band in colors) + 255)
     if image.mode == "F":
         return from_array(np.asarray(image), max_pixels)
     if image.mode == "La":
@@ -88,13 +101,16 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        _check_depth(int(array.max()))
         return (array.astype(np.float32) / 257.0).round().astype(np.uint8)
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
             f"`image` must be uint8, uint16, bool or float. Received: shape={array.shape}, dtype={array.dtype}. "
-            "Convert it with image.astype('uint8')."
+            f"{_conversion(array)}"
         )
     low, high = float(array.min()), float(array.max())
+    if low >= 0.0 and 0.0 < high <= 1 / 255:
+        raise ImageError(f"A float image must lie in [0, 1]. Received: maximum={high:g}. Divide by 255 only once.")
     # The comparison is false for NaN.
     if not (low >= 0.0 and high <= 1.0):
         raise ImageError(
@@ -102,6 +118,79 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
             "Pass values in [0, 255] as image.astype('uint8')."
         )
     return (array * 255.0).round().astype(np.uint8)
+
+
+def _check_depth(highest: int) -> None:
+    """Raise an `ImageError` for 16-bit values that are so low that they may hold 8, 10 or 12 bits."""
+    if 0 < highest < 4096:
+        bits = next(bits for bits in (8, 10, 12) if highest < 1 << bits)
+        remedy = "image.astype('uint8')" if bits == 8 else f"(image >> {bits - 8}).astype('uint8')"
+        raise ImageError(
+            f"A 16-bit image must use the range 0 to 65535. Received: maximum={highest}, as of {bits} bits. Pass "
+            f"{remedy}; if it really is that dark, (image >> 8).astype('uint8')."
+        )
+
+
+def _conversion(array: np.ndarray) -> str:
+    """Return what can be done with an array of a type that is refused."""
+    if array.dtype.kind not in "iu" or not array.size or array.min() < 0 or array.max() > 65535:
+        return "Scale it to 0 to 255, then convert it with image.astype('uint8')."
+    if array.max() > 255:
+        return "Convert it with image.astype('uint16') if 65535 is white; otherwise scale it to 0 to 255."
+    return "Convert it with image.astype('uint8')."
+
+
+def _as_uint16(values: np.ndarray, bits: int) -> np.ndarray:
+    """Convert gray of Pillow, which stores 16 bits as "I;16" or, in a 32-bit container, as "I"."""
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ImageError(
+            f"Gray of more than 8 bits must lie in 0 to 65535. Received: minimum={low}, maximum={high}. Scale it first."
+        )
+    if 8 < bits < 16:
+        return (values.astype(np.float32) * (65535 / ((1 << bits) - 1))).round().astype(np.uint16)
+    return values.astype(np.uint16)
+
+
+def _tiles(image: Image.Image) -> Sequence[Any]:
+    """Return how Pillow will decode an image; empty if it is decoded."""
+    return getattr(image, "tile", None) or ()
+
+
+def _tiff_bits(image: Image.Image) -> int:
+    """Return the bits of a value in a TIFF file, 0 for others."""
+    from PIL import ExifTags
+
+    tags = getattr(image, "tag_v2", None) or {}
+    bits = tags.get(ExifTags.Base.BitsPerSample, 0)
+    return int(bits[0] if isinstance(bits, tuple) else bits)
+
+
+def _seek_photo(image: Image.Image) -> None:
+    """Go to the first page that is no preview. DNG and other raw files begin with one.
+
+    Raises:
+        ImageError: There are other pages, and Pillow cannot read them.
+    """
+    if image.format != "TIFF" or image.tell() or not _is_preview(image):
+        return
+    (width, height), has_others = image.size, _SUB_PAGES in getattr(image, "tag_v2", {})
+    for number in range(1, getattr(image, "n_frames", 1)):
+        image.seek(number)
+        if not _is_preview(image):
+            return
+    if has_others:
+        raise ImageError(
+            f"Only a preview of {width} x {height} pixels can be read, as in raw photos. Export the photo to JPEG."
+        )
+    image.seek(0)
+
+
+def _is_preview(image: Image.Image) -> bool:
+    """Tell whether a page of a TIFF file says that it is a smaller copy of another."""
+    tags = getattr(image, "tag_v2", None) or {}
+    new, old = tags.get(_NEW_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE, 0)
+    return bool(isinstance(new, int) and new & 1) or old == 2
 
 
 def _upright(image: Image.Image) -> Image.Image:

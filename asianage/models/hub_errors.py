@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,7 +82,9 @@ def explained(error: Exception, repo_id: str, revision: str, address: str, cache
 
 def _proxy_fault() -> str:
     """Return what is wrong with the setting of a proxy, whose value may contain a password; "" if nothing is."""
-    for scheme, proxy in urllib.request.getproxies().items():
+    from urllib.request import getproxies  # It loads ssl, which makes a start longer.
+
+    for scheme, proxy in getproxies().items():
         if scheme not in ("http", "https", "all") or not proxy:
             continue
         parts = proxy.partition("://")[2] or proxy
@@ -105,10 +106,12 @@ def _proxy_fault() -> str:
 
 def _proxy(address: str) -> str:
     """Return which proxy stands before an address, without its password; "" for none."""
+    from urllib.request import getproxies, proxy_bypass
+
     url = urlsplit(address)
-    proxies = urllib.request.getproxies()
+    proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(url.hostname or ""):
+    if not proxy or proxy_bypass(url.hostname or ""):
         return ""
     return f" through the proxy {urlsplit(proxy if '//' in proxy else f'http://{proxy}').netloc.rpartition('@')[2]}"
 

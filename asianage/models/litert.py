@@ -11,12 +11,13 @@ import numpy as np
 
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
-from asianage.threads import submit
+from asianage.threads import processor_quota, submit
 
 
 def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many processors this process may use, on its machine and in its container."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(count, processor_quota() + 0.5)))
 
 
 class LiteRTNetwork:

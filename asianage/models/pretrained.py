@@ -20,7 +20,6 @@ from pathlib import Path
 from asianage.errors import DownloadError, ModelFormatError
 from asianage.models import folder as model_folder
 from asianage.models import hub
-from asianage.models.card import model_card
 from asianage.models.folder import AnyModel, DetectorFolder, ModelFolder, require_detector, require_estimator
 from asianage.models.hub import HubAccess
 from asianage.models.hub_errors import HubUnreachableError
@@ -119,6 +118,8 @@ def save_model(model: AnyModel, target: str | os.PathLike[str], *, overwrite: bo
         same = model_folder.open_model_folder(target)
         same.verify()
         return same
+    from asianage.models.card import model_card  # A prediction needs no card.
+
     card = model.path / model_folder.CARD
     text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
     text = text if text.strip() else model_card(model.config, model.metrics())

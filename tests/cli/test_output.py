@@ -113,14 +113,15 @@ def test_an_interrupted_run_is_resumed(folder, capsys, name):
     command += ["-o", str(target)]
     assert main(command) == 1
     whole = target.read_bytes()
-    messages = capsys.readouterr().err
+    messages = capsys.readouterr().err.splitlines()[1:]
     for size in (0, len(whole) // 3, len(whole) // 2, len(whole) - 1, len(whole)):
         target.write_bytes(whole[:size])
         assert main([*command, "--resume"]) == 1
         assert target.read_bytes() == whole
         lines = capsys.readouterr().err.splitlines()
-        assert f"{target} has the results of " in lines[0]
-        assert sorted(lines[1:]) == sorted(messages.splitlines())
+        assert f"{folder}: left out " in lines[0]
+        assert f"{target} has the results of " in lines[1]
+        assert sorted(lines[2:]) == sorted(messages)
     target.unlink()
     assert main([*command, "--resume"]) == 1
     assert target.read_bytes() == whole

@@ -88,3 +88,9 @@ def test_published_list_has_the_known_counts(afad_list):
 def test_the_natural_counts_sum_to_the_published_number_of_pictures():
     assert sum(NATURAL_COUNTS.values()) == ARCHIVES["full"].pictures
     assert sum(count for age, count in NATURAL_COUNTS.items() if age < 41) == 164_418
+
+
+def test_lines_of_a_list_are_counted_as_an_editor_does(tmp_path):
+    (tmp_path / "list.txt").write_bytes("\ufeff./25/111/a\u2028b.jpg\r\n\r\n./25/1-0.jpg\r\n".encode())
+    with pytest.raises(ValueError, match=r"line 3: .*25/1-0\.jpg"):
+        read_afad_list(tmp_path / "list.txt")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,25 @@ def test_files_are_listed_in_a_fixed_order_without_hidden_folders(tmp_path):
     touch(tmp_path, "b/2.jpg", "b/1.jpg", "a/3.jpg", ".git/x.jpg", "0.txt")
     found = [path.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)]
     assert found == ["0.txt", "a/3.jpg", "b/1.jpg", "b/2.jpg"]
+
+
+def test_linked_folders_are_read_once_and_thumbnails_are_not(tmp_path):
+    touch(tmp_path, "out/a.jpg", "faces/male/b.jpg", "faces/male/@eaDir/b.jpg/M.jpg")
+    (tmp_path / "faces/female").symlink_to(tmp_path / "out", target_is_directory=True)
+    (tmp_path / "faces/male/loop").symlink_to(tmp_path / "faces", target_is_directory=True)
+    table = read_folders(tmp_path / "faces")
+    assert labels(table, tmp_path / "faces") == {"male/b.jpg": (None, "male"), "female/a.jpg": (None, "female")}
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    touch(tmp_path, "male/a.jpg", "female/b.jpg")
+    scandir = os.scandir
+
+    def scan(path):
+        if Path(path).name == "male":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", scan)
+    with pytest.raises(PermissionError, match="male"):
+        read_folders(tmp_path)

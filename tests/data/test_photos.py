@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,10 @@ def test_the_shared_detection_data_can_be_read(shared_data):
     labels = read_photos(shared_data / "labels.csv", is_complete=False)
     aaf = [photo for photo in labels if photo.dataset == "aaf"]
     assert all(photo.faces[0].landmarks is not None for photo in aaf[:50])
+
+
+def test_names_are_found_in_both_forms_of_unicode(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "café.jpg") for form in ("NFC", "NFD"))
+    (tmp_path / apart).touch()
+    (photo,) = read_photos(write(tmp_path / "t.csv", ("file",), (composed,)), is_complete=True)
+    assert photo.path == tmp_path / apart

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,31 @@ def test_dropped_files_are_counted_summed_up_and_written(tmp_path):
     with (tmp_path / "dropped.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [["file", "reason", "detail"], ["a", "odd", ""], ["b", "bad", "x, y"], ["c", "bad", ""]]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('file,age,note\nx.jpg,25,"a\nb"\ny.jpg,abc,\n', 4),
+        ('file,age,note\r\nx.jpg,25,"a\r\n\r\nb"\r\n\r\ny.jpg,abc,\r\n', 6),
+        ("file,age,note\n\nx.jpg,25,a\u2028b\ny.jpg,abc,\n", 4),
+    ],
+)
+def test_the_line_is_counted_as_an_editor_does(tmp_path, content, line):
+    (tmp_path / "t.csv").write_bytes(content.encode())
+    with pytest.raises(ValueError, match=f"line {line}: .*'abc'"):
+        read_records(tmp_path / "t.csv")
+
+
+def test_names_are_found_in_both_forms_of_unicode(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "rené.jpg") for form in ("NFC", "NFD"))
+    for stored, listed in ((composed, apart), (apart, composed)):
+        root = tmp_path / ascii(stored)
+        root.mkdir()
+        (root / stored).touch()
+        (tmp_path / "t.csv").write_text(f"file,age\n{listed},25\n", "utf-8")
+        (record,) = read_records(tmp_path / "t.csv", root)
+        assert record.path == root / stored
+    (tmp_path / "t.csv").write_text(f"file,age\n{composed},25\n{apart},25\n", "utf-8")
+    with pytest.raises(ValueError, match="is in line 2 too"):
+        read_records(tmp_path / "t.csv", root)

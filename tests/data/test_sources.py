@@ -23,6 +23,23 @@ def test_layout_of_a_folder_is_recognized(tmp_path, name, dataset, label):
     assert (record.dataset, (record.age, record.gender)) == (dataset, label)
 
 
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (("25/111/1-0.jpg", "26/112/2-0.jpg", "overview.png"), 2),
+        (("25/111/1-0.jpg", "0.png", "1.png", "2.png"), 1),
+        (("25_1_2_20170116174525125.jpg", "26_1_2_20170116174525126.jpg", "0.png"), 2),
+        (("07381A25.jpg", "07382A25.jpg", "07383A25.jpg", "!read me.png", "samples/a.jpg"), 3),
+        (("female/25/a.jpg", "female/25/b.jpg", "female/25/07381A25.jpg"), 3),
+    ],
+)
+def test_a_picture_of_another_kind_does_not_decide_the_layout(tmp_path, names, count):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert len(read_source(tmp_path).records) == count
+
+
 def test_table_and_list_are_recognized(tmp_path):
     (tmp_path / "t.csv").write_text("file,age\na.jpg,3\n")
     (tmp_path / "t.txt").write_text("./25/111/1-0.jpg\n./25/111/Thumbs.db\n")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin, TiffTags
 
 from asianage import ImageError, load_image
 from asianage.faces.pixels import MIN_SIDE
@@ -111,8 +113,101 @@ def test_sixteen_bits_keep_the_upper_eight():
 
 
 def test_sixteen_bit_color_arrays_are_scaled():
-    assert (load_image(np.full((20, 20, 3), 65535, np.uint16)) == 255).all()
-    assert (load_image(np.full((20, 20, 3), 257, np.uint16)) == 1).all()
+    image = np.full((20, 20, 3), 65535, np.uint16)
+    image[0] = 257
+    loaded = load_image(image)
+    assert (loaded[0] == 1).all()
+    assert (loaded[1:] == 255).all()
+
+
+def png_of_sixteen_bits(values: np.ndarray) -> bytes:
+    """Write colors of 16 bits, which Pillow cannot."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, channels = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("bits", "remedy"), [(8, r"image\.astype"), (10, "image >> 2"), (12, "image >> 4")])
+def test_sixteen_bits_that_hold_fewer_are_refused(bits, remedy):
+    gray = np.linspace(0, 2**bits - 1, 400).astype(np.uint16).reshape(20, 20)
+    color = np.dstack([gray, gray // 2, gray // 2])
+    opaque = np.full_like(gray, 65535)
+    sources = [gray, color, gray.astype(">u2"), Image.fromarray(gray), Image.fromarray(gray.astype(np.int32))]
+    sources += [encoded(gray, kind) for kind in ("PNG", "TIFF", "PPM")]
+    sources += [png_of_sixteen_bits(np.dstack(parts)) for parts in ([color], [color, opaque], [gray, opaque])]
+    for source in sources:
+        with pytest.raises(ImageError, match=f"range 0 to 65535.*as of {bits} bits.*{remedy}"):
+            load_image(source)
+
+
+def test_eight_bits_that_pillow_widened_are_refused():
+    with pytest.raises(ImageError, match="maximum=255, as of 8 bits"):
+        load_image(Image.fromarray(picture()[:, :, 0]).point(lambda value: value | 255).convert("I"))
+
+
+def test_colors_of_sixteen_bits_are_read_and_black_stays_black():
+    color = (picture().astype(np.uint16) << 8) + 255
+    np.testing.assert_array_equal(load_image(png_of_sixteen_bits(color)), picture())
+    for black in (np.zeros((20, 20), np.uint16), np.zeros((20, 20, 3), np.float32)):
+        assert not load_image(black).any()
+
+
+@pytest.mark.parametrize("values", [(-1, 255), (0, 65536), (-32768, 32767)])
+def test_gray_of_32_bits_outside_of_16_is_refused(values):
+    gray = np.full((20, 20), values[0], np.int32)
+    gray[0, 0] = values[1]
+    for source in (Image.fromarray(gray), encoded(gray, "TIFF")):
+        with pytest.raises(ImageError, match=f"minimum={values[0]}, maximum={values[1]}"):
+            load_image(source)
+
+
+def test_a_tif_of_twelve_bits_is_scaled_by_its_depth():
+    gray = np.linspace(0, 2000, 400).astype(int)
+    bits = "".join(f"{value:012b}" for value in gray)
+    data = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    tags = {256: 20, 257: 20, 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 278: 20, 279: len(data)}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+    np.testing.assert_array_equal(load_image(content)[:, :, 0].ravel(), np.round(gray * 255 / 4095))
+
+
+def tif_of_pages(*pages: tuple[str, int, dict[int, int]]) -> bytes:
+    """Write pages of a color, a side and tags."""
+    images = []
+    for color, side, tags in pages:
+        image = Image.new("RGB", (side, side), color)
+        info = TiffImagePlugin.ImageFileDirectory_v2()
+        for tag, value in tags.items():
+            info.tagtype[tag] = TiffTags.LONG
+            info[tag] = value
+        image.encoderinfo = {"tiffinfo": info}
+        images.append(image)
+    first, *others = images
+    return encoded(first, "TIFF", save_all=True, append_images=others, tiffinfo=first.encoderinfo["tiffinfo"])
+
+
+@pytest.mark.parametrize("preview", [{254: 1}, {255: 2}])
+def test_a_preview_is_not_taken_for_the_photo(preview):
+    content = tif_of_pages(("red", 20, preview), ("red", 30, preview), ("blue", 200, {}))
+    for source in (content, Image.open(io.BytesIO(content))):
+        loaded = load_image(source)
+        assert loaded.shape == (200, 200, 3)
+        assert (loaded == (0, 0, 255)).all()
+    with pytest.raises(ImageError, match="more than max_pixels"):
+        load_image(content, max_pixels=30 * 30)
+
+
+def test_a_raw_photo_of_which_only_a_preview_can_be_read_is_refused():
+    with pytest.raises(ImageError, match=r"preview of 20 x 20 pixels.*Export the photo to JPEG"):
+        load_image(tif_of_pages(("red", 20, {254: 1, 330: 8})))
+    assert load_image(tif_of_pages(("red", 20, {254: 1}))).shape == (20, 20, 3)
+    assert load_image(tif_of_pages(("red", 20, {}), ("blue", 200, {}))).shape == (20, 20, 3)
 
 
 def test_bool_is_black_and_white():
@@ -207,6 +302,20 @@ def test_arrays_of_a_wrong_shape_are_refused(shape):
 def test_arrays_of_a_wrong_type_are_refused(kind):
     with pytest.raises(ImageError, match="dtype="):
         load_image(np.zeros((20, 20, 3), kind))
+
+
+@pytest.mark.parametrize(
+    ("array", "remedy"),
+    [
+        (np.full((20, 20), 255, np.int32), r"with image\.astype\('uint8'\)"),
+        (np.full((20, 20), 65535, np.int32), r"astype\('uint16'\) if 65535 is white"),
+        (np.full((20, 20), -1, np.int64), "Scale it to 0 to 255"),
+        (picture() / 255 / 255, "Divide by 255 only once"),
+    ],
+)
+def test_the_remedy_fits_the_values(array, remedy):
+    with pytest.raises(ImageError, match=remedy):
+        load_image(array)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.01, 1.01, 255.0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import threading
@@ -285,9 +286,13 @@ def test_processors_are_those_that_the_process_may_use(
     monkeypatch: pytest.MonkeyPatch, without_affinity: Callable[[int | None], None]
 ) -> None:
     assert usable_processors() >= 1
+    monkeypatch.setattr(litert, "processor_quota", lambda: math.inf)
     monkeypatch.setattr(litert.os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
     assert usable_processors() == 3
     without_affinity(None)
     assert usable_processors() == 1
     without_affinity(7)
     assert usable_processors() == 7
+    for quota, count in ((0.5, 1), (1.5, 2), (4.0, 4), (64.0, 7)):
+        monkeypatch.setattr(litert, "processor_quota", lambda quota=quota: quota)
+        assert usable_processors() == count

@@ -53,7 +53,7 @@ def test_loading_is_silent_and_leaves_the_log_level_alone(yunet_path, capfd):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.onnx.*face_detection_yunet_2023mar\.onnx"):
         YuNetDetector(tmp_path / "nowhere.onnx")
-    with pytest.raises(FileNotFoundError, match="Received"):
+    with pytest.raises(FileNotFoundError, match="There is no file"):
         YuNetDetector(tmp_path)
 
 
