@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 _lock = threading.RLock()
 """Held while the descriptors are redirected: two threads would restore each other's redirection."""
@@ -72,8 +73,7 @@ def _descriptor_discarded(descriptor: int, name: str, *, keep_python: bool) -> I
     saved = os.dup(descriptor)
     try:
         with contextlib.ExitStack() as stack:
-            if stream is not None:
-                stream.flush()
+            _flush(stream)
             # A stream that somebody else has put in place does not write to the descriptor.
             if keep_python and stream is not None and stream is getattr(sys, f"__{name}__"):
                 redirect = contextlib.redirect_stdout if name == "stdout" else contextlib.redirect_stderr
@@ -85,8 +85,13 @@ def _descriptor_discarded(descriptor: int, name: str, *, keep_python: bool) -> I
             os.dup2(null, descriptor)
             os.close(null)
             yield
-            if stream is not None:
-                stream.flush()
+            _flush(stream)
     finally:
         os.dup2(saved, descriptor)
         os.close(saved)
+
+
+def _flush(stream: Any) -> None:
+    # A closed stream has nothing to flush, a full disk is reported at the next write, and a stand-in may lack `flush`.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        stream.flush()

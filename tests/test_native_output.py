@@ -72,3 +72,19 @@ print("later")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "after"
     assert done.stdout == "later\n"
+
+
+def test_a_stream_that_is_closed_or_has_no_flush_is_no_error():
+    for stream in ("open(os.devnull, 'w')", "object()"):
+        code = f"""
+import os, sys
+from asianage.native_output import without_native_output
+sys.stdout = {stream}
+if hasattr(sys.stdout, "close"):
+    sys.stdout.close()
+with without_native_output():
+    os.write(2, b"native")
+sys.stdout = None
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

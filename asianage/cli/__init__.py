@@ -82,7 +82,7 @@ def _discard_output() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="asianage", description="Age and gender from photos of Asian faces.")
-    parser.add_argument("--version", action="version", version=f"asianage {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"asianage {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (predict, train, fine_tune, evaluate, export, info, download):
         command.add_to(commands)

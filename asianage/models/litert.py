@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import LifoQueue
@@ -11,6 +13,7 @@ import numpy as np
 
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
+from asianage.native_output import without_native_output
 from asianage.threads import processor_quota, submit
 
 
@@ -52,8 +55,17 @@ class LiteRTNetwork:
         self._num_threads = num_threads or usable_processors()
         # An interpreter holds the tensors of one call. None stands for one that no call has needed yet.
         self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
-        for interpreter in (*[None] * (self._num_threads - 1), self._load()):
+        for interpreter in (*[None] * (self._num_threads - 1), self._load_silently()):
             self._interpreters.put(interpreter)
+
+    def _load_silently(self) -> _Interpreter:
+        """Return an interpreter. LiteRT announces the first one of a process on standard error."""
+        from ai_edge_litert.interpreter import Interpreter  # noqa: F401
+
+        # Other threads may write there at the same time.
+        is_alone = threading.active_count() == 1
+        with without_native_output() if is_alone else contextlib.nullcontext():
+            return self._load()
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return age logits float32 (n, num_ages) and gender logits float32 (n,).

@@ -20,13 +20,14 @@ COMMANDS = ("predict", "train", "fine-tune", "evaluate", "export", "info", "down
 
 def test_wrong_usage_ends_with_two():
     with pytest.raises(SystemExit) as caught:
-        main(["predict"])
+        main(["predict", "--no-such-option"])
     assert caught.value.code == 2
+    assert main(["predict"]) == 2
 
 
-@pytest.mark.parametrize("module", ["asianage", "asianage.cli"])
-def test_the_package_can_be_run(module):
-    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(("module", "option"), [("asianage", "--version"), ("asianage.cli", "-V")])
+def test_the_package_can_be_run(module, option):
+    done = subprocess.run([sys.executable, "-m", module, option], capture_output=True, text=True, check=True)
     assert done.stdout == f"asianage {__version__}\n"
 
 

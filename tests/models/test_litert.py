@@ -296,3 +296,9 @@ def test_processors_are_those_that_the_process_may_use(
     for quota, count in ((0.5, 1), (1.5, 2), (4.0, 4), (64.0, 7)):
         monkeypatch.setattr(litert, "processor_quota", lambda quota=quota: quota)
         assert usable_processors() == count
+
+
+def test_nothing_is_announced_on_standard_error() -> None:
+    code = "from asianage import AgeGenderEstimator; AgeGenderEstimator()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
