@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from asianage.networks.face_landmarks import INPUT_SIDE
@@ -30,7 +32,9 @@ class CollageBatches(EpochBatches):
 class PatchBatches(EpochBatches):
     """Patches float32 (batch, 64, 64, 3), RGB in [0, 255], with targets and weights of landmarks and verdicts."""
 
-    def __init__(self, faces: list[Source], empty: list[Source], settings: Patches, steps: Steps, *, seed: int) -> None:
+    def __init__(
+        self, faces: Sequence[Source], empty: Sequence[Source], settings: Patches, steps: Steps, *, seed: int
+    ) -> None:
         """Create the batches of one run, from faces and from face-free pictures as `make_patch` takes them."""
         super().__init__(steps.steps_per_epoch * steps.batch_size, steps.batch_size, seed=seed)
         self._faces, self._empty, self._settings = faces, empty, settings

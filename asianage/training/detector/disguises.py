@@ -43,6 +43,10 @@ def _frame(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, f
     return eyes, np.array([down[1], -down[0]]), down, apart
 
 
+def _pixel(point: np.ndarray) -> tuple[int, int]:
+    return round(float(point[0])), round(float(point[1]))
+
+
 def _fill(image: np.ndarray, points: np.ndarray, color: np.ndarray, opacity: float = 1.0) -> None:
     polygon = [np.round(points).astype(np.int32)]
     if opacity >= 1.0:
@@ -64,9 +68,9 @@ def _draw_mask(image: np.ndarray, landmarks: np.ndarray, random: np.random.Gener
     color = np.array(plain[int(random.integers(len(plain)))]) if random.random() < 0.7 else random.integers(0, 256, 3)
     _fill(image, points, np.asarray(color))
     for height in random.uniform(0.6, 1.5, int(random.integers(0, 4))):
-        ends = eyes + apart * (np.array([[-0.8], [0.8]]) * right + height * down)
+        start, end = (_pixel(eyes + apart * (side * right + height * down)) for side in (-0.8, 0.8))
         shade = np.clip(np.asarray(color) - 25, 0, 255).tolist()
-        cv2.line(image, *(tuple(np.round(end).astype(int).tolist()) for end in ends), shade, max(1, round(apart / 30)))
+        cv2.line(image, start, end, shade, max(1, round(apart / 30)))
 
 
 def _draw_glasses(image: np.ndarray, landmarks: np.ndarray, random: np.random.Generator) -> None:
@@ -76,12 +80,11 @@ def _draw_glasses(image: np.ndarray, landmarks: np.ndarray, random: np.random.Ge
     axes = apart * random.uniform(0.3, 0.45) * np.array([1.0, random.uniform(0.7, 1.0)])
     over = image.copy()
     for eye in landmarks[:2]:
-        at = tuple(np.round(eye + 0.05 * apart * down).astype(int).tolist())
+        at = _pixel(eye + 0.05 * apart * down)
         cv2.ellipse(
             over, at, tuple(np.round(axes).astype(int).tolist()), angle, 0, 360, color.tolist(), -1, cv2.LINE_AA
         )
-    ends = [tuple(np.round(eye).astype(int).tolist()) for eye in landmarks[:2]]
-    cv2.line(over, *ends, color.tolist(), max(1, round(apart / 15)), cv2.LINE_AA)
+    cv2.line(over, _pixel(landmarks[0]), _pixel(landmarks[1]), color.tolist(), max(1, round(apart / 15)), cv2.LINE_AA)
     opacity = random.uniform(0.6, 1.0)
     image[:] = cv2.addWeighted(over, opacity, image, 1.0 - opacity, 0.0)
 
@@ -125,8 +128,8 @@ def _blur(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1.0 / length
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), random.uniform(0, 180), 1.0)
-    kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6))
+    turned = cv2.warpAffine(kernel, turn, (length, length))
+    return cv2.filter2D(image, -1, turned / max(float(turned.sum()), 1e-6))
 
 
 def _add_noise(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -136,7 +139,7 @@ def _add_noise(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def _compress(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(12, 70))])
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR))
 
 
 def _to_gray(image: np.ndarray, random: np.random.Generator) -> np.ndarray:

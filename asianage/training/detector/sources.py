@@ -54,7 +54,7 @@ class Source:
     def image(self) -> np.ndarray:
         """Decode the picture: uint8 (height, width, 3), RGB. The array is new and may be drawn on."""
         image = cv2.imdecode(np.frombuffer(self.content, np.uint8), cv2.IMREAD_COLOR)
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(np.asarray(image), cv2.COLOR_BGR2RGB)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,5 +237,5 @@ def _square(landmarks: np.ndarray) -> np.ndarray:
     return np.concatenate([middle - 1.2 * size, middle + 1.2 * size])
 
 
-def _box(face: LabeledFace) -> tuple[float, ...] | np.ndarray:
-    return face.box if face.landmarks is None or face.box is not None else _square(face.landmarks)
+def _box(face: LabeledFace) -> np.ndarray:
+    return _square(face.landmarks) if face.box is None and face.landmarks is not None else np.array(face.box)

@@ -20,6 +20,9 @@ from asianage.training.recipes.detector import Patches
 SIDES = (320, 640)
 """Long sides at which photos are searched, in pixels."""
 
+SQUARE = 320
+"""Side of the smallest square that a photo is padded to, and its multiples, in pixels: a multiple of 32."""
+
 LEAST_SCORE = 0.3
 """Score from which a point counts."""
 
@@ -46,7 +49,7 @@ class Search:
 
     def _detect_at_scale(self, image: np.ndarray) -> list[Detection]:
         # Every photo in a square, so that few shapes are compiled.
-        side = -(-max(image.shape[:2]) // 320) * 320
+        side = -(-max(image.shape[:2]) // SQUARE) * SQUARE
         square = np.zeros((1, side, side, 3), dtype=np.float32)
         square[0, : image.shape[0], : image.shape[1]] = image
         values = np.asarray(self._network.predict_on_batch(square))

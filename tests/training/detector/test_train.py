@@ -22,7 +22,7 @@ from asianage.models.folder import (
     open_model_folder,
 )
 from asianage.training import run_folder
-from asianage.training.detector import train
+from asianage.training.detector import train, validation
 from asianage.training.detector.sources import Sources
 from asianage.training.detector.train import train_detector
 from asianage.training.recipes.detector import Collages, DetectorRecipe, Steps
@@ -96,6 +96,8 @@ def test_photos_become_a_detector(data, eager, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "YuNetDetector", FakeYuNet)
     monkeypatch.setattr(train, "find_pretrained", lambda name, path: path)
     monkeypatch.setattr(train, "export_networks", export)
+    monkeypatch.setattr(validation, "SIDES", (96,))
+    monkeypatch.setattr(validation, "SQUARE", 96)
     run = tmp_path / "run"
     model = train_detector(data, run, recipe=TINY, faces=[data / "more.csv"], name="mine")
 
