@@ -123,7 +123,8 @@ def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | N
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
-            records = list(_read_rows(reader, table, root))
+            # A value in quotes may go over several lines.
+            records = list(_read_rows(((reader.line_num, cells) for cells in reader), table, root))
     except UnicodeDecodeError as error:
         raise ValueError(f"{table} must be text in UTF-8: {error}. Save the table again with this encoding.") from error
     except csv.Error as error:
@@ -186,8 +187,8 @@ def parse_gender(text: str) -> str | None:
     return gender
 
 
-def _read_rows(reader: csv.Reader, table: Path, root: Path) -> Iterator[FaceRecord]:
-    columns = [column.strip().lower() for column in next(reader, [])]
+def _read_rows(rows: Iterator[tuple[int, list[str]]], table: Path, root: Path) -> Iterator[FaceRecord]:
+    columns = [column.strip().lower() for column in next(rows, (1, list[str]()))[1]]
     name = "file" if "file" in columns else "image"
     if name not in columns or not {"age", "gender"} & set(columns):
         raise ValueError(
@@ -197,9 +198,7 @@ def _read_rows(reader: csv.Reader, table: Path, root: Path) -> Iterator[FaceReco
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
         raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
     lines: dict[Path, int] = {}
-    for cells in reader:
-        # A value in quotes may go over several lines.
-        number = reader.line_num
+    for number, cells in rows:
         if not cells:
             continue
         try:
