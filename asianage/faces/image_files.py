@@ -188,6 +188,6 @@ def read_pipe(path: Path, *, patience: float = 10.0) -> bytes:
         # None: somebody writes, but has written nothing yet.
         begin = file.read(1)
         if begin == b"":
-            raise ImageError(f"Nothing was written into the pipe {path} for {patience:g} s. Pass a file.")
+            raise ImageError(f"Nothing was written into the pipe {path}. Pass a file.")
         os.set_blocking(descriptor, True)
         return (begin or b"") + file.read()

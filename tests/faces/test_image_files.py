@@ -208,5 +208,5 @@ def test_a_named_pipe_is_read(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "p.jpg")
-    with pytest.raises(ImageError, match=r"Nothing was written into the pipe .*p\.jpg for 0\.01 s"):
+    with pytest.raises(ImageError, match=r"Nothing was written into the pipe .*p\.jpg"):
         read_pipe(tmp_path / "p.jpg", patience=0.01)

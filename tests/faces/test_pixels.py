@@ -203,6 +203,12 @@ def test_a_preview_is_not_taken_for_the_photo(preview):
         load_image(content, max_pixels=30 * 30)
 
 
+def test_a_photo_with_a_preview_in_one_file_is_the_photo():
+    photo = Image.fromarray(picture(64, 64))
+    content = encoded(photo, "MPO", save_all=True, append_images=[photo.resize((20, 20))])
+    assert load_image(content).shape == (64, 64, 3)
+
+
 def test_a_raw_photo_of_which_only_a_preview_can_be_read_is_refused():
     with pytest.raises(ImageError, match=r"preview of 20 x 20 pixels.*Export the photo to JPEG"):
         load_image(tif_of_pages(("red", 20, {254: 1, 330: 8})))
