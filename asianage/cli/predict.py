@@ -46,7 +46,8 @@ def run(given: argparse.Namespace) -> int:
         found = images
         # Standard input and pipes may have other content than before.
         images = [(name, source) for name, source in found if name not in done or not isinstance(source, Path)]
-        failures += [(name, done[name]) for name, _ in found if done.get(name)]
+        left = {name for name, _ in images}
+        failures += [(name, done[name]) for name, _ in found if name not in left and done[name]]
         _say(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
     if images:
         failures += _predict(given, images, form, file, folder)

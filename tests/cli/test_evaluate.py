@@ -36,6 +36,16 @@ def test_a_report_is_written(table, tmp_path, monkeypatch):
     assert len(result.records) == 20
 
 
+def test_a_report_does_not_replace_its_data(tiny_records, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    data = tmp_path / "predictions.csv"
+    write_records(tiny_records, data)
+    before = data.read_bytes()
+    assert main(["evaluate", str(data), "--detector", "none", "--output", str(tmp_path / ".")]) == 2
+    assert "does not replace DATA" in capsys.readouterr().err
+    assert data.read_bytes() == before
+
+
 def test_a_split_without_rows_is_refused(table, capsys):
     assert main(["evaluate", table, "--split", "tset"]) == 2
     assert "has no rows of the split 'tset'" in capsys.readouterr().err
