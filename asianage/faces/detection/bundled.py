@@ -112,7 +112,7 @@ class BundledDetector:
         middle, half = np.array(photo.size) / 2, CROP_FACE / 2 * max(photo.size)
         whole = Candidates.unseen(np.concatenate([middle - half, middle + half])[None], np.array([CROP_SCORE]))
         faces = self._verified(image, self._candidates(photo, photo.first, CROP_SCORE).joined(whole))
-        best = faces[[int(faces.probabilities.argmax())]]
+        best = faces[np.array([faces.probabilities.argmax()])]
         if best.probabilities[0] < FACE_PROBABILITY:
             return None
         x, y, size, _ = Frame.of(best.landmarks[0])
@@ -124,9 +124,10 @@ class BundledDetector:
         found = []
         for face in faces:
             landmarks, probability = find_landmarks(self._landmarks_network, image, np.asarray(face.box))
-            if probability < FACE_PROBABILITY:
-                landmarks = self._landmarks_in(image, face.box)
-            found.append(dataclasses.replace(face, landmarks=landmarks))
+            is_face = probability >= FACE_PROBABILITY
+            found.append(
+                dataclasses.replace(face, landmarks=landmarks if is_face else self._landmarks_in(image, face.box))
+            )
         return found
 
     def _landmarks_in(self, image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray | None:
@@ -138,7 +139,7 @@ class BundledDetector:
         if right <= left or bottom <= top:
             return None
         face = self.detect_in_crop(image[top:bottom, left:right])
-        return None if face is None else face.landmarks + np.float32([left, top])
+        return None if face is None or face.landmarks is None else face.landmarks + np.array([left, top])
 
     def _candidates(self, photo: _Photo, tile: Tile, least_score: float, *, quarter: int = 0) -> Candidates:
         """Find candidates in a part of a photo, turned by quarters counterclockwise."""

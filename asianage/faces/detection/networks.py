@@ -62,7 +62,7 @@ class FaceNetwork:
             maps = interpreter.run()
         # The score is the root of a product: neither factor may be smaller than the score's square.
         least_logit = np.log(least_score**2 / (1.0 - least_score**2))
-        found = [_decoded(*(maps[f"{name}_{stride}"] for name in _MAPS), stride, least_logit) for stride in STRIDES]
+        found = [_decoded([maps[f"{name}_{stride}"] for name in _MAPS], stride, least_logit) for stride in STRIDES]
         boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
         good = scores >= least_score
         return boxes[good], scores[good]
@@ -71,9 +71,9 @@ class FaceNetwork:
 _MAPS = ("face", "object", "box")
 
 
-def _decoded(
-    face: np.ndarray, object_: np.ndarray, box: np.ndarray, stride: int, least_logit: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _decoded(maps: list[np.ndarray], stride: int, least_logit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes, in pixels, and the scores of the cells of one stride that may reach the least score."""
+    face, object_, box = maps
     columns = face.shape[2]
     face, object_ = face.ravel(), object_.ravel()
     cells = np.flatnonzero((face > least_logit) & (object_ > least_logit))

@@ -119,8 +119,5 @@ def _padded(region: Image.Image, corners: np.ndarray) -> tuple[np.ndarray, Image
     after = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 1 - region.size, 0)
     if not before.any() and not after.any():
         return before, region
-    columns, rows = (
-        np.arange(-first, length + last).clip(0, length - 1)
-        for first, last, length in zip(before, after, region.size, strict=True)
-    )
-    return before, Image.fromarray(np.asarray(region)[rows[:, None], columns])
+    columns, rows = zip(before, after, strict=True)
+    return before, Image.fromarray(np.pad(np.asarray(region), (rows, columns, (0, 0)), mode="edge"))
