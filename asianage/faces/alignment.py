@@ -11,7 +11,6 @@ import itertools
 import math
 
 import numpy as np
-from PIL import Image
 
 TEMPLATE = np.array(
     [(0.33, 0.40), (0.67, 0.40), (0.50, 0.585), (0.37, 0.76), (0.63, 0.76)],
@@ -114,7 +113,7 @@ def cut_crop(image: np.ndarray, similarity: np.ndarray, size: int, *, margin: in
     pixels_per_step = math.hypot(similarity[0, 0], similarity[1, 0]) / size
     # Blocks of `shrink` x `shrink` pixels are averaged first. Less than a factor of two is left: two samples per step
     # and direction cover it.
-    shrink = min(max(1, int(pixels_per_step)), 512)
+    shrink = min(max(1, int(pixels_per_step)), 256)
     samples = 2 if pixels_per_step > 1.0 else 1
     weight_bits = 7 - samples  # Per axis: the sum of all samples fills at most 20 bits of a lane.
     # Positions in half samples.
@@ -176,8 +175,7 @@ def _packed_region(image: np.ndarray, shrink: int, x: _Axis, y: _Axis) -> tuple[
     """
     region = image[y.first * shrink : (y.last + 1) * shrink, x.first * shrink : (x.last + 1) * shrink]
     if shrink > 1:
-        height, width = region.shape[:2]
-        region = np.asarray(Image.fromarray(region).reduce((min(shrink, width), min(shrink, height))))
+        region = _block_means(region, min(shrink, region.shape[0]), min(shrink, region.shape[1]))
     rows, columns = region.shape[:2]
     pixels = np.zeros(rows * columns + columns + 1, dtype=np.uint64)
     lanes = pixels[: rows * columns].reshape(rows, columns)
@@ -186,6 +184,20 @@ def _packed_region(image: np.ndarray, shrink: int, x: _Axis, y: _Axis) -> tuple[
         lanes <<= np.uint64(_LANE_BITS)
         lanes |= region[:, :, channel]
     return pixels, columns
+
+
+def _block_means(region: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Average blocks of `height` x `width` pixels, rounded to the nearest. Blocks of 256 x 256 do not overflow."""
+    rows, columns = region.shape[0] // height, region.shape[1] // width
+    # All of a row is contiguous, so that most of the work is adding long rows.
+    sums = np.ascontiguousarray(region).reshape(rows, height, -1).sum(axis=1, dtype=np.uint16)
+    means = np.empty((rows, columns, 3), dtype=np.uint8)
+    for channel in range(3):
+        block = np.full((rows, columns), height * width // 2, dtype=np.uint32)
+        for column in range(channel, 3 * width, 3):
+            block += sums[:, column :: 3 * width]
+        means[:, :, channel] = block // (height * width)
+    return means
 
 
 def _interpolated(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from asianage.faces import alignment
 from asianage.faces.alignment import (
     BOX_SCALE,
     BOX_SHIFT,
@@ -302,6 +303,14 @@ def test_an_enlarged_face_is_interpolated_between_the_four_neighbors(side):
     # Half a level of rounding, and a 128th of a pixel along both axes.
     assert np.abs(difference).max() < 1.5
     assert abs(difference.mean()) < 0.01
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 3), (7, 1), (1, 7), (256, 256)])
+@pytest.mark.parametrize("white", [False, True])
+def test_blocks_are_averaged_to_the_nearest_level(height, width, white):
+    image = np.full((2 * height, 3 * width, 3), 255, np.uint8) if white else noise(2 * height, 3 * width)
+    expected = np.floor(image.reshape(2, height, 3, width, 3).mean(axis=(1, 3)) + 0.5)
+    np.testing.assert_array_equal(alignment._block_means(image, height, width), expected)
 
 
 @pytest.mark.parametrize("factor", [2.0, 2.5, 3.0, 3.7, 5.0, 8.2])

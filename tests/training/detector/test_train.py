@@ -4,12 +4,12 @@ import csv
 import json
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra train")
 
+import cv2
 import tensorflow as tf
 
 from asianage.data.photos import LabeledFace, Photo, write_photos
