@@ -14,6 +14,7 @@ import keras
 
 from asianage.errors import DownloadError
 from asianage.networks import pretrained
+from asianage.networks.face_detector import face_detector_network
 from asianage.networks.pretrained import PRETRAINED, find_pretrained, load_pretrained
 
 VGGFACE = "rcmalli_vggface_tf_notop_vgg16.h5"
@@ -156,3 +157,15 @@ def test_a_cache_that_cannot_be_a_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
     with pytest.raises(DownloadError, match="Check network and disk"):
         find_pretrained("vggface")
+
+
+def test_the_face_detector_begins_with_the_published_yunet(yunet_path, tmp_path):
+    pytest.importorskip("onnx", reason="needs the extra train")
+    network = face_detector_network(32, 32)
+    load_pretrained(network, "yunet", yunet_path)
+    # YuNet takes pixels in [0, 255]: its first kernel is far smaller than a random one.
+    assert 0.0 < np.abs(network.get_layer("stem").get_weights()[0]).max() < 0.01
+    altered = tmp_path / "yunet.onnx"
+    altered.write_bytes(yunet_path.read_bytes() + b" ")
+    with pytest.raises(ValueError, match=r"is not the published file.*face_detection_yunet_2023mar\.onnx"):
+        load_pretrained(network, "yunet", altered)
