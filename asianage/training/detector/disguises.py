@@ -128,8 +128,8 @@ def _blur(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1.0 / length
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), random.uniform(0, 180), 1.0)
-    turned = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(image, -1, turned / max(float(turned.sum()), 1e-6))
+    turned = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), dtype=np.float32)
+    return cv2.filter2D(image, -1, turned / np.float32(max(float(turned.sum()), 1e-6)))
 
 
 def _add_noise(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
