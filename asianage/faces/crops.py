@@ -57,7 +57,7 @@ def cut_face_crops(
     for row, face in enumerate(detections):
         similarity = alignment.similarity_from_face(face.box, face.landmarks)
         crops[row] = alignment.cut_crop(image, similarity, size, margin=margin)
-        warnings.append(("cut off",) if _share_outside(similarity, *image.shape[:2]) > CUT_OFF else ())
+        warnings.append(("cut off",) if share_outside(similarity, *image.shape[:2]) > CUT_OFF else ())
     return FaceCrops(crops, list(detections), detector, warnings)
 
 
@@ -70,7 +70,7 @@ def whole_image_crop(image: np.ndarray, size: int, *, margin: int = 0, warnings:
     return FaceCrops(image[None], [Detection((0.0, 0.0, float(width), float(height)))], None, [warnings])
 
 
-def _share_outside(similarity: np.ndarray, height: int, width: int) -> float:
+def share_outside(similarity: np.ndarray, height: int, width: int) -> float:
     """Return which share of a face lies beyond the border of an image of this height and width, in pixels."""
     x, y = similarity @ _FACE_POINTS
     return float(np.mean((x < 0.0) | (x > width) | (y < 0.0) | (y > height)))
