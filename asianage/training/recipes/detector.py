@@ -117,7 +117,7 @@ class DetectorRecipe:
 
 DETECTOR = DetectorRecipe(
     search=Steps(
-        optimizer=Optimizer(learning_rate=1.2e-3, clip_norm=5.0, weight_decay=1e-4),
+        optimizer=Optimizer(learning_rate=1.2e-3, warmup_epochs=2.0, clip_norm=5.0, weight_decay=1e-4),
         epochs=31,
         steps_per_epoch=100,
         batch_size=64,
