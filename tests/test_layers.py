@@ -13,7 +13,10 @@ from asianage.models.folder import bundled_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
-HEAVY = ["tensorflow", "keras", "torch", "jax", "matplotlib", "mtcnn", "cv2"]
+HEAVY = [
+    *("tensorflow", "keras", "torch", "jax", "matplotlib", "mtcnn", "cv2"),
+    *("ray", "pandas", "polars", "pyarrow", "av", "supervision", "gradio"),
+]
 """Packages that a prediction must not load."""
 
 NEED_EXTRAS = (
