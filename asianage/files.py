@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file or a folder whole or not at all, and one process at a time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -41,6 +42,77 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(partial: Path, place: Path) -> None:
+    """Move a complete folder to `place`. What was there is removed, and in between there is no time without either.
+
+    Where the system cannot exchange two folders in one step, the old one stands aside for a moment and comes back if
+    the move fails.
+    """
+    if not place.exists():
+        partial.rename(place)
+    elif _exchanged(partial, place):
+        shutil.rmtree(partial)
+    else:
+        previous = partial.with_name(f"{partial.name}.previous")
+        place.rename(previous)
+        try:
+            partial.rename(place)
+        except BaseException:
+            previous.rename(place)
+            raise
+        shutil.rmtree(previous)
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step, and tell whether the system could."""
+    import ctypes
+
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux; the latter is RENAME_SWAP of macOS.
+    names = os.fsencode(first), os.fsencode(second)
+    try:
+        library = ctypes.CDLL(None)
+        if sys.platform == "darwin":
+            return library.renamex_np(*names, exchange) == 0
+        return library.renameat2(here, names[0], here, names[1], exchange) == 0
+    except (AttributeError, OSError, TypeError):  # Windows, and old or other C libraries.
+        return False
+
+
+@contextlib.contextmanager
+def sole_writer(place: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other processes of this package from writing to a file or folder while the block runs.
+
+    The end of a process ends its hold. Windows and some network drives have no such locks: nothing is kept there.
+
+    Args:
+        place: A file or folder that exists.
+        wait: Wait for another writer instead of raising an error.
+
+    Raises:
+        BlockingIOError: Another process, or another thread, writes there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BlockingIOError(
+            f"Two processes must not write to one place. Another one is writing to {place}. Wait for its end, or "
+            "choose another place."
+        ) from None
+    except OSError:  # No locks here.
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def require_space(folder: Path, size: float, purpose: str) -> None:

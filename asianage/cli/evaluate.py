@@ -28,10 +28,10 @@ def run(given: argparse.Namespace) -> int:
 
     if given.output is not None:
         # Figures need Matplotlib, tables do not. A missing package is better known before the work.
-        from asianage.evaluation.report import UNREADABLE, save_report
+        from asianage.evaluation.report import FIGURES, save_report
+        from asianage.evaluation.report_folder import check_report_folder
 
-        if given.data.resolve() in [given.output.resolve() / name for name in ("predictions.csv", UNREADABLE)]:
-            raise ValueError(f"--output needs a folder whose report does not replace DATA. Received: {given.output}.")
+        check_report_folder(given.output, FIGURES, inputs=[given.data])
     records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from asianage.files import fitting
+from asianage.files import fitting, sole_writer
 
 Append: TypeAlias = "Callable[[str], None]"
 
@@ -40,6 +40,7 @@ class ResultFile:
         """
         self._heading = heading.encode()
         self._end = 0
+        self._read_size = 0
         self._is_device = os.path.exists(path) and not os.path.isfile(path)
         self.path = Path(path) if self._is_device else Path(os.path.realpath(path))
         if self.path.is_dir():
@@ -70,6 +71,7 @@ class ResultFile:
         file, last, begin, is_repeated = self._unfinished(), None, 0, False
         if not _has_content(file):
             return errors
+        self._read_size = file.stat().st_size
         with file.open("rb") as content:
             for start, name, error in self._rows(content):
                 if name != last:
@@ -87,6 +89,9 @@ class ResultFile:
 
         Args:
             resume: Go on after what `finished` has returned.
+
+        Raises:
+            BlockingIOError: Another process writes to the file.
         """
         file = self.path
         if not self._is_device:
@@ -94,12 +99,19 @@ class ResultFile:
                 file = self._unfinished()
             elif _has_content(self.path):
                 file = self._part
-            else:
-                self._part.unlink(missing_ok=True)
-        with file.open("ab" if resume else "wb", buffering=0) as content:
-            if resume:
-                content.truncate(self._end)
-                content.seek(self._end)
+        with contextlib.ExitStack() as stack:
+            if is_held := not self._is_device and self.path.exists():
+                stack.enter_context(sole_writer(self.path))
+            content = stack.enter_context(file.open("wb" if self._is_device else "ab", buffering=0))
+            if not self._is_device:
+                if file != self.path or not is_held:
+                    stack.enter_context(sole_writer(file))
+                if file == self.path and not resume:
+                    self._part.unlink(missing_ok=True)
+                if resume and os.fstat(content.fileno()).st_size != self._read_size:
+                    raise BlockingIOError(f"{file} has changed since it was read. Run the command again.")
+                content.truncate(self._end if resume else 0)
+                content.seek(0, os.SEEK_END)
 
             def append(rows: str) -> None:
                 self._append(content, rows.encode("utf-8", "surrogateescape"))
@@ -107,10 +119,10 @@ class ResultFile:
             if not resume or self._end == 0:
                 self._append(content, self._heading)
             yield append
-        if file == self._part:
-            if self.path.exists():
-                shutil.copymode(self.path, file)
-            file.replace(self.path)
+            if file == self._part:
+                if self.path.exists():
+                    shutil.copymode(self.path, file)
+                file.replace(self.path)
 
     def _unfinished(self) -> Path:
         return self._part if _has_content(self._part) else self.path

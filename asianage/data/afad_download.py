@@ -22,7 +22,7 @@ from typing import Any
 from asianage.data.afad_parts import ARCHIVES, PublishedArchive
 from asianage.data.folders import is_picture, list_files
 from asianage.errors import DownloadError
-from asianage.files import replacing, require_space
+from asianage.files import replacing, require_space, sole_writer
 from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def download_afad(
         The folder of the data set, for `asianage.data.afad.read_afad`.
 
     Raises:
+        BlockingIOError: Another process downloads it into `root`.
         ValueError: There is no such variant, or `base_url` is not an address of the web.
         DownloadError: A part cannot be fetched, or is not what was published.
         FileExistsError: The data set's folder is there, but incomplete.
@@ -82,9 +83,10 @@ def download_afad(
     else:
         parts.mkdir(parents=True, exist_ok=True)
         try:
-            files = _fetch_parts(archive, parts, base_url, progress)
-            _check_md5(archive, files)
-            _unpack(archive, files, target, progress)
+            with sole_writer(parts):
+                files = _fetch_parts(archive, parts, base_url, progress)
+                _check_md5(archive, files)
+                _unpack(archive, files, target, progress)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 text = "The disk is full. Free some space and call again; the parts that are complete are kept"

@@ -23,7 +23,7 @@ from asianage.faces import alignment
 from asianage.faces.crops import cut_face_crops, whole_image_crop
 from asianage.faces.detection import filter_detections, select_detector
 from asianage.faces.images import load_image
-from asianage.files import require_space
+from asianage.files import put_in_place, require_space, sole_writer
 from asianage.progress import shown
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ def cut_crops(
         progress: Whether to show progress.
 
     Raises:
+        BlockingIOError: Another process cuts crops into `folder`.
         FileExistsError: `folder` holds something else.
         OSError: The disk is too full.
         ValueError: There is no record, or no picture could be read.
@@ -111,8 +112,24 @@ def cut_crops(
             return _open(folder, records, stored)
     _require_replaceable(folder)
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial.mkdir(parents=True, exist_ok=True)
+    with sole_writer(partial):
+        _empty(partial)
+        stored = _write(records, folder, partial, key, detector, workers, progress)
+    return _open(folder, records, stored)
+
+
+def _write(
+    records: Sequence[FaceRecord],
+    folder: Path,
+    partial: Path,
+    key: Mapping[str, Any],
+    detector: str | None,
+    workers: int,
+    progress: bool,
+) -> dict[str, Any]:
+    """Cut the crops of `records` in the folder `partial`, and put it in place of `folder`."""
+    size, margin = key["size"], key["margin"]
     try:
         side = size + 2 * margin
         # A mapped file that outgrows the disk ends the process.
@@ -123,11 +140,16 @@ def cut_crops(
         crops.flush()
         stored = {"key": key, "pictures": pictures, "failures": failures}
         (partial / "crops.json").write_text(json.dumps(stored), "utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        put_in_place(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return _open(folder, records, stored)
+    return stored
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a process left that was killed, but not the folder itself, by which others see that it is in use."""
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _state(path: Path) -> list[int] | None:

@@ -12,6 +12,14 @@ import numpy as np
 
 from asianage.data.records import FaceRecord
 from asianage.errors import needs_extra
+from asianage.evaluation.report_folder import (
+    METRICS,
+    PREDICTIONS,
+    TEXT,
+    UNREADABLE,
+    check_report_folder,
+    place_report,
+)
 from asianage.evaluation.result import Evaluation, dataset_of
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
@@ -24,8 +32,6 @@ with needs_extra("train", "A report"):
     from asianage.evaluation.contact_sheet import worst_ages, worst_genders
     from asianage.evaluation.figure_style import MAX_DATASETS, report_style
     from asianage.evaluation.training_curves import read_history, training_curves
-
-UNREADABLE = "unreadable.csv"
 
 _AROUND = (
     f"over faces of up to {age_figures.REACH} years younger or older, where there are {age_figures.FEWEST} or more of "
@@ -97,24 +103,24 @@ def save_report(
 
     Raises:
         NotADirectoryError: `folder` is a file.
+        FileExistsError: `folder` holds a file of such a name that is not of a report.
         FileNotFoundError: There is no such `history`.
         ValueError: `history` lacks a column.
     """
     folder = Path(folder).absolute()
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"`folder` must be a folder or not exist yet. Received: the file {folder}.")
+    check_report_folder(folder, FIGURES)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as partial:
         complete = Path(partial)
         metrics = evaluation.to_dict()
         figures = _write_figures(evaluation, complete, history, training_records, contact_sheets)
-        (complete / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-        write_csv(complete / "predictions.csv", _prediction_columns(evaluation), _prediction_rows(evaluation))
+        (complete / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+        write_csv(complete / PREDICTIONS, _prediction_columns(evaluation), _prediction_rows(evaluation))
         if evaluation.unreadable:
             write_csv(complete / UNREADABLE, ("file", "reason"), evaluation.unreadable_rows())
         text = metrics_markdown(metrics, figures, evaluation.unreadable_rows())
-        (complete / "report.md").write_text(text, "utf-8")
-        _replace_report(complete, folder, [*FIGURES, UNREADABLE])
+        (complete / TEXT).write_text(text, "utf-8")
+        place_report(complete, folder, FIGURES)
 
 
 def _write_figures(
@@ -204,13 +210,3 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
             *(f"{male:.6f}", GENDERS[int(male > 0.5)], int(evaluation.detected[i])),
             *(f"{value:.5f}" for value in evaluation.age_distribution[i]),
         )
-
-
-def _replace_report(source: Path, folder: Path, optional: Sequence[str]) -> None:
-    """Move a complete report into `folder`, and remove what an earlier one had and this one has not."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in optional:
-        if not (source / name).exists():
-            (folder / name).unlink(missing_ok=True)
-    for file in source.iterdir():
-        os.replace(file, folder / file.name)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from asianage.errors import ModelFormatError
+from asianage.files import put_in_place
 from asianage.models.config import AnyConfig, DetectorConfig, ModelConfig, config_from_json, config_to_json
 
 CONFIG = "config.json"
@@ -23,6 +24,9 @@ DETECTOR_NETWORK, DETECTOR_WEIGHTS = "detector.tflite", "detector.weights.h5"
 LANDMARKS_NETWORK, LANDMARKS_WEIGHTS = "landmarks.tflite", "landmarks.weights.h5"
 METRICS = "metrics.json"
 CARD = "README.md"
+
+LEFT_BY_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini", ".gitattributes", ".cache")
+"""What systems and the Hub's client leave in a folder."""
 
 MAX_CONFIG_BYTES = 1_000_000
 MAX_FILE_BYTES = 500_000_000
@@ -189,17 +193,17 @@ def write_model_folder(
         config: Content of config.json; its `files` are computed here.
         files: File name -> content. config.json lists each with its hash.
         card: Text of README.md. It has no hash, because people may edit it.
-        overwrite: Replace the model at `target`. Anything but a model folder is left alone.
+        overwrite: Replace the model at `target`. A folder that holds anything else is left alone.
 
     Raises:
-        FileExistsError: `target` is not empty, and `overwrite` is off or it is not a model folder.
+        FileExistsError: `target` is not empty, and `overwrite` is off or it holds anything but a model.
         ValueError: A name in `files` is a path, config.json or README.md.
     """
     target = Path(target)
     for name in files:
         if Path(name).name != name or name in ("", "..", CONFIG, CARD):
             raise ValueError(f"`files` must have plain names other than {CONFIG} and {CARD}. Received: {name!r}.")
-    _check_target(target, overwrite)
+    check_target(target, overwrite=overwrite)
     # "." has no name, and a link is not what gets replaced.
     place = target.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +217,7 @@ def write_model_folder(
         (partial / CONFIG).write_bytes(text)
         (partial / CARD).write_text(card, "utf-8")
         partial.chmod(0o755)
-        _move_into_place(partial, place)
+        put_in_place(partial, place)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -227,31 +231,35 @@ def _folder(path: Path, config: AnyConfig, text: bytes) -> AnyModel:
     )
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Check that a model can be written to `target` without a loss.
+
+    Raises:
+        FileExistsError: `target` is not empty, and `overwrite` is off or it holds anything but a model.
+    """
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not overwrite:
         raise FileExistsError(f"{target} exists and is not empty. Choose another folder or pass overwrite=True.")
-    if not (target / CONFIG).is_file():
+    other = _other_than_a_model(target)
+    if other:
         raise FileExistsError(
-            f"{target} is not a model folder, and overwrite=True replaces model folders only. Choose another folder, "
-            "or remove it first."
+            f"{target} {other}, and only a model folder is replaced. Choose another folder, or remove it first."
         )
 
 
-def _move_into_place(partial: Path, place: Path) -> None:
-    previous = partial.with_name(f"{partial.name}.previous")
-    replaces = place.exists()
-    if replaces:
-        place.rename(previous)
+def _other_than_a_model(target: Path) -> str:
+    """Return what would be lost with `target` besides a model; "" if nothing would."""
+    if not (target / CONFIG).is_file():
+        return "is no model folder"
     try:
-        partial.rename(place)
-    except BaseException:
-        if replaces:
-            previous.rename(place)
-        raise
-    if replaces:
-        shutil.rmtree(previous)
+        config = json.loads(_content(target / CONFIG, MAX_CONFIG_BYTES))
+    except (ModelFormatError, ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict) or not isinstance(config.get("files"), dict) or "format_version" not in config:
+        return f"has a {CONFIG} of something else"
+    others = sorted({file.name for file in target.iterdir()} - {*config["files"], CONFIG, CARD, *LEFT_BY_SYSTEMS})
+    return f"holds {others[0]}, which is no part of the model" if others else ""
 
 
 def _content(path: Path, max_bytes: int) -> bytes:

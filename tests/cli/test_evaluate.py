@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
+from asianage import AgeGenderEstimator
 from asianage.cli import main
 from asianage.data.records import write_records
 
@@ -42,8 +44,17 @@ def test_a_report_does_not_replace_its_data(tiny_records, tmp_path, capsys):
     write_records(tiny_records, data)
     before = data.read_bytes()
     assert main(["evaluate", str(data), "--detector", "none", "--output", str(tmp_path / ".")]) == 2
-    assert "does not replace DATA" in capsys.readouterr().err
+    assert f"must not replace {data}" in capsys.readouterr().err
     assert data.read_bytes() == before
+
+
+def test_a_model_is_not_replaced_by_a_report_on_it(table, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    model = AgeGenderEstimator().model.path
+    copy = shutil.copytree(model, tmp_path / "copy")
+    assert main(["evaluate", table, "--model", str(copy), "--detector", "none", "--output", str(copy)]) == 2
+    assert f"{copy} holds metrics.json, which is not of a report" in capsys.readouterr().err
+    assert (copy / "metrics.json").read_bytes() == (model / "metrics.json").read_bytes()
 
 
 def test_a_split_without_rows_is_refused(table, capsys):

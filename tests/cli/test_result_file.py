@@ -178,3 +178,30 @@ def test_a_name_of_255_bytes_is_replaced(tmp_path, heading):
     for _ in range(2):
         write(tmp_path / ("a" * 251 + ".csv"), heading, FORMS[heading]("a.jpg"))
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_two_processes_do_not_write_one_file(path, heading, resume, is_new):
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    row = FORMS[heading]
+    if not is_new:
+        write(path, heading, row("old.jpg"))
+    with ResultFile(path, heading).appending(resume=False) as append:
+        append(row("a.jpg"))
+        with pytest.raises(BlockingIOError, match="Another one is writing to"):
+            write(path, heading, row("b.jpg"), resume=resume)
+        append(row("c.jpg"))
+    assert path.read_text() == heading + row("a.jpg") + row("c.jpg")
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_rows_that_came_after_the_reading_are_not_cut_off(path, heading):
+    row = FORMS[heading]
+    write(path, heading, row("a.jpg"))
+    late = ResultFile(path, heading)
+    assert late.finished(()) == {"a.jpg": ""}
+    write(path, heading, row("b.jpg"), resume=True)
+    with pytest.raises(BlockingIOError, match="has changed"), late.appending(resume=True):
+        pass
+    assert path.read_text() == heading + row("a.jpg") + row("b.jpg")

@@ -18,7 +18,7 @@ from asianage.data.afad import read_afad
 from asianage.data.afad_download import download_afad
 from asianage.data.afad_parts import ARCHIVES
 from asianage.errors import DownloadError
-from asianage.files import replacing
+from asianage.files import replacing, sole_writer
 from tests.data.archives import afad_files, split_archive, tar_of
 from tests.data.part_server import CORRUPT, HANG, TRUNCATE, PartServer
 
@@ -44,6 +44,17 @@ def fetch(root, url, archive=ARCHIVE, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ARCHIVES, "small", archive)
         return download_afad(root, "small", base_url=url, **options)
+
+
+def test_two_processes_do_not_download_into_one_place(server, tmp_path):
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    (tmp_path / ".AFAD-Small.parts").mkdir()
+    with (
+        sole_writer(tmp_path / ".AFAD-Small.parts"),
+        pytest.raises(BlockingIOError, match="Another one is writing"),
+    ):
+        fetch(tmp_path, server.url)
+    assert names(tmp_path) == [".AFAD-Small.parts"]
 
 
 def contents(folder):

@@ -15,6 +15,7 @@ from asianage.data.records import FaceRecord, read_records
 from asianage.faces import alignment
 from asianage.faces.crops import cut_face_crops
 from asianage.faces.detection import Detection
+from asianage.files import sole_writer
 
 
 def seen_by_the_network(estimator, image):
@@ -151,6 +152,16 @@ def test_interrupted_cutting_leaves_no_cache_behind(tiny_records, tmp_path, monk
     monkeypatch.undo()
     assert not (tmp_path / "crops").exists()
     assert len(cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=None).crops) == 3
+
+
+def test_two_processes_do_not_cut_into_one_folder(tiny_records, tmp_path):
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    (tmp_path / ".crops.partial").mkdir()
+    with sole_writer(tmp_path / ".crops.partial"), pytest.raises(BlockingIOError, match="Another one is writing"):
+        cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=None)
+    assert [path.name for path in tmp_path.iterdir()] == [".crops.partial"]
+    assert len(cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=4, detector=None).crops) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["crops"]
 
 
 def test_a_photo_loads_like_the_crop_of_its_bytes(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -159,25 +160,34 @@ def test_nothing_saved_names_a_folder_of_the_machine(pictures, saved):
 
 
 def test_a_new_report_replaces_an_old_one_and_nothing_else(evaluation, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "_write_figures", lambda *arguments, **options: [])
     folder = tmp_path / "report"
-    folder.mkdir()
-    for name in ("notes.txt", "training_curves.png", "metrics.json"):
-        (folder / name).write_text("old")
+    monkeypatch.setattr(report, "_write_figures", lambda *arguments, **options: [])
     save_report(evaluation, folder)
+    for name in ("notes.txt", "training_curves.png"):
+        (folder / name).write_text("old")
+    changed = dataclasses.replace(evaluation, mirror=not evaluation.mirror)
+    save_report(changed, folder)
     assert (folder / "notes.txt").read_text() == "old"
     assert not (folder / "training_curves.png").exists()
-    assert json.loads((folder / "metrics.json").read_text()) == evaluation.to_dict()
+    assert json.loads((folder / "metrics.json").read_text()) == changed.to_dict() != evaluation.to_dict()
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
 
 def test_a_report_that_fails_leaves_the_folder_as_it_was(evaluation, tmp_path):
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "metrics.json").write_text("old")
+    (tmp_path / "report" / "notes.txt").write_text("old")
     with pytest.raises(FileNotFoundError):
         save_report(evaluation, tmp_path / "report", history=tmp_path / "missing.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
-    assert [(path.name, path.read_text()) for path in (tmp_path / "report").iterdir()] == [("metrics.json", "old")]
+    assert [(path.name, path.read_text()) for path in (tmp_path / "report").iterdir()] == [("notes.txt", "old")]
+
+
+def test_a_folder_of_other_files_is_refused_before_anything_is_drawn(evaluation, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_write_figures", None)
+    (tmp_path / "worst_ages.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"holds worst_ages\.png, which is not of a report"):
+        save_report(evaluation, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["worst_ages.png"]
 
 
 def test_a_file_is_no_folder_for_a_report(evaluation, tmp_path):

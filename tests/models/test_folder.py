@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asianage import ModelFormatError
+from asianage import ModelFormatError, files
 from asianage.models import folder as model_folder
 from asianage.models.config import FORMAT_VERSION, DetectorConfig, ModelConfig
 from asianage.models.folder import (
@@ -123,6 +123,7 @@ def test_a_failing_move_puts_the_old_model_back(tmp_path, monkeypatch):
             raise PermissionError("in use")
         return rename(self, target)
 
+    monkeypatch.setattr(files, "_exchanged", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", failing_rename)
     with pytest.raises(PermissionError, match="in use"):
         write_model_folder(tmp_path / "model", TINY, {NETWORK: b"new"}, card="new", overwrite=True)
@@ -191,6 +192,37 @@ def test_what_is_no_model_is_never_replaced(tmp_path, overwrite):
             write_model_folder(tmp_path / name, TINY, FILES, card="", overwrite=overwrite)
     assert (tmp_path / "photos" / "wedding.jpg").read_bytes() == (tmp_path / "letter").read_bytes() == b"dear"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("stranger", ["wedding.jpg", ".git/HEAD", "notes/today.txt"])
+def test_a_model_with_something_else_beside_it_is_never_replaced(tmp_path, stranger):
+    model = written(tmp_path / "model").path
+    (model / stranger).parent.mkdir(exist_ok=True)
+    (model / stranger).write_bytes(b"dear")
+    before = content_below(tmp_path)
+    with pytest.raises(FileExistsError, match=rf"holds {stranger.split('/')[0]}, which is no part of the model"):
+        write_model_folder(model, TINY, FILES, card="", overwrite=True)
+    assert content_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("config", ["{}", '{"files": {}}', "[1]", "port: 80", '{"model_type": "vit", "files": {}}', ""])
+def test_the_config_of_another_program_makes_no_model_folder(tmp_path, config):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / CONFIG).write_text(config)
+    with pytest.raises(FileExistsError, match=r"config\.json of something else"):
+        write_model_folder(tmp_path / "project", TINY, FILES, card="", overwrite=True)
+    assert (tmp_path / "project" / CONFIG).read_text() == config
+
+
+def test_what_systems_leave_in_a_folder_does_not_keep_it(tmp_path):
+    model = written(tmp_path / "model").path
+    (model / ".DS_Store").write_bytes(b"")
+    other = dataclasses.replace(TINY, name="other")
+    assert write_model_folder(model, other, FILES, card="", overwrite=True).config.name == "other"
+
+
+def content_below(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_linked_folder_is_replaced_behind_its_link(tmp_path):
