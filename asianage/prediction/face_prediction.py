@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import html
-from dataclasses import dataclass, fields
+from collections.abc import KeysView
 from typing import Any
 
 import numpy as np
 
 from asianage.faces.detection import roll_of_landmarks
 from asianage.models.ages import AgeAxis, probability_at_least
+from asianage.prediction.face_schema import pydantic_schema
 
 COLORS = {"female": "#D55E00", "male": "#0072B2"}
 """Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart."""
@@ -22,9 +24,11 @@ ROW_COLUMNS = (
 """Keys of `FacePrediction.to_row`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FacePrediction:
-    """Age and gender of one face. Two predictions with the same values are equal.
+    """Age and gender of one face. Two predictions with the same values are equal, and none can be changed.
+
+    Serializers take it as it is: pydantic and FastAPI, `json` and `orjson` with ``default=dict``. What they write is
+    `to_dict`.
 
     Attributes:
         age: Expected age, in years.
@@ -44,18 +48,60 @@ class FacePrediction:
             (`asianage.faces.crops` and `asianage.faces.quality`).
     """
 
-    age: float
-    age_interval: tuple[float, float]
-    interval_coverage: float
-    age_distribution: np.ndarray
-    age_axis: AgeAxis
-    gender: str
-    gender_probability: float
-    box: tuple[float, float, float, float]
-    landmarks: np.ndarray | None
-    detector: str | None
-    detection_score: float | None
-    warnings: tuple[str, ...] = ()
+    # A dataclass would be taken apart by serializers, which then fail at the arrays.
+    __slots__ = (
+        *("age", "age_interval", "interval_coverage", "age_distribution", "age_axis"),
+        *("gender", "gender_probability", "box", "landmarks", "detector", "detection_score", "warnings"),
+    )
+
+    def __init__(
+        self,
+        *,
+        age: float,
+        age_interval: tuple[float, float],
+        interval_coverage: float,
+        age_distribution: np.ndarray,
+        age_axis: AgeAxis,
+        gender: str,
+        gender_probability: float,
+        box: tuple[float, float, float, float],
+        landmarks: np.ndarray | None,
+        detector: str | None,
+        detection_score: float | None,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.age = age
+        self.age_interval = age_interval
+        self.interval_coverage = interval_coverage
+        self.age_distribution = age_distribution
+        self.age_axis = age_axis
+        self.gender = gender
+        self.gender_probability = gender_probability
+        self.box = box
+        self.landmarks = landmarks
+        self.detector = detector
+        self.detection_score = detection_score
+        self.warnings = warnings
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"A prediction cannot be changed. Received: {name}={value!r}. Call `replace`.")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"A prediction cannot be changed. Received: del {name}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(type(self), **self._values()), ()
+
+    def replace(self, **changes: Any) -> FacePrediction:
+        """Return a prediction with some attributes changed, as `dataclasses.replace` does."""
+        return type(self)(**{**self._values(), **changes})
+
+    __replace__ = replace
+
+    def _values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def roll(self) -> float | None:
@@ -113,10 +159,22 @@ class FacePrediction:
         )
         return dict(zip(ROW_COLUMNS, values, strict=True))
 
+    def keys(self) -> KeysView[str]:
+        """Return the keys of `to_dict`, so that ``dict(face)`` and ``{**face}`` are the same."""
+        return self.to_dict().keys()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.to_dict()[key]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Tell pydantic how a prediction is checked, written, and described."""
+        return pydantic_schema(cls, cls.to_dict)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FacePrediction):
             return NotImplemented
-        return all(np.array_equal(getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__slots__)
 
     def __hash__(self) -> int:
         return hash((self.age, self.gender, self.gender_probability, *self.box))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
+import copy
 import json
 import pickle
 from xml.etree import ElementTree
@@ -94,8 +94,35 @@ def test_a_prediction_is_shown_on_a_line():
 
 
 def test_a_prediction_cannot_be_changed_by_accident():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        prediction().age = 3.0
+    face = prediction()
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        face.age = 3.0
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        del face.age
+    with pytest.raises(AttributeError):
+        face.name = "Mei"
+    assert face == prediction()
+
+
+def test_a_changed_prediction_is_a_new_one():
+    face = prediction()
+    older = face.replace(age=50.0, warnings=("dark",))
+    assert older == prediction(age=50.0, warnings=("dark",))
+    assert face == prediction()
+    with pytest.raises(TypeError, match="years"):
+        face.replace(years=50)
+
+
+def test_serializers_take_a_prediction_as_it_is():
+    face = prediction(warnings=("small",))
+    assert dict(face) == {**face} == face.to_dict()
+    assert json.loads(json.dumps([face], default=dict)) == [face.to_dict()]
+
+
+def test_orjson_takes_a_prediction_as_it_is():
+    orjson = pytest.importorskip("orjson")
+    face = prediction()
+    assert orjson.loads(orjson.dumps({"faces": [face]}, default=dict)) == {"faces": [face.to_dict()]}
 
 
 def test_to_dict_leaves_the_distribution_out_when_asked():
@@ -130,7 +157,7 @@ def test_predictions_with_the_same_values_are_equal_and_hash_alike():
     assert one.age_distribution is not other.age_distribution
     assert one == other
     assert len({one, other}) == 1
-    assert pickle.loads(pickle.dumps(one)) == one
+    assert pickle.loads(pickle.dumps(one)) == copy.copy(one) == copy.deepcopy(one) == one
 
 
 @pytest.mark.parametrize(
