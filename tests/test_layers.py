@@ -24,7 +24,15 @@ NEED_EXTRAS = (
     "asianage.networks",
     *(
         f"asianage.evaluation.{name}"
-        for name in ("report", "age_figures", "contact_sheet", "figure_style", "gender_figures", "training_curves")
+        for name in (
+            "report",
+            "age_figures",
+            "contact_sheet",
+            "figure_style",
+            "gender_figures",
+            "threshold_figures",
+            "training_curves",
+        )
     ),
 )
 """What may import Keras or Matplotlib."""

@@ -17,6 +17,20 @@ def add_to(commands: Any) -> None:
     options.add_estimator(parser)
     parser.add_argument("--split", help="only the rows of this split, for instance test")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
+    parser.add_argument(
+        "--thresholds",
+        type=int,
+        nargs="+",
+        metavar="AGE",
+        help="ages of age checks: who passes although younger, who is challenged although older (default: 18)",
+    )
+    parser.add_argument(
+        "--challenge",
+        type=int,
+        nargs="+",
+        metavar="AGE",
+        help="estimated ages that pass these checks (default: the threshold, and 3 and 7 years more)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -24,6 +38,7 @@ def run(given: argparse.Namespace) -> int:
     """Measure a model, print the tables, and write the report."""
     from asianage.data.sources import read_source
     from asianage.evaluation.evaluate import evaluate
+    from asianage.evaluation.thresholds import DEFAULT_THRESHOLDS
     from asianage.prediction.estimator import AgeGenderEstimator
 
     if given.output is not None:
@@ -36,8 +51,14 @@ def run(given: argparse.Namespace) -> int:
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")
     estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
-    result = evaluate(estimator, records, progress=sys.stderr.isatty())
+    result = evaluate(
+        estimator,
+        records,
+        progress=sys.stderr.isatty(),
+        thresholds=given.thresholds or DEFAULT_THRESHOLDS,
+        challenge_ages=given.challenge,
+    )
     if given.output is not None:
-        save_report(result, given.output)
+        save_report(result, given.output, statement=given.thresholds is not None)
     print(result.to_markdown())
     return 0

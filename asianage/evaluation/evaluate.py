@@ -12,6 +12,7 @@ import numpy as np
 from asianage.data.sources import Source, read_source
 from asianage.errors import BatchError
 from asianage.evaluation.result import Evaluation
+from asianage.evaluation.thresholds import DEFAULT_THRESHOLDS, challenge_pairs
 from asianage.models.config import GENDERS
 from asianage.models.folder import ModelFolder
 from asianage.prediction.estimator import AgeGenderEstimator
@@ -26,6 +27,8 @@ def evaluate(
     progress: bool = False,
     bootstrap_samples: int = 1000,
     seed: int = 0,
+    thresholds: Sequence[int] = DEFAULT_THRESHOLDS,
+    challenge_ages: Sequence[int] | None = None,
 ) -> Evaluation:
     """Predict the face of every labeled picture, detection included, and compare with the labels.
 
@@ -39,9 +42,12 @@ def evaluate(
         progress: Whether to show progress.
         bootstrap_samples: Samples of the bootstrap intervals; at least 1.
         seed: Seed of the bootstrap.
+        thresholds: Ages from which a person is old enough, in years: how many minors would pass as adults.
+        challenge_ages: Estimates that pass, in years; None takes the threshold itself, and 3 and 7 years more.
 
     Raises:
-        ValueError: There are no records, none has a label, or none of the pictures can be read.
+        ValueError: There are no records, none has a label, none of the pictures can be read, or a threshold has no
+            challenge age.
         DetectorUnavailableError: No face detector can be used on this machine.
     """
     estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
@@ -52,6 +58,7 @@ def evaluate(
         )
     if bootstrap_samples < 1:
         raise ValueError(f"`bootstrap_samples` must be 1 or more. Received: {bootstrap_samples}.")
+    challenge_pairs(thresholds, challenge_ages)  # Refuses wrong ages before the work.
     outcomes, detected = _predict(estimator, [record.path for record in records], progress)
     faces = [outcome for outcome in outcomes if isinstance(outcome, FacePrediction)]
     if not faces:
@@ -79,6 +86,9 @@ def evaluate(
         ],
         bootstrap_samples=bootstrap_samples,
         seed=seed,
+        thresholds=thresholds,
+        challenge_ages=challenge_ages,
+        model=estimator.model.config.name,
     )
 
 

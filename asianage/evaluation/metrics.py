@@ -50,6 +50,18 @@ class LabeledPredictions:
     def __len__(self) -> int:
         return len(self.age)
 
+    def at_least(self, age: float) -> np.ndarray:
+        """Return bool (n,): who is known to be `age` or older."""
+        return self.true_age >= age
+
+    def below(self, age: float) -> np.ndarray:
+        """Return bool (n,): who is known to be younger than `age`."""
+        return self.true_age < age
+
+    def aged(self, first: float, last: float) -> np.ndarray:
+        """Return bool (n,): who is known to be `first` to `last` years old; the last year counts as a whole."""
+        return self.at_least(first) & self.below(last + 1)
+
     def take(self, rows: np.ndarray | list[int]) -> LabeledPredictions:
         """Return the faces at `rows`, positions int (m,) or a mask bool (n,)."""
         return LabeledPredictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
@@ -153,19 +165,20 @@ def confusion_matrix(is_male: np.ndarray, predicted_male: np.ndarray) -> np.ndar
 
 
 def calibration_bins(
-    confidence: np.ndarray, right: np.ndarray, bins: int = CALIBRATION_BINS
+    confidence: np.ndarray, right: np.ndarray, bins: int = CALIBRATION_BINS, *, lowest: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Group faces by confidence, in `bins` bins of equal width between 0.5 and 1.
+    """Group faces by confidence, in `bins` bins of equal width between `lowest` and 1.
 
     Args:
-        confidence: float (n,), in [0.5, 1]: probability of the predicted gender.
+        confidence: float (n,), in [lowest, 1]: probability of what is predicted, for instance of a gender.
         right: bool (n,): whether the prediction is right.
         bins: Number of bins.
+        lowest: Where the first bin begins.
 
     Returns:
         Mean confidence float (bins,), share of right predictions float (bins,), faces int (bins,); NaN in empty bins.
     """
-    column = np.clip(((confidence - 0.5) * 2.0 * bins).astype(int), 0, bins - 1)
+    column = np.clip(((confidence - lowest) / (1.0 - lowest) * bins).astype(int), 0, bins - 1)
     counts = np.bincount(column, minlength=bins)
     total = np.where(counts > 0, counts, np.nan)
     mean_confidence = np.bincount(column, weights=confidence, minlength=bins) / total
@@ -175,7 +188,11 @@ def calibration_bins(
 
 def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
     """Return the expected calibration error (Guo et al., ICML 2017): mean gap of confidence and accuracy over faces."""
-    mean_confidence, share_right, counts = calibration_bins(confidence, right, bins)
+    return calibration_gap(*calibration_bins(confidence, right, bins))
+
+
+def calibration_gap(mean_confidence: np.ndarray, share_right: np.ndarray, counts: np.ndarray) -> float:
+    """Return the mean gap of confidence and accuracy over faces, of what `calibration_bins` returns."""
     filled = counts > 0
     gaps = np.abs(mean_confidence[filled] - share_right[filled])
     return float(np.sum(gaps * counts[filled]) / np.sum(counts))

@@ -12,15 +12,18 @@ import numpy as np
 
 from asianage.data.records import FaceRecord
 from asianage.errors import needs_extra
+from asianage.evaluation.practice_statement import practice_statement
 from asianage.evaluation.report_folder import (
     METRICS,
     PREDICTIONS,
+    STATEMENT,
     TEXT,
     UNREADABLE,
     check_report_folder,
     place_report,
 )
 from asianage.evaluation.result import Evaluation, dataset_of
+from asianage.evaluation.thresholds import challenge_pairs
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
 from asianage.models.metrics_markdown import metrics_markdown
@@ -28,7 +31,7 @@ from asianage.models.metrics_markdown import metrics_markdown
 with needs_extra("train", "A report"):
     from matplotlib.figure import Figure
 
-    from asianage.evaluation import age_figures, gender_figures
+    from asianage.evaluation import age_figures, gender_figures, threshold_figures
     from asianage.evaluation.contact_sheet import worst_ages, worst_genders
     from asianage.evaluation.figure_style import MAX_DATASETS, report_style
     from asianage.evaluation.training_curves import read_history, training_curves
@@ -72,6 +75,17 @@ FIGURES = {
         "Nominal and measured coverage",
         "Every nominal coverage that the model was calibrated for. Bars are 95 % intervals.",
     ),
+    "thresholds.png": (
+        "Age thresholds",
+        "Left, the share of faces whose estimate reaches the challenge age, by true age. Right, the minors who pass "
+        "and the adults who are challenged, for every challenge age; the dotted lines are those of the tables. Bands "
+        "are 95 % intervals.",
+    ),
+    "age_reliability.png": (
+        "Reliability of the probability of being old enough",
+        "On the dotted line, people are as often old enough as `probability_at_least` states; bars are 95 % intervals. "
+        "Below, the number of faces, on a logarithmic axis.",
+    ),
     "worst_ages.png": ("Largest errors of age", "The labels may be at fault as well as the model."),
     "worst_genders.png": (
         "Surest wrong genders",
@@ -88,6 +102,7 @@ def save_report(
     history: str | os.PathLike[str] | None = None,
     training_records: Sequence[FaceRecord] | None = None,
     contact_sheets: bool = True,
+    statement: bool = False,
 ) -> None:
     """Write ``metrics.json``, ``predictions.csv``, ``report.md``, figures, and ``unreadable.csv`` if there are any.
 
@@ -100,6 +115,7 @@ def save_report(
         training_records: What the model was trained on, to be counted by age; None counts the evaluated pictures.
         contact_sheets: Whether to show the pictures with the worst predictions. They are pictures of the data set, and
             its license decides who may see them.
+        statement: Whether to write the draft of a practice statement too, ``practice_statement_draft.md``.
 
     Raises:
         NotADirectoryError: `folder` is a file.
@@ -120,6 +136,8 @@ def save_report(
             write_csv(complete / UNREADABLE, ("file", "reason"), evaluation.unreadable_rows())
         text = metrics_markdown(metrics, figures, evaluation.unreadable_rows())
         (complete / TEXT).write_text(text, "utf-8")
+        if statement:
+            (complete / STATEMENT).write_text(practice_statement(evaluation), "utf-8")
         place_report(complete, folder, FIGURES)
 
 
@@ -176,6 +194,11 @@ def _drawn(
         aged = {name: int(np.isfinite(part.true_age).sum()) for name, part in faces.items()}
         measured = {name: (evaluation.measured_coverage(rows[name]), count) for name, count in aged.items() if count}
         yield "nominal_coverage.png", age_figures.nominal_coverage(measured)
+        pairs = challenge_pairs(evaluation.thresholds, evaluation.challenge_ages)
+        yield "thresholds.png", threshold_figures.thresholds(everyone, pairs)
+        limits, ages = sorted(set(evaluation.thresholds)), evaluation.age_distribution
+        reliability = threshold_figures.age_reliability_diagram(everyone, evaluation.age_axis, ages, limits)
+        yield "age_reliability.png", reliability
     if contact_sheets:
         yield "worst_ages.png", worst_ages(evaluation)
         yield "worst_genders.png", worst_genders(evaluation)

@@ -10,6 +10,7 @@ from pathlib import Path
 from asianage.files import sole_writer
 
 METRICS, PREDICTIONS, TEXT, UNREADABLE = "metrics.json", "predictions.csv", "report.md", "unreadable.csv"
+STATEMENT = "practice_statement_draft.md"
 
 _HEADING = b"file,dataset,split,"
 """Begin of the table of predictions of every version."""
@@ -30,7 +31,7 @@ def check_report_folder(folder: Path, figures: Collection[str], *, inputs: Colle
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"`folder` must be a folder or not exist yet. Received: the file {folder}.")
-    names = [METRICS, PREDICTIONS, TEXT, UNREADABLE, *figures]
+    names = [METRICS, PREDICTIONS, TEXT, UNREADABLE, STATEMENT, *figures]
     for file in inputs:
         if file.resolve() in [folder.resolve() / name for name in names]:
             raise ValueError(f"The report must not replace {file}, which is read. Choose another folder than {folder}.")

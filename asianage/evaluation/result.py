@@ -22,6 +22,12 @@ from asianage.evaluation.metrics import (
     naturally_weighted,
     summarize,
 )
+from asianage.evaluation.thresholds import (
+    DEFAULT_THRESHOLDS,
+    age_calibration_error,
+    challenge_pairs,
+    measure_thresholds,
+)
 from asianage.models.ages import AgeAxis, age_interval
 from asianage.models.config import GENDERS
 from asianage.models.metrics_markdown import metrics_markdown
@@ -60,6 +66,9 @@ class Evaluation:
         unreadable: Pictures that could not be read, with the reason.
         bootstrap_samples: Samples of the bootstrap intervals.
         seed: Seed of the bootstrap.
+        thresholds: Ages from which a person is old enough, in years.
+        challenge_ages: Estimates that pass, in years; None for those of `thresholds.MARGINS`.
+        model: Name of the model; "" if unknown.
     """
 
     records: list[FaceRecord]
@@ -76,6 +85,9 @@ class Evaluation:
     unreadable: list[tuple[FaceRecord, str]]
     bootstrap_samples: int = 1000
     seed: int = 0
+    thresholds: Sequence[int] = DEFAULT_THRESHOLDS
+    challenge_ages: Sequence[int] | None = None
+    model: str = ""
 
     @cached_property
     def faces(self) -> LabeledPredictions:
@@ -112,11 +124,24 @@ class Evaluation:
             "bootstrap": {"samples": self.bootstrap_samples, "seed": self.seed, "level": CONFIDENCE_LEVEL},
             "datasets": {name: self._breakdown(name) for name in datasets},
             "all": self._breakdown(None),
+            "thresholds": _rounded(self._at_thresholds()),
         }
 
     def to_markdown(self) -> str:
         """Return the figures as tables, and the list of unreadable files."""
         return metrics_markdown(self.to_dict(), unreadable=self.unreadable_rows())
+
+    def _at_thresholds(self) -> list[dict[str, Any]]:
+        """Return the figures of every threshold and challenge age, as a whole and part by part."""
+        labels = {
+            "dataset": [dataset_of(record) for record in self.records],
+            "gender": [record.gender or "" for record in self.records],
+            "group": [record.group for record in self.records],
+            "gender_and_group": [
+                f"{record.gender}, {record.group}" if record.gender and record.group else "" for record in self.records
+            ],
+        }
+        return measure_thresholds(self.faces, labels, challenge_pairs(self.thresholds, self.challenge_ages))
 
     def _all_records(self) -> list[FaceRecord]:
         return [*self.records, *(record for record, _ in self.unreadable)]
@@ -129,6 +154,9 @@ class Evaluation:
         return {
             "overall": self._leaf(rows, len(unreadable)),
             "coverage_by_promise": _rounded(self.measured_coverage(rows)),
+            "probability_calibration_error": _rounded(
+                age_calibration_error(self.age_axis, self.age_distribution[rows], self.faces.take(rows))
+            ),
             "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
             "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
             "by_group": self._parts(rows, unreadable, lambda record: record.group or None),

@@ -9,6 +9,7 @@ from typing import Any
 from asianage.models.config import GENDERS
 from asianage.models.known_sources import full_name
 from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, percent, table
+from asianage.models.thresholds_markdown import threshold_blocks
 
 MAX_UNREADABLE_LINES = 50
 """Longest list of unreadable files in the text; ``unreadable.csv`` has them all."""
@@ -58,6 +59,7 @@ def card_figures(metrics: Mapping[str, Any]) -> str:
     for split, evaluation in measured.items():
         blocks += [f"Split: **{cell_text(split)}**. {_introduction(evaluation)}\n", _legend(evaluation)]
         blocks += _blocks(evaluation, "###", {"": _SUMMARY})
+        blocks += threshold_blocks(evaluation, "###", with_parts=False)
     return "\n".join(blocks)
 
 
@@ -75,6 +77,7 @@ def metrics_markdown(
     """
     blocks = ["# Evaluation\n", f"{_introduction(metrics)}\n", _legend(metrics)]
     blocks += _blocks(metrics, "##", {"Age": _AGE, "Gender": _GENDER})
+    blocks += threshold_blocks(metrics, "##", with_parts=True)
     blocks += ["## Figures\n"] if figures else []
     blocks += [f"### {title}\n\n![{title}]({file})\n\n{caption}\n" for file, title, caption in figures]
     if unreadable:

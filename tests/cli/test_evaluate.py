@@ -31,11 +31,28 @@ def test_the_tables_of_a_split_are_printed(table, capsys):
 def test_a_report_is_written(table, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="needs the extra train")
     saved = []
-    monkeypatch.setattr("asianage.evaluation.report.save_report", lambda result, folder: saved.append((result, folder)))
-    assert main(["evaluate", table, "--split", "test", "--detector", "none", "--output", str(tmp_path / "report")]) == 0
-    ((result, folder),) = saved
+    monkeypatch.setattr(
+        "asianage.evaluation.report.save_report",
+        lambda result, folder, *, statement: saved.append((result, folder, statement)),
+    )
+    command = ["evaluate", table, "--split", "test", "--detector", "none", "--output", str(tmp_path / "report")]
+    assert main(command) == 0
+    assert main([*command, "--thresholds", "20", "--challenge", "20", "30"]) == 0
+    (result, folder, statement), (checked, _, draft) = saved
     assert folder == tmp_path / "report"
     assert len(result.records) == 20
+    assert (statement, draft) == (False, True)
+    assert (checked.thresholds, checked.challenge_ages) == ([20], [20, 30])
+
+
+def test_age_thresholds_are_printed(table, capsys):
+    command = ["evaluate", table, "--split", "test", "--detector", "none", "--thresholds", "30"]
+    assert main([*command, "--challenge", "30", "45"]) == 0
+    printed = capsys.readouterr().out
+    assert "\n| 30 | 45 | " in printed
+    assert "### Threshold 30, challenge age 45\n" in printed
+    assert main([*command, "--challenge", "25"]) == 2
+    assert "`challenge_ages` must hold an age of at least 30" in capsys.readouterr().err
 
 
 def test_a_report_does_not_replace_its_data(tiny_records, tmp_path, capsys):

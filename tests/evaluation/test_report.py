@@ -51,6 +51,8 @@ def test_labels_that_are_missing_leave_out_figures_and_nothing_else(picture):
         "true_against_predicted.png",
         "interval_coverage.png",
         "nominal_coverage.png",
+        "thresholds.png",
+        "age_reliability.png",
         "worst_ages.png",
     }
 
@@ -108,6 +110,15 @@ def saved(evaluation, history, tmp_path_factory) -> Path:
 def rows_of(file: Path) -> list[dict[str, str]]:
     with file.open(newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def test_the_draft_of_a_practice_statement_is_written_on_request(evaluation, saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_write_figures", lambda *arguments, **options: [])
+    save_report(evaluation, tmp_path, statement=True)
+    assert (
+        (tmp_path / "practice_statement_draft.md").read_text().startswith("# Age assurance practice statement: draft\n")
+    )
+    assert not (saved / "practice_statement_draft.md").exists()
 
 
 def test_save_writes_metrics_predictions_and_report(evaluation, saved):
