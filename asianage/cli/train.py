@@ -10,22 +10,39 @@ from typing import Any
 from asianage.cli import options
 
 
+class ListRecipes(argparse.Action):
+    """Print the recipes and end."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print name and description of each recipe."""
+        from asianage.training.recipe_names import recipe_table
+
+        rows = recipe_table()
+        width = max(len(name) for name, _ in rows)
+        print("\n".join(f"{name:{width}}  {description}" for name, description in rows))
+        parser.exit()
+
+
 def add_to(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser("train", help="train a recipe on labeled faces; a stopped run goes on where it was")
-    parser.add_argument("recipe", help="name of a recipe")
+    parser.add_argument("recipe", help="name of a recipe, .py file that defines RECIPE, or recipe.json of a run")
     options.add_faces(parser)
     options.add_run(parser)
     parser.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
     parser.add_argument(
         "--split",
         default="predefined",
-        choices=("predefined", "identity", "study"),
-        help="which faces train and which are measured: the column `split` (default), no person on both sides, or "
-        "as in the study",
+        choices=("predefined", "identity", "random", "study"),
+        help="which faces train and which are measured: the column `split` (default), no person on both sides, a "
+        "random fifth of the pictures, or as the study's notebooks did it",
     )
     parser.add_argument("--fold", type=int, default=0, help="which fifth is measured, for --split identity: 0 to 4")
     parser.add_argument("--epochs", type=int, help="passes over the faces (default: those of the recipe)")
+    parser.add_argument("--seed", type=int, help="seed of weights, order and augmentation (default: the recipe's)")
+    parser.add_argument("--batch-size", type=int, help="faces per step (default: that of the recipe)")
+    parser.add_argument("--learning-rate", type=float, help="peak of the schedule (default: that of the recipe)")
+    parser.add_argument("--list", action=ListRecipes, nargs=0, help="list the recipes and exit")
     parser.add_argument("--initial", metavar="MODEL", help="model to begin with (default: as the recipe)")
     parser.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights that the recipe begins with")
     parser.add_argument(
@@ -57,6 +74,9 @@ def run(given: argparse.Namespace) -> int:
         given.data,
         given.output,
         epochs=given.epochs,
+        seed=given.seed,
+        batch_size=given.batch_size,
+        learning_rate=given.learning_rate,
         initial=given.initial,
         pretrained=given.pretrained,
         teachers=given.teacher,
@@ -91,11 +111,9 @@ def _run_baseline(given: argparse.Namespace) -> int:
     """Measure a prediction that looks at no picture: it needs the labels alone."""
     from asianage.data.selection import select_dataset
     from asianage.data.sources import read_source
-    from asianage.data.splits import split_records
     from asianage.training.study.baselines import run_baseline
 
     records = select_dataset(read_source(given.data), given.dataset).records
-    if given.split != "predefined":
-        records = split_records(records, given.split, fold=given.fold)
-    print(json.dumps(run_baseline(given.recipe, records, given.output), indent=1))
+    result = run_baseline(given.recipe, records, given.output, split=given.split, fold=given.fold)
+    print(json.dumps(result, indent=1))
     return 0

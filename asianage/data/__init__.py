@@ -7,7 +7,8 @@ from asianage.data.cleaning import clean
 from asianage.data.records import FaceRecord, RecordTable, read_records, write_records
 from asianage.data.sources import read_source
 from asianage.data.split_file import read_split, write_split
-from asianage.data.splits import identity_split, predefined_split, study_split
+from asianage.data.splits import identity_split, predefined_split, random_split
+from asianage.data.study_split import study_split
 
 __all__ = [
     "FaceRecord",
@@ -16,6 +17,7 @@ __all__ = [
     "download_afad",
     "identity_split",
     "predefined_split",
+    "random_split",
     "read_records",
     "read_source",
     "read_split",

@@ -9,14 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from asianage.data.records import SPLITS, FaceRecord
+from asianage.data.study_split import study_split
 
 FOLDS = 5
 
-STUDY_AGES = (15, 40)
-"""First and last age of the study, in years."""
-
-STUDY_SHARE = 0.2
-"""Share of every class that the study measured on."""
+RANDOM_SHARE = 0.2
+"""Share of the faces that a split by image measures on."""
 
 
 def identity_split(records: Iterable[FaceRecord], *, fold: int = 0, seed: int = 0) -> list[FaceRecord]:
@@ -45,42 +43,22 @@ def identity_split(records: Iterable[FaceRecord], *, fold: int = 0, seed: int = 
     return [replace(record, split=names.get(part, "train")) for record, part in zip(records, parts, strict=True)]
 
 
-def study_split(records: Iterable[FaceRecord], *, classes: str = "gender", seed: int = 0) -> list[FaceRecord]:
-    """Split 80/20 by image, as the study did: ages 15 to 40, the same share of every class, rounded down.
+def random_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[FaceRecord]:
+    """Split 80/20 by image at random, as the study's text describes it.
 
-    On the list of the full AFAD, "val" has the study's own numbers: 12,734 women and 20,149 men by gender; 12,725 women
-    and 20,137 men by age, within one gender. The study does not say which images these are. One person can be in both
-    splits, which flatters the result; `identity_split` avoids that.
+    One person can be in both splits, which flatters the result; `identity_split` avoids that.
 
     Args:
-        records: Faces; their order does not matter. For networks of one gender pass the faces of that gender.
-        classes: "gender" or "age".
+        records: Faces; their order does not matter.
         seed: Another seed divides otherwise.
 
     Returns:
-        The faces of those ages in the same order, with `split` "train" or "val".
-
-    Raises:
-        ValueError: `classes` is unknown, or a face lacks its age or class.
+        The records in the same order, with `split` "train" or "val".
     """
-    if classes not in ("gender", "age"):
-        raise ValueError(f"`classes` must be gender or age. Received: {classes!r}.")
     records = list(records)
-    incomplete = [record for record in records if record.age is None or getattr(record, classes) is None]
-    if incomplete:
-        raise ValueError(
-            f"The study's split needs the age and the {classes} of every face. Received {len(incomplete):,} without, "
-            f"for instance {incomplete[0].path}. Leave them out, or split by identity."
-        )
-    records = [record for record in records if STUDY_AGES[0] <= (record.age or 0) < STUDY_AGES[1] + 1]
     names = _names(records)
-    members: dict[object, list[int]] = {}
-    for index, record in enumerate(records):
-        members.setdefault(record.gender if classes == "gender" else int(record.age or 0), []).append(index)
-    measured: set[int] = set()
-    for indices in members.values():
-        indices.sort(key=lambda index: _rank(names[index], seed))
-        measured.update(indices[: int(len(indices) * STUDY_SHARE)])
+    order = sorted(range(len(records)), key=lambda index: _rank(names[index], seed))
+    measured = set(order[: int(len(records) * RANDOM_SHARE)])
     return [replace(record, split="val" if index in measured else "train") for index, record in enumerate(records)]
 
 
@@ -134,14 +112,20 @@ def predefined_split(records: Iterable[FaceRecord]) -> list[FaceRecord]:
 
 PROTOCOLS: dict[str, Callable[..., list[FaceRecord]]] = {
     "identity": identity_split,
+    "random": random_split,
     "study": study_split,
     "predefined": predefined_split,
 }
 """Name -> function of the records and its own keyword arguments."""
 
 
+def measured_split(protocol: str) -> str:
+    """Return the split that figures are measured on: "val" for the study's protocols, which have no "test"."""
+    return "val" if protocol in ("study", "random") else "test"
+
+
 def split_records(
-    records: Sequence[FaceRecord], protocol: str, *, fold: int = 0, classes: str = "gender"
+    records: Sequence[FaceRecord], protocol: str, *, fold: int = 0, classes: str = "both"
 ) -> list[FaceRecord]:
     """Split records by the name of a protocol in `PROTOCOLS`; `fold` is for "identity", `classes` for "study".
 

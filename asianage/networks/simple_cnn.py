@@ -11,7 +11,8 @@ import math
 import keras
 from keras import layers, ops
 
-from asianage.networks.heads import attach_heads
+from asianage.networks.heads import attach_heads, check_choice
+from asianage.networks.pixels import PIXELS, scaled
 
 
 def simple_cnn_network(
@@ -23,6 +24,7 @@ def simple_cnn_network(
     min_age: int = 0,
     filters: tuple[int, int] = (64, 32),
     units: tuple[int, int] = (128, 64),
+    pixels: str = "unit",
 ) -> keras.Model:
     """Build the network of one task. `asianage.networks.registry.build_network` states the contract.
 
@@ -32,16 +34,18 @@ def simple_cnn_network(
         task: "age" or "gender"; the study has no network for both.
         filters: Channels of the two convolutions.
         units: Widths of the two hidden dense layers.
+        pixels: How pixels are scaled, one of `asianage.networks.pixels.PIXELS`.
 
     Raises:
-        ValueError: `task` is neither "age" nor "gender", `head` is unknown, or the crops are too small.
+        ValueError: `task` is neither "age" nor "gender", `head` or `pixels` is unknown, or the crops are too small.
     """
     if task not in ("age", "gender"):
         raise ValueError(f"`task` must be 'age' or 'gender': one simple CNN learns one thing. Received: {task!r}.")
     if image_size < 4:
         raise ValueError(f"`image_size` must be 4 or more: the network halves it twice. Received: {image_size}.")
+    check_choice("pixels", pixels, PIXELS)
     crops = keras.Input((image_size, image_size, 3), name="crops")
-    x = layers.Rescaling(1 / 255, name="scale")(crops)
+    x = scaled(crops, pixels)
     for number, width in enumerate(filters, start=1):
         x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{number}")(x)
         x = layers.MaxPooling2D(2, name=f"pool{number}")(x)

@@ -2,8 +2,8 @@
 
 Parkhi et al.: 'Deep Face Recognition', BMVC 2015: a VGG16 that learned to tell 2,622 people apart. Its weights for
 Keras are published by keras-vggface, a package that does not run on Keras 3. So the network is built here with the same
-layer names, and takes the published file as it is. Scaling belongs to the network: channels from RGB to BGR, minus the
-means of the data that VGGFace was trained on.
+layer names, and takes the published file as it is. Scaling belongs to the network. VGGFace expects channels from RGB to
+BGR, minus the means of the data that it was trained on; the study gave it pixels in [-1/255, 1/255] instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from asianage.networks.heads import attach_heads
+from asianage.networks.heads import attach_heads, check_choice
+from asianage.networks.pixels import scaled
 
 BLUE_GREEN_RED_MEANS = (93.5940, 104.7624, 129.1863)
 """Version 1 of the preprocessing of keras-vggface."""
 
 _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+
+PIXELS = ("vggface", "study")
+"""How pixels are scaled: as VGGFace expects them, or as the study gave them to it."""
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -37,6 +41,7 @@ def vggface_network(
     units: tuple[int, int] = (1024, 128),
     dropout: float = 0.5,
     frozen_blocks: int = 3,
+    pixels: str = "vggface",
 ) -> keras.Model:
     """Build the transfer network. `asianage.networks.registry.build_network` states the contract.
 
@@ -44,13 +49,14 @@ def vggface_network(
         units: Widths of the two dense layers.
         dropout: Rate after each of them, in [0, 1).
         frozen_blocks: How many of the five blocks of convolutions, counted from the input, are not trained.
+        pixels: How pixels are scaled, one of `PIXELS`.
 
     Raises:
-        ValueError: `image_size`, `frozen_blocks`, `head` or `task` is out of range.
+        ValueError: `image_size`, `frozen_blocks`, `head`, `task` or `pixels` is out of range.
     """
     if not 0 <= frozen_blocks <= len(_BLOCKS):
         raise ValueError(f"`frozen_blocks` must be 0 to {len(_BLOCKS)}. Received: {frozen_blocks}.")
-    backbone = vggface_backbone(image_size)
+    backbone = vggface_backbone(image_size, pixels)
     for layer in backbone.layers:
         if isinstance(layer, layers.Conv2D) and int(layer.name[4]) <= frozen_blocks:
             layer.trainable = False
@@ -62,23 +68,25 @@ def vggface_network(
     return keras.Model(backbone.input, outputs, name="vggface")
 
 
-def vggface_backbone(image_size: int = 224) -> keras.Model:
+def vggface_backbone(image_size: int = 224, pixels: str = "vggface") -> keras.Model:
     """Build VGG16 without its dense layers: 14,714,688 parameters.
 
     Args:
         image_size: Side of the crops, in pixels; at least 32.
+        pixels: How pixels are scaled, one of `PIXELS`.
 
     Returns:
         A network from float32 (batch, image_size, image_size, 3), RGB in [0, 255], to the output of ``pool5``, float32
         (batch, image_size // 32, image_size // 32, 512).
 
     Raises:
-        ValueError: `image_size` is less than 32.
+        ValueError: `image_size` is less than 32, or `pixels` is unknown.
     """
     if image_size < 32:
         raise ValueError(f"`image_size` must be 32 or more: VGG16 halves it five times. Received: {image_size}.")
     crops = keras.Input((image_size, image_size, 3), name="crops")
-    x = VGGFaceScaling(name="scale")(crops)
+    check_choice("pixels", pixels, PIXELS)
+    x = VGGFaceScaling(name="scale")(crops) if pixels == "vggface" else scaled(crops, pixels)
     for block, (width, depth) in enumerate(_BLOCKS, start=1):
         for number in range(1, depth + 1):
             x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{block}_{number}")(x)

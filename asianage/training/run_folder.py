@@ -96,7 +96,7 @@ class RunState:
 
 
 def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse other settings than those that a run was begun with.
+    """Refuse other settings than those that a run was begun with. More `epochs` are none: the run goes on.
 
     Args:
         folder: Folder of the run.
@@ -110,6 +110,8 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None
     if not (folder / PROGRESS).is_file() or not file.is_file():
         return
     before, now = (dict(_flattened(values)) for values in (json.loads(file.read_text("utf-8")), settings))
+    if int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
+        before["epochs"] = now["epochs"]
     differences = [
         f"`{key}` was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"
         for key in dict.fromkeys([*before, *now])

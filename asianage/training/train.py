@@ -7,33 +7,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from asianage.data.cleaning import clean
-from asianage.data.records import FaceRecord, RecordTable
-from asianage.data.selection import select_dataset, select_faces
-from asianage.data.sources import Source, read_source
-from asianage.data.split_file import keep_split
-from asianage.data.splits import split_records
+from asianage.data.sources import Source
+from asianage.data.splits import measured_split
 from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
 from asianage.networks.pretrained import find_pretrained
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
-from asianage.training.recipes import RECIPES, Recipe
-from asianage.training.recipes.detector import DETECTOR
-from asianage.training.recipes.recipe import PlannedRun
-from asianage.training.run_folder import LEFT_OUT, PROGRESS, RECIPE, SPLIT, Run, check_settings
+from asianage.training.recipe_names import check_needs, find_recipe
+from asianage.training.recipes import Recipe
+from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
+from asianage.training.run_faces import prepare_faces
+from asianage.training.run_folder import RECIPE, Run, check_settings
 from asianage.training.study.assemble import assemble_study
-from asianage.training.study.baselines import BASELINES
-from asianage.training.study.recipes import STUDY_RECIPES
 from asianage.training.train_network import measure, train_network
 
 
 def train(
-    recipe: str | Recipe,
+    recipe: str | os.PathLike[str] | Recipe,
     data: Source,
     output: str | os.PathLike[str],
     *,
     epochs: int | None = None,
+    seed: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
     name: str | None = None,
     initial: str | os.PathLike[str] | None = None,
     pretrained: str | os.PathLike[str] | None = None,
@@ -53,18 +51,24 @@ def train(
     crops of one size, and the last stage has `output` itself.
 
     Args:
-        recipe: Name of a recipe, or a recipe.
+        recipe: Name of a recipe, a recipe, or a file of one: ``*.py`` that defines `RECIPE`, or the ``recipe.json`` of
+            a run.
         data: Labeled faces: a table, a folder, or records, as `asianage.data.sources.read_source` takes them.
         output: Folder of the run.
-        epochs: Passes over the faces, for every network; None takes those of the recipe.
+        epochs: Passes over the faces, for every network; None takes those of the recipe. A run goes on with more of
+            them than it was begun with.
+        seed: Seed of weights, order and augmentation, for every network; None takes that of the recipe.
+        batch_size: Faces per step, for every network; None takes that of the recipe.
+        learning_rate: Peak of the schedule, for every network; None takes that of the recipe.
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with: bundled name, folder or Hub id. It must have every layer of the recipe's network,
             for crops of any size. None begins as the recipe states.
         pretrained: File of the published weights that the recipe begins with; None looks in its usual place.
         teachers: Models that a recipe with a `distillation` learns from, in the same forms as `initial`.
         dataset: Only faces of this data set; None takes all.
-        split: How faces are split: "predefined" by the data; "identity" and "study" by `asianage.data.splits`. Figures
-            are measured on the split "test", those of the study on "val".
+        split: How faces are split: "predefined" by the data; "identity" with nobody in two splits; "random" by image,
+            as the study's text describes it; "study" as its notebooks did it, see `asianage.data.study_split`. Figures
+            are measured on the split "test", those of "random" and "study" on "val".
         fold: Which fifth is "test", of the split by identity.
         detector: Face detector, as in `AgeGenderEstimator`; None takes every picture as one face.
         quantization: "int8", "float16" or "float32" of the exported network.
@@ -75,22 +79,27 @@ def train(
 
     Raises:
         FileNotFoundError: Pictures, or the published weights that the recipe begins with, do not exist.
-        ValueError: The recipe is unknown, the data lack a split or a label, or `output` holds another run.
+        ValueError: The recipe is unknown or needs `initial` or `teachers`, the data lack a split or a label, or
+            `output` holds another run.
     """
     recipe = find_recipe(recipe)
     check_quantization(quantization)
+    check_needs(recipe, initial, teachers)
     run = Run(Path(output), detector, quantization, progress)
-    planned = _plan(recipe, run.output, initial, teachers)
-    if epochs is not None:
-        planned = [replace(step, recipe=replace(step.recipe, epochs=epochs)) for step in planned]
+    planned = [
+        replace(step, recipe=_changed(step.recipe, epochs, seed, batch_size, learning_rate))
+        for step in recipe.runs(run.output)
+    ]
+    if initial is not None or teachers:
+        planned = [replace(planned[0], initial=initial, teachers=tuple(teachers))]
     _check(recipe, planned, pretrained)
-    records = _prepare(planned[0], data, run, dataset=dataset, split=split, fold=fold)
-    measured_on = "val" if split == "study" else "test"
+    faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
+    measured_on = measured_split(split)
     parts: dict[str, ModelFolder] = {}
-    for step in planned:
+    for step, records in zip(planned, faces.parts, strict=True):
         estimator = train_network(
             step.recipe,
-            _faces_for(step, RecordTable(records, [])).records,
+            records,
             replace(run, output=step.folder),
             name=(name or recipe.name) if step.folder == run.output else step.recipe.name,
             crops=step.crops,
@@ -102,44 +111,23 @@ def train(
         parts[step.part] = estimator.model
     if "" in parts:
         return estimator
-    model = assemble_study(parts, records, run, name=name or recipe.name)
-    return measure(model, records, run, frozenset({"age", "gender"}), measured_on)
+    model = assemble_study(parts, faces.whole, run, name=name or recipe.name)
+    return measure(model, faces.whole, run, frozenset({"age", "gender"}), measured_on)
 
 
-def find_recipe(recipe: str | Recipe) -> Recipe:
-    """Return a recipe by its name.
-
-    Raises:
-        ValueError: There is none of this name, or it has no network to train.
-    """
-    if not isinstance(recipe, str):
-        return recipe
-    if recipe in BASELINES:
-        raise ValueError(
-            f"The recipe {recipe!r} has no network to train. Call `asianage.training.run_baseline`, or run: "
-            f"asianage train {recipe} DATA OUTPUT"
-        )
-    if recipe == DETECTOR.name:
-        raise ValueError("Call `asianage.training.train_detector` for the recipe 'detector'.")
-    known = {**RECIPES, **STUDY_RECIPES}
-    if recipe not in known:
-        raise ValueError(f"There is no recipe {recipe!r}. Recipes: {', '.join(sorted([*known, *BASELINES]))}.")
-    return known[recipe]
-
-
-def _plan(
-    recipe: Recipe,
-    output: Path,
-    initial: str | os.PathLike[str] | None,
-    teachers: Sequence[str | os.PathLike[str]],
-) -> list[PlannedRun]:
-    """Return the runs of a recipe, with the models that the caller names."""
-    planned = list(recipe.runs(output))
-    if initial is None and not teachers:
-        return planned
-    if len(planned) > 1:
-        raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
-    return [replace(planned[0], initial=initial, teachers=tuple(teachers))]
+def _changed(
+    recipe: TrainingRecipe,
+    epochs: int | None,
+    seed: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> TrainingRecipe:
+    """Return a recipe with the settings that are not None."""
+    settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
+    changed = replace(recipe, **{name: value for name, value in settings.items() if value is not None})
+    if learning_rate is None:
+        return changed
+    return replace(changed, optimizer=replace(recipe.optimizer, learning_rate=learning_rate))
 
 
 def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.PathLike[str] | None) -> None:
@@ -153,32 +141,3 @@ def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.P
         check_settings(step.folder, RECIPE, step.recipe.to_dict())
         if step.recipe.pretrained and pretrained is None and step.initial is None:
             find_pretrained(step.recipe.pretrained)
-
-
-def _faces_for(step: PlannedRun, table: RecordTable) -> RecordTable:
-    """Return the faces that a run uses."""
-    faces = step.recipe.faces
-    return select_faces(table, tasks=step.recipe.tasks, gender=faces.gender, ages=faces.ages)
-
-
-def _prepare(
-    first: PlannedRun,
-    data: Source,
-    run: Run,
-    *,
-    dataset: str | None,
-    split: str,
-    fold: int,
-) -> list[FaceRecord]:
-    """Return the faces of all runs, split and with a cleaned training part, and write down which they are."""
-    table = read_source(data)
-    # The first network of several needs every face that a later one needs.
-    table = _faces_for(first, select_dataset(table, dataset))
-    # The study measures genders on the same share of each, ages on the same share of each.
-    classes = "gender" if "gender" in first.recipe.tasks else "age"
-    records = split_records(table.records, split, fold=fold, classes=classes)
-    run.output.mkdir(parents=True, exist_ok=True)
-    keep_split(records, run.output / SPLIT, fixed=any(run.output.rglob(PROGRESS)))
-    cleaned = clean(RecordTable(records, table.dropped), split="train", progress=run.progress)
-    cleaned.write_dropped(run.output / LEFT_OUT)
-    return cleaned.records

@@ -12,11 +12,13 @@ from asianage.data.splits import (
     PROTOCOLS,
     hold_out_split,
     identity_split,
+    measured_split,
     predefined_split,
+    random_split,
     shared_identities,
     split_records,
-    study_split,
 )
+from asianage.data.study_split import study_split
 from tests.data.people import people
 
 
@@ -84,41 +86,14 @@ def test_too_few_identities_and_unknown_folds_are_refused():
             identity_split(people(), fold=fold)
 
 
-def test_study_split_takes_its_ages_and_rounds_every_class_down():
-    records = people(300, pictures=lambda person: 1)
-    result = study_split(records)
-    assert {record.path for record in result} == {r.path for r in records if 15 <= r.age <= 40}
-    for gender in ("female", "male"):
-        found = [record.split for record in result if record.gender == gender]
-        assert found.count("val") == int(0.2 * len(found))
-        assert set(found) == {"train", "val"}
-    for age in range(15, 41):
-        found = [record.split for record in study_split(records, classes="age") if record.age == age]
-        assert found.count("val") == int(0.2 * len(found))
-
-
-def test_study_split_depends_on_names_and_seed_only():
-    records = people()
-    shuffled = random.Random(0).sample(people(root="elsewhere"), len(records))
-    assert splits(study_split(shuffled)) == splits(study_split(records))
-    assert splits(study_split(records, seed=1)) != splits(study_split(records))
-
-
-def test_study_split_needs_labels():
-    with pytest.raises(ValueError, match=r"gender of every face\. Received 1 without"):
-        study_split([*people(), FaceRecord(Path("data/x.jpg"), 20.0, None, "mine")])
-    with pytest.raises(ValueError, match="`classes` must be"):
-        study_split(people(), classes="group")
-
-
-def test_study_split_of_the_published_list_has_the_numbers_of_the_study(afad_list):
-    records = afad_list.records
-    both = study_split(records)
-    assert Counter(record.split for record in both) == {"train": 131_535, "val": 32_883}
-    assert Counter(record.gender for record in both if record.split == "val") == {"female": 12_734, "male": 20_149}
-    for gender, train, val in (("male", 80_608, 20_137), ("female", 50_948, 12_725)):
-        one = study_split([record for record in records if record.gender == gender], classes="age")
-        assert Counter(record.split for record in one) == {"train": train, "val": val}
+def test_random_split_measures_a_fifth_and_depends_on_names_and_seed_only():
+    records = people(300)
+    result = random_split(records)
+    assert [replace(record, split="") for record in result] == records
+    assert Counter(splits(result).values())["val"] == int(0.2 * len(records))
+    shuffled = random.Random(0).sample(people(300, root="elsewhere"), len(records))
+    assert splits(random_split(shuffled)) == splits(result)
+    assert splits(random_split(records, seed=1)) != splits(result)
 
 
 def test_predefined_split_is_taken_as_it_is():
@@ -140,6 +115,7 @@ def test_predefined_split_with_gaps_or_leaks_is_refused():
 def test_protocols_are_named():
     assert {name: len(function(identity_split(people()))) > 0 for name, function in PROTOCOLS.items()} == {
         "identity": True,
+        "random": True,
         "study": True,
         "predefined": True,
     }
@@ -147,10 +123,12 @@ def test_protocols_are_named():
 
 def test_a_protocol_is_chosen_by_its_name():
     records = people(20)
+    assert split_records(records, "random") == random_split(records)
+    assert [measured_split(name) for name in PROTOCOLS] == ["test", "val", "val", "test"]
     assert split_records(records, "identity", fold=2) == identity_split(records, fold=2)
     assert split_records(records, "study", classes="age") == study_split(records, classes="age")
     for options, message in (
-        ({"protocol": "random"}, "identity, study, predefined"),
+        ({"protocol": "chance"}, "identity, random, study, predefined"),
         ({"protocol": "study", "fold": 1}, "fold=1"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -118,9 +118,9 @@ def test_every_public_name_is_in_the_reference():
 
 def test_every_recipe_that_a_text_trains_is_there():
     pytest.importorskip("keras", reason="needs the extra train")
+    from asianage.training.recipe_names import find_recipe
     from asianage.training.recipes import DETECTOR
     from asianage.training.study.baselines import BASELINES
-    from asianage.training.train import find_recipe
 
     for path in TEXTS:
         for name in re.findall(r"\basianage train ([a-z-]+[a-z])\b", path.read_text("utf-8")):

@@ -52,15 +52,15 @@ def test_the_run_tells_what_it_did(run):
     assert "tiny" in (folder / "model" / "README.md").read_text("utf-8")
 
 
-def test_unknown_recipes_and_missing_splits_are_explained(tiny_records, tmp_path):
-    with pytest.raises(ValueError, match="residual-regression"):
-        train("resnet", tiny_records, tmp_path)
+def test_missing_splits_are_explained(tiny_records, tmp_path):
     unsplit = [dataclasses.replace(record, split="") for record in tiny_records]
     with pytest.raises(ValueError, match="must have a split"):
         train(TINY, unsplit, tmp_path, detector=None)
 
 
-@pytest.mark.parametrize(("split", "measured_on"), [("study", "val"), ("identity", "test"), ("predefined", "test")])
+@pytest.mark.parametrize(
+    ("split", "measured_on"), [("study", "val"), ("random", "val"), ("identity", "test"), ("predefined", "test")]
+)
 def test_the_split_decides_what_is_measured(split, measured_on, tiny_records, tmp_path, monkeypatch):
     given = []
 
@@ -101,7 +101,7 @@ def only(gender):
     [
         (only("male"), {}, ValueError, "Received: male only"),
         (list, {"dataset": "afad"}, ValueError, "Data sets: tiny"),
-        (list, {"split": "random"}, ValueError, "identity, study, predefined"),
+        (list, {"split": "chance"}, ValueError, "identity, random, study, predefined"),
         (list, {"split": "identity", "fold": 5}, ValueError, "fold"),
         (lambda faces: [dataclasses.replace(r, path=r.path / "x.png") for r in faces], {}, FileNotFoundError, "110 of"),
         (lambda faces: [dataclasses.replace(r, age=None, gender=None) for r in faces], {}, ValueError, "No face is"),
@@ -133,8 +133,17 @@ def test_folders_that_are_not_there_or_hold_no_faces_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_baselines_are_not_trained(tiny_records, tmp_path):
-    with pytest.raises(ValueError, match="run_baseline"):
-        train("age-baseline", tiny_records, tmp_path)
-    with pytest.raises(ValueError, match="train_detector"):
-        train("detector", [], "run")
+def test_settings_change_the_recipe_and_more_epochs_go_on(run, tiny_records, tmp_path, monkeypatch):
+    given = []
+
+    def train_nothing(recipe, records, run, **options):
+        given.append(recipe)
+        return AgeGenderEstimator(detector=None)
+
+    monkeypatch.setattr(importlib.import_module("asianage.training.train"), "train_network", train_nothing)
+    train(TINY, tiny_records, tmp_path, epochs=2, seed=3, batch_size=5, learning_rate=1e-3, detector=None)
+    [recipe] = given
+    assert (recipe.epochs, recipe.seed, recipe.batch_size, recipe.optimizer.learning_rate) == (2, 3, 5, 1e-3)
+    train(TINY, tiny_records, run[1], epochs=TINY.epochs + 1, detector=None)
+    with pytest.raises(ValueError, match="`epochs` was 12 and is 11"):
+        train(TINY, tiny_records, run[1], epochs=TINY.epochs - 1, detector=None)

@@ -83,5 +83,27 @@ def test_published_list_gives_the_figures_of_the_study(afad_list):
         "male": 5.132,
     }
     assert round(age["overall"]["mean_age"], 2) == 25.59
+    # The 5.2 of the study's text is of everybody, also above 40.
+    everybody = run_baseline("age-baseline", records, ages=None)["metrics"]["overall"]
+    assert (everybody["faces"], round(everybody["mae"], 3)) == (165_501, 5.224)
     gender = run_baseline("gender-baseline", records)["metrics"]
     assert (gender["faces"], round(gender["gender_accuracy"], 3)) == (164_418, 0.525)
+
+
+def test_baselines_of_the_study_are_measured_on_the_faces_of_its_networks(afad_list):
+    age = run_baseline("age-baseline", afad_list.records, split="study")
+    assert age["measured_on"] == "val"
+    assert {name: (row["faces"], round(row["mae"], 3)) for name, row in age["metrics"].items()} == {
+        "overall": (32_877, 5.075),
+        "female": (12_725, 4.791),
+        "male": (20_137, 5.131),
+    }
+    gender = run_baseline("gender-baseline", afad_list.records, split="study")["metrics"]
+    assert gender["faces"] == 32_883
+
+
+def test_a_split_by_identity_is_measured_on_test():
+    records = [FaceRecord(Path(f"{i}.jpg"), 20.0 + i, ("male", "female")[i % 2], identity=str(i)) for i in range(20)]
+    result = run_baseline("age-baseline", records, split="identity", fold=1)
+    assert (result["split"], result["measured_on"]) == ("identity", "test")
+    assert result["metrics"]["overall"]["faces"] == 4

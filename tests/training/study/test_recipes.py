@@ -10,6 +10,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage.training import recipes
 from asianage.training.fit.network import build_network
 from asianage.training.study.recipes import (
+    SCALED,
     SIMPLE_CNN_AGE_MALE,
     SIMPLE_CNN_GENDER,
     STUDY,
@@ -20,7 +21,7 @@ from asianage.training.study.recipes import (
 
 def test_names_are_not_those_of_other_recipes():
     assert not set(STUDY_RECIPES) & set(recipes.RECIPES)
-    assert len(STUDY_RECIPES) == 8
+    assert len(STUDY_RECIPES) == 16
 
 
 def test_every_part_is_a_run_in_a_folder_of_its_own():
@@ -38,3 +39,29 @@ def test_networks_have_the_parameters_of_the_study():
     network = build_network(VGGFACE_AGE_MALE)
     assert network.count_params() == 15_371_329
     assert sum(int(np.prod(weight.shape)) for weight in network.non_trainable_weights) == 1_735_488
+
+
+def test_settings_are_those_of_the_notebooks():
+    settings = {
+        name: (recipe.optimizer.learning_rate, recipe.epochs, recipe.patience, recipe.network["pixels"])
+        for name, recipe in STUDY_RECIPES.items()
+        if hasattr(recipe, "optimizer") and not name.endswith(SCALED)
+    }
+    assert settings == {
+        "simple-cnn-gender": (1e-3, 50, 15, "study"),
+        "simple-cnn-age": (3e-4, 50, 15, "study"),
+        "simple-cnn-age-male": (1e-3, 40, 0, "study"),
+        "simple-cnn-age-female": (1e-3, 50, 5, "study"),
+        "vggface-age-male": (1e-3, 6, 5, "study"),
+        "vggface-age-female": (1e-3, 10, 5, "study"),
+    }
+
+
+def test_our_own_choice_has_a_recipe_of_its_own():
+    for name, recipe in STUDY_RECIPES.items():
+        if hasattr(recipe, "optimizer") and not name.endswith(SCALED):
+            ours = STUDY_RECIPES[name + SCALED]
+            assert ours.network["pixels"] in ("unit", "vggface")
+            assert ours.faces == recipe.faces
+    assert STUDY_RECIPES["vggface-age-male-scaled"].optimizer.learning_rate == 3e-4
+    assert STUDY_RECIPES["study-scaled"].stages[0].recipe.name == "simple-cnn-gender-scaled"
