@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from asianage.prediction.drawing import draw_faces
     from asianage.prediction.estimator import AgeGenderEstimator
     from asianage.prediction.face_prediction import FacePrediction
+    from asianage.prediction.supervision_detections import from_supervision, to_supervision
+    from asianage.prediction.table import predict_table, to_rows, to_table
 
 __version__ = "0.1.0"
 
@@ -42,8 +44,13 @@ _HOME = {
     "ModelFormatError": "errors",
     "UploadError": "errors",
     "draw_faces": "prediction.drawing",
+    "from_supervision": "prediction.supervision_detections",
     "list_images": "faces.image_files",
     "load_image": "faces.images",
+    "predict_table": "prediction.table",
+    "to_rows": "prediction.table",
+    "to_supervision": "prediction.supervision_detections",
+    "to_table": "prediction.table",
 }
 
 __all__ = [
@@ -60,8 +67,13 @@ __all__ = [
     "ModelFormatError",
     "UploadError",
     "draw_faces",
+    "from_supervision",
     "list_images",
     "load_image",
+    "predict_table",
+    "to_rows",
+    "to_supervision",
+    "to_table",
 ]
 
 
