@@ -24,7 +24,7 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training import recipes
 from asianage.training.augmentation import Augmentation
 from asianage.training.export.litert import check_quantization
-from asianage.training.run_folder import LEFT_OUT, PROGRESS, SPLIT, Run
+from asianage.training.run_folder import LEFT_OUT, PROGRESS, SPLIT, Run, held_run_folder
 from asianage.training.train_network import train_network
 
 logger = logging.getLogger(__name__)
@@ -95,6 +95,8 @@ def fine_tune(
         An estimator of the new model.
 
     Raises:
+        BlockingIOError: Another process trains in `output`.
+        FileExistsError: `output` holds files that are not of a run and would be replaced.
         FileNotFoundError: The model or the data do not exist.
         ModelFormatError: The model is incomplete or altered.
         ValueError: There are too few faces, the model consists of several, or `output` holds another run.
@@ -112,11 +114,12 @@ def fine_tune(
         augmentation=augmentation,
         seed=seed,
     )
-    records = _prepare(data, validation, run, recipe.tasks)
-    if batch_size is None:
-        learning = sum(record.split == "train" for record in records)
-        recipe = replace(recipe, batch_size=int(np.clip(learning // 8, 1, LARGEST_BATCH)))
-    return train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
+    with held_run_folder(run.output, [model, data, validation]):
+        records = _prepare(data, validation, run, recipe.tasks)
+        if batch_size is None:
+            learning = sum(record.split == "train" for record in records)
+            recipe = replace(recipe, batch_size=int(np.clip(learning // 8, 1, LARGEST_BATCH)))
+        return train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
 
 
 def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:

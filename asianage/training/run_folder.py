@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asianage.files import write_text
+from asianage import __version__
+from asianage.files import sole_writer, write_text
+from asianage.models.folder import check_target
 
 BEST_WEIGHTS = "best.weights.h5"
 HISTORY = "history.csv"
@@ -19,6 +23,14 @@ LEFT_OUT = "left_out.csv"
 PROGRESS = "progress.json"
 RECIPE = "recipe.json"
 SPLIT = "split.csv"
+
+RUN = "run.json"
+"""File that marks the folder of a run."""
+
+MODEL, REPORT, CROPS = "model", "report", "crops"
+
+_OWN = (MODEL, REPORT, CROPS, BEST_WEIGHTS, HISTORY, INPUTS, LEFT_OUT, PROGRESS, RECIPE, SPLIT, RUN, "metrics.json")
+"""What a run may write or replace in its folder, besides the folders of its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,60 @@ class RunState:
         writer.writerows(self.history)
         write_text(folder / HISTORY, text.getvalue())
         write_text(folder / PROGRESS, json.dumps({"epoch": self.epoch, "history": self.history}))
+
+
+@contextlib.contextmanager
+def held_run_folder(output: Path, inputs: Iterable[Any] = ()) -> Iterator[None]:
+    """Mark the folder of a run, and keep it for this process while the block runs.
+
+    Args:
+        output: The folder; made if missing. One that was made is removed if the block fails before it wrote anything.
+        inputs: What the run reads. Paths of files and folders must not be among what a run writes.
+
+    Raises:
+        BlockingIOError: Another process trains there.
+        FileExistsError: `output` holds files that the run would replace and that are not of a run.
+        NotADirectoryError: `output` is a file.
+        ValueError: An input is a part of the run.
+    """
+    _check_folder(output, inputs)
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    output.mkdir(parents=True, exist_ok=True)
+    with sole_writer(output):
+        is_new = not (output / RUN).exists()
+        if is_new:
+            write_text(output / RUN, json.dumps({"asianage_version": __version__}) + "\n")
+        try:
+            yield
+        except BaseException:
+            if is_new and [file.name for file in output.iterdir()] == [RUN]:
+                (output / RUN).unlink()
+                with contextlib.suppress(OSError):
+                    for folder in made:
+                        folder.rmdir()
+            raise
+
+
+def _check_folder(output: Path, inputs: Iterable[Any]) -> None:
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"`output` must be a folder. Received: the file {output}.")
+    place = output.resolve()
+    for source in inputs:
+        if isinstance(source, str | os.PathLike) and Path(source).resolve() in [place / name for name in _OWN]:
+            raise ValueError(f"A run must not replace what it reads. Received: {source} in the folder {output}.")
+    if not _is_run(output) and (present := [name for name in _OWN if os.path.lexists(output / name)]):
+        raise FileExistsError(
+            f"{output} holds {present[0]}, which is not of a run and would be replaced. Choose another output folder."
+        )
+    if (output / MODEL).exists():
+        check_target(output / MODEL, overwrite=True)
+
+
+def _is_run(folder: Path) -> bool:
+    """Tell whether there is a run in a folder. Runs of older versions are known by their settings."""
+    places = (folder, *(path for path in folder.glob("*") if path.is_dir()))
+    marks = (folder / RUN, folder / f"{SPLIT}.sha256", *(place / INPUTS for place in places))
+    return any(mark.is_file() for mark in marks)
 
 
 def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from asianage.training.recipe_names import check_needs, find_recipe
 from asianage.training.recipes import Recipe
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import RECIPE, Run, check_settings
+from asianage.training.run_folder import RECIPE, Run, check_settings, held_run_folder
 from asianage.training.study.assemble import assemble_study
 from asianage.training.train_network import measure, train_network
 
@@ -45,10 +45,10 @@ def train(
 ) -> AgeGenderEstimator:
     """Train a recipe and write a model folder. A run that was stopped goes on where it was.
 
-    The folder of a run gets ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures that were not trained on, with
-    the reason), crops, checkpoints, ``history.csv``, ``recipe.json``, ``inputs.json``, the folder ``model``, and the
-    folder ``report`` where figures are measured. A recipe of several networks has a folder for each. Stages share the
-    crops of one size, and the last stage has `output` itself.
+    The folder of a run gets ``run.json``, which marks it, ``split.csv`` with its SHA-256, ``left_out.csv`` (pictures
+    that were not trained on, with the reason), crops, checkpoints, ``history.csv``, ``recipe.json``, ``inputs.json``,
+    the folder ``model``, and the folder ``report`` where figures are measured. A recipe of several networks has a
+    folder for each. Stages share the crops of one size, and the last stage has `output` itself.
 
     Args:
         recipe: Name of a recipe, a recipe, or a file of one: ``*.py`` that defines `RECIPE`, or the ``recipe.json`` of
@@ -78,6 +78,8 @@ def train(
         An estimator of the new model.
 
     Raises:
+        BlockingIOError: Another process trains in `output`.
+        FileExistsError: `output` holds files that are not of a run and would be replaced.
         FileNotFoundError: Pictures, or the published weights that the recipe begins with, do not exist.
         ValueError: The recipe is unknown or needs `initial` or `teachers`, the data lack a split or a label, or
             `output` holds another run.
@@ -93,26 +95,27 @@ def train(
     if initial is not None or teachers:
         planned = [replace(planned[0], initial=initial, teachers=tuple(teachers))]
     _check(recipe, planned, pretrained)
-    faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
-    measured_on = measured_split(split)
-    parts: dict[str, ModelFolder] = {}
-    for step, records in zip(planned, faces.parts, strict=True):
-        estimator = train_network(
-            step.recipe,
-            records,
-            replace(run, output=step.folder),
-            name=(name or recipe.name) if step.folder == run.output else step.recipe.name,
-            crops=step.crops,
-            initial=None if step.initial is None else open_model(step.initial),
-            pretrained=pretrained,
-            teachers=[open_model(teacher) for teacher in step.teachers],
-            measured_on=measured_on if step.measured else None,
-        )
-        parts[step.part] = estimator.model
-    if "" in parts:
-        return estimator
-    model = assemble_study(parts, faces.whole, run, name=name or recipe.name)
-    return measure(model, faces.whole, run, frozenset({"age", "gender"}), measured_on)
+    with held_run_folder(run.output, [data, initial, pretrained, *teachers]):
+        faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
+        measured_on = measured_split(split)
+        parts: dict[str, ModelFolder] = {}
+        for step, records in zip(planned, faces.parts, strict=True):
+            estimator = train_network(
+                step.recipe,
+                records,
+                replace(run, output=step.folder),
+                name=(name or recipe.name) if step.folder == run.output else step.recipe.name,
+                crops=step.crops,
+                initial=None if step.initial is None else open_model(step.initial),
+                pretrained=pretrained,
+                teachers=[open_model(teacher) for teacher in step.teachers],
+                measured_on=measured_on if step.measured else None,
+            )
+            parts[step.part] = estimator.model
+        if "" in parts:
+            return estimator
+        model = assemble_study(parts, faces.whole, run, name=name or recipe.name)
+        return measure(model, faces.whole, run, frozenset({"age", "gender"}), measured_on)
 
 
 def _changed(

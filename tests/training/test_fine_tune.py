@@ -14,6 +14,7 @@ from asianage import AgeGenderEstimator
 from asianage.data.splits import hold_out_split
 from asianage.errors import ModelFormatError
 from asianage.models.folder import WEIGHTS, open_model_folder
+from asianage.models.pretrained import save_model
 from asianage.networks.restore import restore_network
 from asianage.training import fine_tune
 from asianage.training.fine_tune import FEWEST_FACES, _prepare, _recipe
@@ -73,7 +74,7 @@ def test_normalizations_keep_their_statistics(start, better):
         np.testing.assert_allclose(new, old, atol=1e-3)
 
 
-def test_a_finished_call_changes_nothing_and_another_is_refused(start, better, own_faces):
+def test_a_finished_call_changes_nothing_and_another_is_refused(start, better, own_faces, tmp_path):
     folder = better.model.path.parent
     history = (folder / "history.csv").read_bytes()
     fine_tune(start.path, own_faces, folder, **SETTINGS)
@@ -82,7 +83,9 @@ def test_a_finished_call_changes_nothing_and_another_is_refused(start, better, o
     check_refused(start, own_faces, folder, "`epochs` was 8 and is 9", epochs=9)
     check_refused(start, own_faces, folder, "`detector`", detector="mtcnn")
     check_refused(start, own_faces[:50], folder, "other faces or another split")
-    check_refused(better.model, own_faces, folder, "`name`")
+    other = save_model(better.model, tmp_path / "other")
+    check_refused(other, own_faces, folder, "`name`")
+    check_refused(better.model, own_faces, folder, "must not replace what it reads")
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from asianage.training.run_folder import INPUTS, RECIPE, RunState, check_settings, keep_settings
+from asianage.training.run_folder import INPUTS, RECIPE, RUN, RunState, check_settings, held_run_folder, keep_settings
 
 SETTINGS = {"name": "tiny", "optimizer": {"learning_rate": 0.1, "schedule": "cosine"}, "freeze": ["a"], "network": {}}
 
@@ -82,3 +82,86 @@ def test_the_message_of_a_refused_run_names_each_setting_that_differs(tmp_path):
     assert "`name`" not in str(caught.value)
     assert "`network`" not in str(caught.value)
     assert (tmp_path / RECIPE).read_bytes() == before
+
+
+def below(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("split.csv", "left_out.csv", "history.csv", "recipe.json", "best.weights.h5", "metrics.json"),
+        *("model/config.json", "report/report.md", "crops/me.jpg"),
+    ],
+)
+def test_a_folder_of_other_files_is_refused_and_stays_as_it_is(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileExistsError, match="which is not of a run"), held_run_folder(tmp_path):
+        pass
+    assert below(tmp_path) == {name: b"mine"}
+
+
+@pytest.mark.parametrize("mark", ["run.json", "inputs.json", "study/inputs.json", "split.csv.sha256"])
+def test_a_run_goes_on_in_its_folder_beside_other_files(tmp_path, mark):
+    for name in (mark, "history.csv", "notes.txt", "stage/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    with held_run_folder(tmp_path):
+        pass
+    assert below(tmp_path).keys() == {mark, "history.csv", "notes.txt", "stage/notes.txt", "run.json"}
+
+
+@pytest.mark.parametrize("source", ["split.csv", "model", "left_out.csv"])
+def test_what_a_run_reads_is_no_part_of_it(tmp_path, source, monkeypatch):
+    with held_run_folder(tmp_path / "run"):
+        pass
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(ValueError, match=f"Received: run/{source}"),
+        held_run_folder(tmp_path / "run", [f"run/{source}"]),
+    ):
+        pass
+    with held_run_folder(tmp_path / "run", [None, [1], "compact", "owner/name", "other/split.csv"]):
+        pass
+
+
+def test_a_model_with_other_files_beside_it_is_noticed_before_the_work(tmp_path):
+    with held_run_folder(tmp_path):
+        pass
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "me.jpg").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no model folder"), held_run_folder(tmp_path):
+        pass
+
+
+def test_a_failure_before_anything_was_written_leaves_no_folder(tmp_path):
+    def fail(folder, write=False):
+        with held_run_folder(folder):
+            if write:
+                (folder / "split.csv").write_text("")
+            raise KeyboardInterrupt
+
+    for folder in (tmp_path / "new" / "run", tmp_path / "old"):
+        if folder.name == "old":
+            folder.mkdir()
+        with pytest.raises(KeyboardInterrupt):
+            fail(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"]
+    with pytest.raises(KeyboardInterrupt):
+        fail(tmp_path / "run", write=True)
+    assert below(tmp_path / "run").keys() == {RUN, "split.csv"}
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    with (
+        held_run_folder(tmp_path / "run"),
+        pytest.raises(BlockingIOError, match="Another one is writing"),
+        held_run_folder(tmp_path / "run"),
+    ):
+        pass
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="Received: the file"), held_run_folder(tmp_path / "file"):
+        pass

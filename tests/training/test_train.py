@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -80,14 +81,17 @@ def test_the_split_decides_what_is_measured(split, measured_on, tiny_records, tm
         assert read_split(tmp_path / "split.csv", faces[0].path.parent) == records
 
 
-def test_a_run_does_not_go_on_with_other_faces_another_recipe_or_another_model(run, tiny_records):
+def test_a_run_does_not_go_on_with_other_faces_another_recipe_or_another_model(run, tiny_records, tmp_path):
     _, folder = run
     before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
     with pytest.raises(ValueError, match="`seed` was 0 and is 1"):
         train(dataclasses.replace(TINY, seed=1), tiny_records, folder, detector=None)
     with pytest.raises(ValueError, match="other faces or another split"):
         train(TINY, tiny_records[1:], folder, detector=None)
+    other = shutil.copytree(folder / "model", tmp_path / "other")
     with pytest.raises(ValueError, match="`initial` was null and is "):
+        train(TINY, tiny_records, folder, initial=other, detector=None)
+    with pytest.raises(ValueError, match="must not replace what it reads"):
         train(TINY, tiny_records, folder, initial=folder / "model", detector=None)
     assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
 

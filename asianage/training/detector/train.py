@@ -30,7 +30,7 @@ from asianage.training.fit.devices import scope_of, spread_over, training_device
 from asianage.training.fit.loop import fit
 from asianage.training.fit.optimizer import build_optimizer
 from asianage.training.recipes.detector import DETECTOR, DetectorRecipe, Steps
-from asianage.training.run_folder import INPUTS, RECIPE, keep_settings
+from asianage.training.run_folder import INPUTS, RECIPE, held_run_folder, keep_settings
 
 SEARCH, LANDMARKS = "search", "landmarks"
 """Folders of the two trainings in the folder of a run."""
@@ -78,6 +78,8 @@ def train_detector(
         The model folder.
 
     Raises:
+        BlockingIOError: Another process trains in `output`.
+        FileExistsError: `output` holds files that are not of a run and would be replaced.
         FileNotFoundError: Tables, pictures or YuNet's file do not exist.
         ValueError: The data lack a split or a kind of pictures, or `output` holds another run.
     """
@@ -92,28 +94,29 @@ def train_detector(
     splits = {split: [photo for photo in photos if photo.split == split] for split in ("train", "val", "test")}
     _check(splits)
     counts = {split: dict(Counter(photo.dataset for photo in part)) for split, part in splits.items()}
-    for part in (SEARCH, LANDMARKS):
-        keep_settings(output / part, RECIPE, recipe.to_dict())
-        keep_settings(output / part, INPUTS, {"pictures": counts})
-    yunet = find_pretrained("yunet", pretrained)
-    teacher = YuNetDetector(yunet, score_threshold=TEACHER_SCORE).detect
-    sources = make_sources(splits["train"], teacher, progress=progress)
-    val_faces = make_sources([photo for photo in splits["val"] if not photo.is_complete], teacher)
-    search = train_search(recipe, sources, splits["val"], output / SEARCH, pretrained=yunet, progress=progress)
-    cut, empty = single_faces(sources), with_candidates(sources.empty, search)
-    landmarks = train_landmarks(
-        recipe, cut, empty, LandmarkValidation(val_faces.singles, empty), output / LANDMARKS, progress=progress
-    )
-    files = export_networks(recipe, search, landmarks, sources, cut, empty)
-    settings: dict[str, Any] = {
-        "name": recipe.name if name is None else name,
-        "score_threshold": recipe.score_threshold,
-        "provenance": detector_provenance(recipe, {"detector": search, "landmarks": landmarks}, counts),
-    }
-    model = write_detector(output / "model", files, **settings)
-    measured = "test" if splits["test"] else "val"
-    figures = evaluate_detection(BundledDetector(model), splits[measured], progress=progress)
-    return write_detector(output / "model", files, **settings, metrics={measured: figures.to_dict()})
+    with held_run_folder(output, [data, pretrained, *faces]):
+        for part in (SEARCH, LANDMARKS):
+            keep_settings(output / part, RECIPE, recipe.to_dict())
+            keep_settings(output / part, INPUTS, {"pictures": counts})
+        yunet = find_pretrained("yunet", pretrained)
+        teacher = YuNetDetector(yunet, score_threshold=TEACHER_SCORE).detect
+        sources = make_sources(splits["train"], teacher, progress=progress)
+        val_faces = make_sources([photo for photo in splits["val"] if not photo.is_complete], teacher)
+        search = train_search(recipe, sources, splits["val"], output / SEARCH, pretrained=yunet, progress=progress)
+        cut, empty = single_faces(sources), with_candidates(sources.empty, search)
+        landmarks = train_landmarks(
+            recipe, cut, empty, LandmarkValidation(val_faces.singles, empty), output / LANDMARKS, progress=progress
+        )
+        files = export_networks(recipe, search, landmarks, sources, cut, empty)
+        settings: dict[str, Any] = {
+            "name": recipe.name if name is None else name,
+            "score_threshold": recipe.score_threshold,
+            "provenance": detector_provenance(recipe, {"detector": search, "landmarks": landmarks}, counts),
+        }
+        model = write_detector(output / "model", files, **settings)
+        measured = "test" if splits["test"] else "val"
+        figures = evaluate_detection(BundledDetector(model), splits[measured], progress=progress)
+        return write_detector(output / "model", files, **settings, metrics={measured: figures.to_dict()})
 
 
 def train_search(

@@ -15,6 +15,7 @@ from asianage.data.splits import measured_split, split_records
 from asianage.data.study_split import STUDY_AGES
 from asianage.files import write_text
 from asianage.models.config import GENDERS
+from asianage.training.run_folder import held_run_folder
 
 
 def gender_baseline(train: Sequence[FaceRecord], test: Sequence[FaceRecord]) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def run_baseline(
         ``recipe``, ``ages``, ``split``, ``measured_on`` (split, "" for all) and ``metrics``.
 
     Raises:
+        FileExistsError: `output` holds files that are not of a run and would be replaced.
         ValueError: There is no such baseline, or no face to measure.
     """
     if name not in BASELINES:
@@ -115,8 +117,8 @@ def run_baseline(
         metrics = _split_baseline(name, records, split, fold)
     result = {"recipe": name, "ages": list(ages or ()), "split": split, "measured_on": measured_on, "metrics": metrics}
     if output is not None:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        write_text(Path(output, "metrics.json"), json.dumps(result, indent=1) + "\n")
+        with held_run_folder(Path(output)):
+            write_text(Path(output, "metrics.json"), json.dumps(result, indent=1) + "\n")
     return result
 
 
