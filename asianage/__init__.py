@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ModelFormatError,
         UploadError,
+        VideoError,
     )
     from asianage.faces.detection import Detection, FaceDetector
     from asianage.faces.image_files import list_images
@@ -43,6 +44,7 @@ _HOME = {
     "ModelFolder": "models.folder",
     "ModelFormatError": "errors",
     "UploadError": "errors",
+    "VideoError": "errors",
     "draw_faces": "prediction.drawing",
     "from_supervision": "prediction.supervision_detections",
     "list_images": "faces.image_files",
@@ -66,6 +68,7 @@ __all__ = [
     "ModelFolder",
     "ModelFormatError",
     "UploadError",
+    "VideoError",
     "draw_faces",
     "from_supervision",
     "list_images",

@@ -11,6 +11,10 @@ class ImageError(ValueError):
     """An input cannot be read as an image."""
 
 
+class VideoError(ValueError):
+    """A video cannot be read, has no pictures, or some of it is damaged."""
+
+
 class DetectorUnavailableError(RuntimeError):
     """No face detector can be used on this machine. The message names the remedies."""
 

@@ -15,7 +15,13 @@ MIN_TEXT_HEIGHT = 11
 """Smallest text, in pixels."""
 
 
-def draw_faces(image: ImageSource, faces: Sequence[FacePrediction], *, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def draw_faces(
+    image: ImageSource,
+    faces: Sequence[FacePrediction],
+    *,
+    labels: Sequence[str] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Image.Image:
     """Draw a box and a label with age, interval and gender for every face.
 
     Text and lines grow with the photo and with the face, so that they are readable at any size.
@@ -23,6 +29,7 @@ def draw_faces(image: ImageSource, faces: Sequence[FacePrediction], *, max_pixel
     Args:
         image: The photo that the faces were found in.
         faces: Predictions for it.
+        labels: Text of each face; None takes `label` of each.
         max_pixels: Largest accepted width x height.
 
     Returns:
@@ -36,8 +43,8 @@ def draw_faces(image: ImageSource, faces: Sequence[FacePrediction], *, max_pixel
         _draw_box(canvas, face, picture.size)
     # Large faces come first and get the best places for their labels.
     placed: list[tuple[float, float, float, float]] = []
-    for face in faces:
-        placed.append(_draw_label(canvas, face, picture.size, placed))
+    for face, text in zip(faces, map(label, faces) if labels is None else labels, strict=True):
+        placed.append(_draw_label(canvas, text, face, picture.size, placed))
     return picture
 
 
@@ -54,12 +61,12 @@ def _draw_box(canvas: ImageDraw.ImageDraw, face: FacePrediction, size: tuple[int
 
 def _draw_label(
     canvas: ImageDraw.ImageDraw,
+    text: str,
     face: FacePrediction,
     size: tuple[int, int],
     placed: Sequence[tuple[float, float, float, float]],
 ) -> tuple[float, float, float, float]:
     """Draw the label above the box, below it, or inside it: the first place that is free; return its rectangle."""
-    text = label(face)
     font, width, height = _fitting_font(canvas, text, face, size)
     padding = height * 0.25
     width, height = width + 2 * padding, height + 2 * padding

@@ -55,7 +55,7 @@ class CropEstimator:
         self.coverage = interval_coverage
         self.mirror = mirror
         self._num_threads = num_threads
-        self._interval_mass = _interval_mass(model.config.calibration, interval_coverage)
+        self._interval_mass = interval_mass(model.config.calibration, interval_coverage)
         self._network = LiteRTNetwork(
             model.read(NETWORK),
             source=str(model.path / NETWORK),
@@ -113,7 +113,7 @@ class CropEstimator:
         )
 
 
-def _interval_mass(calibration: Calibration, coverage: float) -> float | Sequence[float]:
+def interval_mass(calibration: Calibration, coverage: float) -> float | Sequence[float]:
     """Return the central mass of the age distribution that had this coverage on validation data."""
     for text, mass in calibration.interval_mass.items():
         if abs(float(text) - coverage) < 1e-9:

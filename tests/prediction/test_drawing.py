@@ -35,6 +35,17 @@ def test_the_label_states_age_interval_gender_and_certainty():
     assert label(face((0, 0, 1, 1))) == "31 (24-40) female 97%"
 
 
+def test_a_label_of_ones_own_is_drawn_instead():
+    photo = np.full((200, 300, 3), 128, dtype=np.uint8)
+    people = [face((100, 60, 180, 160))]
+    drawn = [np.asarray(draw_faces(photo, people, labels=labels)) for labels in (None, [label(people[0])], ["7"])]
+    assert (drawn[0] == drawn[1]).all()
+    assert (
+        colored(Image.fromarray(drawn[2]), COLORS["female"]).sum()
+        < 0.5 * colored(Image.fromarray(drawn[0]), COLORS["female"]).sum()
+    )
+
+
 def test_drawing_leaves_the_photo_unchanged_and_keeps_its_size():
     photo = np.full((200, 300, 3), 128, dtype=np.uint8)
     picture = draw_faces(photo, [face((100, 60, 180, 160))])

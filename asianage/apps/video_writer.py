@@ -1,0 +1,102 @@
+"""Frames with boxes and labels -> a video file with the times of the frames."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from asianage.errors import needs_extra
+from asianage.files import replacing
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Write: TypeAlias = "Callable[[Image.Image, float], None]"
+"""Called with the picture of the next frame and its time, in seconds."""
+
+CODECS = {
+    ".m4v": ("libx264", "mpeg4"),
+    ".mkv": ("libx264", "mpeg4"),
+    ".mov": ("libx264", "mpeg4"),
+    ".mp4": ("libx264", "mpeg4"),
+    ".webm": ("libvpx-vp9",),
+}
+"""Suffix -> codecs, the first that FFmpeg has. AVI is missing: its frames have no times."""
+
+MARK = "asianage drawing"
+"""Comment in a written video, by which it is told from other videos."""
+
+TICKS = 1000
+"""Ticks per second of the times of frames."""
+
+QUALITY = {"libx264": {"crf": "20", "preset": "veryfast"}, "libvpx-vp9": {"crf": "30", "b:v": "0", "cpu-used": "5"}}
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a path at which no video can be written, or at which another video would be lost.
+
+    Raises:
+        FileExistsError: There is a file that this module has not written.
+        FileNotFoundError: There is no such folder.
+        ValueError: The suffix is none of `CODECS`.
+    """
+    with needs_extra("video", "Writing a video"):
+        import av
+
+    if path.suffix.lower() not in CODECS:
+        raise ValueError(f"A drawn video needs a name that ends in {', '.join(CODECS)}. Received: {path}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} for the drawn video. Create it first.")
+    if not path.exists():
+        return
+    try:
+        with av.open(path) as container:
+            comment = container.metadata.get("comment", container.metadata.get("COMMENT", ""))
+    except (av.error.FFmpegError, OSError):
+        comment = ""
+    if comment != MARK:
+        raise FileExistsError(f"{path} exists and is no drawing of asianage. It is not replaced. Choose another name.")
+
+
+@contextlib.contextmanager
+def video_writer(path: Path, frame_rate: float) -> Iterator[Write]:
+    """Yield the function that adds a frame. The file appears when the block ends without an error.
+
+    All frames have the size of the first, rounded down to even numbers, as the codec needs it. There is no sound.
+
+    Args:
+        path: What `require_writable` accepts.
+        frame_rate: Frames per second on average. Each frame is shown at its own time all the same.
+
+    Raises:
+        ValueError: No frame was added.
+    """
+    require_writable(path)
+    import av
+
+    codec = next(name for name in CODECS[path.suffix.lower()] if name in av.codecs_available)
+    with replacing(path) as temporary, av.open(temporary, "w") as container:
+        container.metadata["comment"] = MARK
+        stream: Any = None
+
+        def write(picture: Image.Image, seconds: float) -> None:
+            nonlocal stream
+            if stream is None:
+                rate = Fraction(frame_rate).limit_denominator(1001)
+                stream = container.add_stream(codec, rate=rate, options=QUALITY.get(codec, {}))
+                stream.codec_context.time_base = Fraction(1, TICKS)
+                stream.width, stream.height = (max(2, side // 2 * 2) for side in picture.size)
+                stream.pix_fmt = "yuv420p"
+            frame = av.VideoFrame.from_image(picture.crop((0, 0, stream.width, stream.height)))
+            frame.pts = round(seconds * TICKS)
+            frame.time_base = Fraction(1, TICKS)
+            frame.duration = round(TICKS / frame_rate)
+            container.mux(stream.encode(frame))
+
+        yield write
+        if stream is None:
+            raise ValueError(f"A drawn video needs a frame. Received none for {path}.")
+        container.mux(stream.encode())

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from asianage.apps.people import PersonAverage
+from asianage.models.config import Calibration
+from tests.apps.faces import face
+
+CALIBRATION = Calibration(interval_mass={"0.9": 0.9})
+
+
+def test_one_picture_is_its_own_average():
+    only = face(age=30.0, male=0.8)
+    average = PersonAverage(CALIBRATION).add(only)
+    np.testing.assert_allclose(average.age_distribution, only.age_distribution, atol=1e-7)
+    assert average.age == pytest.approx(only.age)
+    assert (average.gender, average.gender_probability) == ("male", pytest.approx(0.8))
+    # The central 90 % of a normal distribution with a standard deviation of 4 years.
+    assert average.age_interval == pytest.approx((30 - 1.645 * 4, 30 + 1.645 * 4), abs=0.15)
+
+
+def test_pictures_of_equal_quality_count_the_same():
+    person = PersonAverage(CALIBRATION)
+    person.add(face(age=30.0, male=0.9))
+    average = person.add(face(age=40.0, male=0.3))
+    assert person.pictures == 2
+    assert average.age == pytest.approx(35.0, abs=0.05)
+    assert average.age_distribution.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (average.gender, average.gender_probability) == ("male", pytest.approx(0.6))
+
+
+def test_the_gender_is_that_of_the_mean_probability():
+    person = PersonAverage(CALIBRATION)
+    person.add(face(male=0.6))
+    average = person.add(face(male=0.1))
+    assert (average.gender, average.gender_probability) == ("female", pytest.approx(0.65))
+
+
+def test_equal_pictures_do_not_narrow_the_interval():
+    person = PersonAverage(CALIBRATION)
+    first = person.add(face(age=30.0))
+    for _ in range(50):
+        last = person.add(face(age=30.0))
+    assert last.age_interval == pytest.approx(first.age_interval, abs=1e-3)
+
+
+def test_pictures_that_disagree_widen_the_interval():
+    person = PersonAverage(CALIBRATION)
+    first = person.add(face(age=20.0))
+    last = person.add(face(age=40.0))
+    assert np.diff(last.age_interval) > 1.5 * np.diff(first.age_interval)
+
+
+def test_box_and_warnings_are_those_of_the_newest_picture():
+    person = PersonAverage(CALIBRATION)
+    person.add(face())
+    average = person.add(face(box=(1.0, 2.0, 3.0, 4.0), warnings=("dark",)))
+    assert average.box == (1.0, 2.0, 3.0, 4.0)
+    assert average.warnings == ("dark",)
