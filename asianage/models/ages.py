@@ -75,13 +75,13 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 def expected_age(axis: AgeAxis, distribution: np.ndarray) -> np.ndarray:
     """Return the mean age of distributions (n, num_ages), in years: float32 (n,)."""
-    return np.asarray(distribution @ axis.ages, dtype=np.float32)
+    return _mean(axis.ages, distribution)
 
 
 def probability_at_least(axis: AgeAxis, distribution: np.ndarray, age: float) -> np.ndarray:
     """Return P(age >= `age`) of distributions (n, num_ages): float32 (n,). A fraction of a year counts as a share."""
     share = np.clip(axis.ages + 1.0 - age, 0.0, 1.0)
-    return np.clip(distribution @ share.astype(np.float32), 0.0, 1.0)
+    return np.clip(_mean(share, distribution), 0.0, 1.0)
 
 
 def cumulative_at(axis: AgeAxis, distribution: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -140,6 +140,15 @@ def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray
     above, below = values[rows, before], values[rows, index]
     share = np.where(index > 0, above / np.where(index > 0, above - below, 1.0), 0.0)
     return positions[before] + share * (positions[index] - positions[before])
+
+
+def _mean(values: np.ndarray, distribution: np.ndarray) -> np.ndarray:
+    """Return the mean of values (num_ages,) under distributions (..., num_ages): float32 (...,).
+
+    A product of matrices rounds a row of many otherwise than a row alone.
+    """
+    weighted = np.asarray(distribution, dtype=np.float64) * np.asarray(values, dtype=np.float64)
+    return weighted.sum(axis=-1).astype(np.float32)
 
 
 def _cumulative(distribution: np.ndarray) -> np.ndarray:
