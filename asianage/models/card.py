@@ -14,6 +14,7 @@ from asianage.models.detector_card import detector_sections
 from asianage.models.known_sources import full_name
 from asianage.models.markdown import cell_text, mapping, number, plain_text
 from asianage.models.metrics_markdown import card_figures, known_failures, measured_parts
+from asianage.models.specialization import specialization, unchecked
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -33,7 +34,7 @@ def model_card(config: AnyConfig, metrics: Mapping[str, Any], *, repo_id: str | 
         sections = detector_sections(config, metrics, repo_id)
     else:
         sections = _sections(config, metrics, repo_id)
-    text = "\n".join(sections).rstrip() + "\n"
+    text = "\n".join(filter(None, sections)).rstrip() + "\n"
     return f"{text}\n<!-- Written by asianage; sha256 of the text above: {_digest(text)} -->\n"
 
 
@@ -52,6 +53,7 @@ def _sections(config: ModelConfig, metrics: Mapping[str, Any], repo_id: str | No
     return (
         _metadata(config, metrics),
         _introduction(config, repo_id),
+        _fine_tuned(config),
         card_figures(metrics),
         card_sources.training_data(config, _CAUTION),
         card_sources.licenses(config),
@@ -68,6 +70,13 @@ def _sections(config: ModelConfig, metrics: Mapping[str, Any], repo_id: str | No
             ),
         ),
     )
+
+
+def _fine_tuned(config: ModelConfig) -> str:
+    """Return the section on what a fine-tuned model is for, "" for other models."""
+    lines = [*specialization(config), *unchecked(config)]
+    listed = "".join(f"- {cell_text(line)}\n" for line in lines)
+    return f"## What it was fine-tuned for\n\n{listed}" if lines else ""
 
 
 def _metadata(config: ModelConfig, metrics: Mapping[str, Any]) -> str:

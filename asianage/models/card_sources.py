@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from asianage.models.config import AnyConfig
@@ -12,11 +12,26 @@ from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, numb
 COUNTED = ("faces", "pictures")
 """Keys of a provenance with the number of faces, or of pictures, by split and data set."""
 
+UNNAMED = "faces without the name of a data set"
+
 
 def trained_on(config: AnyConfig) -> list[str]:
-    """Return the data sets that a model was trained on, in the order of their names."""
-    counts = (counts for unit in COUNTED for counts in mapping(config.provenance.get(unit)).values())
-    return sorted({name for by_dataset in counts for name in mapping(by_dataset) if name})
+    """Return the data sets that a model and the models before it were trained on, in the order of their names."""
+    return sorted({name for run in _runs(config.provenance) for name in _datasets(run) if name})
+
+
+def _runs(provenance: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the provenance of a model, of the models before it and of those that it consists of."""
+    yield provenance
+    for key in ("ancestors", "parts"):
+        for run in mapping(provenance.get(key)).values():
+            yield from _runs(mapping(run))
+
+
+def _datasets(run: Mapping[str, Any]) -> set[str]:
+    """Return the names of the data sets of one training; "" stands for faces that have none."""
+    counts = (counts for unit in COUNTED for counts in mapping(run.get(unit)).values())
+    return {name for by_dataset in counts for name in mapping(by_dataset)}
 
 
 def restricted(config: AnyConfig) -> list[str]:
@@ -57,16 +72,20 @@ def training_data(config: AnyConfig, caution: str) -> str:
         config: The model.
         caution: What a reader must know of these data.
     """
-    if not trained_on(config):
+    own = sorted(_datasets(config.provenance))
+    before = [name for name in trained_on(config) if name not in own]
+    if not own and not before:
         return "## Training data\n\nNot recorded.\n"
-    unit = next(unit for unit in COUNTED if mapping(config.provenance.get(unit)))
-    counts = {split: faces for split, faces in mapping(config.provenance[unit]).items() if mapping(faces)}
+    unit = next((unit for unit in COUNTED if mapping(config.provenance.get(unit))), COUNTED[0])
+    counts = {split: faces for split, faces in mapping(config.provenance.get(unit)).items() if mapping(faces)}
     rows = []
-    for name in trained_on(config):
+    for name in [*own, *before]:
         numbers = (number(by_dataset, name) for by_dataset in counts.values())
-        known = KNOWN_DATA.get(name, KnownData(full_name(name), "ask the publisher of the model", ABSENT))
+        unnamed = KnownData(full_name(name) or UNNAMED, "ask the publisher of the model", ABSENT)
+        known = KNOWN_DATA.get(name, unnamed)
         cells = (ABSENT if count is None else f"{count:,.0f}" for count in numbers)
-        rows.append((known.name, *cells, known.terms, known.source))
+        title = known.name if name in own else f"{known.name}, of the models before"
+        rows.append((title, *cells, known.terms, known.source))
     header = ("data", *(f"{unit}, {split}" for split in counts), "terms of the pictures", "source")
     data = table(header, rows, numbers=False)
     return f"## Training data\n\n{data}\n{caution}{_beginnings(config)}"

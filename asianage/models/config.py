@@ -17,6 +17,8 @@ from asianage.models.ages import AgeAxis
 FORMAT_VERSION = 2
 """Version of the model folder. A folder with a larger one needs a newer package."""
 
+_TASKS = frozenset({"age", "gender"})
+
 GENDERS = ("female", "male")
 """Labels of the data sets, in the order of the gender logit: negative, positive."""
 
@@ -108,6 +110,12 @@ class ModelConfig:
     def axis(self) -> AgeAxis:
         """The age axis of the model."""
         return AgeAxis(self.min_age, self.max_age)
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """What the model learned: "age", "gender" or both."""
+        task = self.network.get("task", "both")
+        return frozenset({task}) if task in _TASKS else _TASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,11 +51,13 @@ TEACHER_FEATURES = "teacher_features"
 SPREAD = 5.0
 """Standard deviation around a regression's prediction before calibration, in years."""
 
+LOWEST_LOGIT = -32.0
+"""Logit of ages far from a regression's prediction."""
+
 # The end of the axis stays three standard deviations away from a regression's prediction: the mean then moves by at
 # most 0.08 years, and by 0.3 at the temperature 2 (measured over the axes 0-100 and 15-40).
 _EDGE_SPREADS = 3.0
 _SMALLEST_SPREAD = 0.4
-_LOWEST_LOGIT = -32.0
 _STEPS_PER_YEAR = 2
 # A hundred ages of this probability move the mean by less than a thousandth of a year.
 _SMALLEST_PROBABILITY = 1e-7
@@ -273,4 +275,4 @@ def _normal_table(axis: AgeAxis, spread: float) -> np.ndarray:
     to_end = np.minimum(means - ages[0], ages[-1] - means) + 0.5
     spreads = np.clip(to_end / _EDGE_SPREADS, _SMALLEST_SPREAD, spread)
     distance = (ages[None, :] - means[:, None]) / spreads[:, None]
-    return np.maximum(-0.5 * distance**2, _LOWEST_LOGIT).astype(np.float32)
+    return np.maximum(-0.5 * distance**2, LOWEST_LOGIT).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from asianage.data.sources import Source, read_source
 from asianage.data.split_file import keep_split
 from asianage.data.splits import hold_out_split, predefined_split
 from asianage.models import folder as model_folder
+from asianage.models.config import GENDERS
 from asianage.models.folder import ModelFolder
 from asianage.models.pretrained import open_model
 from asianage.networks.registry import head_of, tasks_of
@@ -34,6 +36,9 @@ FEWEST_FACES = 8
 
 FEW_HELD_OUT = 50
 """Held-out faces below which it warns: the mean error of fewer is uncertain by more than fine-tuning usually gains."""
+
+FEWEST_OF_A_GENDER = 5
+"""Training faces of each gender that are needed to learn genders."""
 
 LARGEST_BATCH = 32
 
@@ -168,7 +173,7 @@ def _prepare(data: Source, validation: Source | None, run: Run, tasks: Collectio
         records = hold_out_split(table.records)
         table = RecordTable(records, table.dropped)
     keep_split(records, run.output / SPLIT, fixed=(run.output / PROGRESS).is_file())
-    table = select_faces(RecordTable(_without_single_gender(table.records), table.dropped), tasks=tasks)
+    table = select_faces(RecordTable(_without_lone_gender(table.records), table.dropped), tasks=tasks)
     table.write_dropped(left_out)
     _require_faces(table.records, unusable)
     held_out = sum(record.split == "val" for record in table.records)
@@ -210,10 +215,16 @@ def _require_faces(records: Sequence[FaceRecord], remedy: str) -> None:
         )
 
 
-def _without_single_gender(records: list[FaceRecord]) -> list[FaceRecord]:
-    """Return the faces without genders where all training faces have the same: the network would learn that one."""
-    found = {record.gender for record in records if record.split == "train"} - {None}
-    if len(found) != 1:
+def _without_lone_gender(records: list[FaceRecord]) -> list[FaceRecord]:
+    """Return the faces without genders where nearly all training faces have the same: the network would learn that."""
+    counts = Counter(record.gender for record in records if record.split == "train" and record.gender is not None)
+    rarest, faces = min(((gender, counts[gender]) for gender in GENDERS), key=lambda pair: pair[1])
+    if not counts or faces >= FEWEST_OF_A_GENDER:
         return records
-    logger.warning("all training faces are labeled %s: genders are left out, and only ages learned", *found)
+    logger.warning(
+        "only %d training faces are labeled %s, and %d are needed: genders are left out, and only ages learned",
+        faces,
+        rarest,
+        FEWEST_OF_A_GENDER,
+    )
     return [record if record.split == "test" else replace(record, gender=None) for record in records]

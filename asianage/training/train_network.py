@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,9 +16,8 @@ from asianage.data.records import FaceRecord
 from asianage.evaluation.evaluate import evaluate
 from asianage.evaluation.report import save_report
 from asianage.models import folder as model_folder
-from asianage.models.ages import AgeAxis
-from asianage.models.config import Calibration
 from asianage.models.folder import ModelFolder
+from asianage.models.specialization import specialization, unchecked
 from asianage.networks.pretrained import load_pretrained
 from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
@@ -34,9 +32,6 @@ from asianage.training.recipes.recipe import TrainingRecipe
 from asianage.training.run_folder import HISTORY, INPUTS, RECIPE, Run, RunState, check_settings, keep_settings
 
 logger = logging.getLogger(__name__)
-
-NARROW_SPAN = 10
-"""Years between the youngest and the oldest held-out face below which it warns: intervals are for all ages."""
 
 
 def train_network(
@@ -70,7 +65,7 @@ def train_network(
     start = improved or initial
     _check(recipe, records, run, start, teachers)
     if improved is None:
-        _calibration_to_keep([record for record in records if record.split == "val"], recipe.tasks)
+        _require_calibration_faces([record for record in records if record.split == "val"], recipe.tasks)
     network, begun = _begin(recipe, start, pretrained)
     cache = cut_crops(
         records,
@@ -82,24 +77,32 @@ def train_network(
         progress=run.progress,
     )
     splits = {part: cache.positions(part) for part in ("train", "val")}
-    held_out = [cache.records[index] for index in splits["val"]]
-    calibration = _calibration_to_keep(held_out, recipe.tasks, improved)
+    if improved is None:
+        _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
     trained = _fit(recipe, network, cache, splits, run, teachers)
     provenance = ancestry(start, teachers)
-    if improved is not None and begun is not None:
-        trained, provenance["held_out"] = _better_of(begun, trained, cache, splits["val"], recipe.axis)
+    is_kept = False
+    if begun is not None and improved is not None:
+        scores = {
+            when: validate(one, cache, splits["val"], recipe.axis)
+            for when, one in (("before", begun), ("after", trained))
+        }
+        provenance["held_out"] = scores
+        is_kept = scores["after"]["val_score"] >= scores["before"]["val_score"]
     model = write_model(
         recipe,
-        trained,
+        begun if is_kept and begun is not None else trained,
         cache,
         splits,
         run.output / "model",
         name=name,
         quantization=run.quantization,
         provenance=provenance,
-        calibration=calibration,
-        gender_temperature=1.0 if improved is None else improved.config.calibration.gender_temperature,
+        improved=improved,
+        is_kept=is_kept,
     )
+    if improved is not None:
+        _report(model)
     return measure(model, records, run, recipe.tasks, measured_on)
 
 
@@ -142,17 +145,6 @@ def _begin(
     begun = restore_network(start)
     transfer_weights(network, begun)
     return network, begun
-
-
-def _better_of(
-    before: keras.Model, after: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis
-) -> tuple[keras.Model, dict[str, Any]]:
-    """Return the network that is better on held-out faces, and the scores of both."""
-    scores = {when: validate(network, cache, val, axis) for when, network in (("before", before), ("after", after))}
-    if scores["after"]["val_score"] < scores["before"]["val_score"]:
-        return after, scores
-    logger.warning("no epoch was better on the held-out faces than the model was before; its network is kept")
-    return before, scores
 
 
 def _fit(
@@ -203,29 +195,19 @@ def _check(
     keep_settings(run.output, INPUTS, inputs)
 
 
-def _calibration_to_keep(
-    held_out: Sequence[FaceRecord], tasks: Collection[str], improved: ModelFolder | None = None
-) -> Calibration | None:
-    """Return the calibration of an improved model where the held-out faces are too few for another.
-
-    Raises:
-        ValueError: They are too few, and no model is improved.
-    """
-    ages = [record.age for record in held_out if record.age is not None]
-    known = len(ages) if "age" in tasks else len(held_out)
-    if known < MIN_FACES and improved is None:
+def _require_calibration_faces(held_out: Sequence[FaceRecord], tasks: Collection[str]) -> None:
+    """Refuse too few held-out faces for the calibration of a model that has none yet."""
+    known = sum(record.age is not None for record in held_out) if "age" in tasks else len(held_out)
+    if known < MIN_FACES:
         raise ValueError(
             f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
             f"with. Received: {known}. Move some there from train, or fine-tune a model."
         )
-    if known < MIN_FACES and improved is not None:
-        logger.warning(
-            "only %d held-out faces have an age, and a calibration needs %d: that of the model before is kept",
-            known,
-            MIN_FACES,
-        )
-        return improved.config.calibration
-    if improved is not None and "age" in tasks and max(ages) - min(ages) < NARROW_SPAN:
-        message = "the held-out faces are all %g to %g years old: intervals are fitted to these; do not trust others"
-        logger.warning(message, min(ages), max(ages))
-    return None
+
+
+def _report(model: ModelFolder) -> None:
+    """Log what an improved model was trained and checked on, and where it must not be trusted."""
+    for line in specialization(model.config):
+        logger.info(line)
+    for line in unchecked(model.config):
+        logger.warning(line)

@@ -20,7 +20,7 @@ from asianage.models.litert import LiteRTNetwork
 from asianage.models.pretrained import open_model
 from asianage.networks.restore import restore_network
 from asianage.training.export.litert import QUANTIZATIONS, to_tflite
-from asianage.training.export.model_folder import QUANTIZATION_SAMPLES
+from asianage.training.export.precision import calibration_faces
 
 ROUNDS = 20
 CALLS = 20
@@ -32,7 +32,7 @@ def crops_and_labels(
     """Return crops of training faces that set the ranges of int8, crops of val, and the labels of these."""
     every = [record for record in records if record.age is not None and record.gender]
     train = [record for record in every if record.split == "train"]
-    chosen = np.random.default_rng(0).permutation(len(train))[:QUANTIZATION_SAMPLES]
+    chosen = calibration_faces(train, np.arange(len(train)), seed=0)
     used = [train[position] for position in chosen] + [record for record in every if record.split == "val"]
     with tempfile.TemporaryDirectory() as folder:
         cache = cut_crops(used, folder, size=size, margin=0, detector=detector)

@@ -32,6 +32,18 @@ def test_a_provenance_without_data_says_so(provenance: dict[str, object]) -> Non
     assert "Not recorded." in card_sources.training_data(estimator(**provenance), "Caution.\n")
 
 
+def test_the_data_and_terms_of_the_models_before_are_named_too() -> None:
+    parts = {"age": {"faces": {"train": {"utkface": 5}}, "ancestors": {"0": {"faces": {"train": {"afad": 7}}}}}}
+    before = {"1": {"faces": {"train": {"aaf": 9}}}}
+    config = estimator(faces={"train": {"": 60}}, ancestors=before, parts=parts)
+    assert card_sources.trained_on(config) == ["aaf", "afad", "utkface"]
+    data = rows(card_sources.training_data(config, ""), "## Training data")[2:]
+    assert data[0][:3] == ["faces without the name of a data set", "60", "ask the publisher of the model"]
+    assert data[1][:3] == ["All-Age-Faces, of the models before", "-", "research only"]
+    assert len(data) == 4
+    assert "research only: All-Age-Faces, AFAD (Asian Face Age Dataset), UTKFace" in card_sources.licenses(config)
+
+
 def test_a_split_without_pictures_has_no_column() -> None:
     config = detector(pictures={"train": {"mine": 1200}, "test": {}})
     text = card_sources.training_data(config, "Look at the labels.\n")

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.models.folder import BUNDLED, open_model_folder
 from asianage.models.pretrained import open_model
 from asianage.training.recipes.recipe import Distillation
 from asianage.training.run_folder import Run
-from asianage.training.train_network import _calibration_to_keep, measure, train_network
+from asianage.training.train_network import measure, train_network
 from tests.training.tiny_recipe import TINY
 
 
@@ -55,19 +53,9 @@ def test_layers_that_do_not_exist_cannot_be_frozen(tiny_records, tmp_path):
     assert not (tmp_path / "crops").exists()
 
 
-def test_a_calibration_is_kept_where_faces_are_too_few_for_another(tiny_records, caplog):
-    model, faces = open_model_folder(BUNDLED / "compact"), tiny_records[:20]
-    with caplog.at_level(logging.WARNING):
-        assert _calibration_to_keep(faces[1:], {"age", "gender"}, model) == model.config.calibration
-        assert "only 19 held-out faces have an age" in caplog.text
-        assert _calibration_to_keep(faces, {"age"}, model) is None
-        assert "years old" not in caplog.text
-        alike = [replace(face, age=50.0 + number % 9) for number, face in enumerate(faces)]
-        assert _calibration_to_keep(alike, {"age"}, model) is None
-        assert "held-out faces are all 50 to 58 years old" in caplog.text
-        caplog.clear()
-        assert _calibration_to_keep([replace(face, age=None) for face in faces], {"gender"}, model) is None
-        assert not caplog.text
+def test_too_few_held_out_faces_for_a_first_calibration_are_refused(tiny_records, tmp_path):
+    held_out = [replace(record, age=None if record.split == "val" else record.age) for record in tiny_records]
+    check_refused(TINY, held_out, tmp_path, "needs 20 readable faces with an age.*Received: 0")
 
 
 def test_only_what_was_learned_is_measured(tiny_records, tmp_path, monkeypatch):

@@ -9,12 +9,14 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 
 from asianage.native_output import without_native_output
+from asianage.training.export.ranges import widen_ranges
 
 QUANTIZATIONS = ("float32", "float16", "int8")
 
@@ -29,13 +31,20 @@ def check_quantization(quantization: str) -> None:
         raise ValueError(f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}.")
 
 
-def to_tflite(network: keras.Model, *, quantization: str = "float32", samples: np.ndarray | None = None) -> bytes:
+def to_tflite(
+    network: keras.Model,
+    *,
+    quantization: str = "float32",
+    samples: np.ndarray | None = None,
+    before: bytes | None = None,
+) -> bytes:
     """Convert a network to LiteRT.
 
     Args:
         network: A network of `asianage.networks`, in float32.
         quantization: "float32", "float16" (weights), or "int8" (weights and activations; the logits leave as float32).
         samples: uint8 (n, size, size, 3), RGB: typical crops that set the ranges of int8; a few hundred are enough.
+        before: int8 flatbuffer of the model that the network began with; its ranges of int8 do not become smaller.
 
     Returns:
         The flatbuffer. It takes (batch, size, size, 3), RGB in [0, 255]: float32, for int8 uint8.
@@ -63,8 +72,18 @@ def to_tflite(network: keras.Model, *, quantization: str = "float32", samples: n
             examples[0, 0, 0], examples[0, -1, -1] = 0.0, 255.0
             converter.representative_dataset = lambda: ([example[None]] for example in examples)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
+            return _quantized(converter, network, before)
         return converter.convert()
+
+
+def _quantized(converter: Any, network: keras.Model, before: bytes | None) -> bytes:
+    """Calibrate, widen the ranges, and quantize: what `converter.convert` does, with a step between."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    converter._experimental_calibrate_only = True
+    calibrated = widen_ranges(converter.convert(), network, before)
+    return mlir_quantize(calibrated, input_data_type=tf.uint8, output_data_type=tf.float32)
 
 
 @contextlib.contextmanager

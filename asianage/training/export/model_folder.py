@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,11 @@ from asianage.models.ages import AgeAxis
 from asianage.models.card import model_card
 from asianage.models.config import GENDERS, Calibration, ModelConfig
 from asianage.models.folder import METRICS, NETWORK, WEIGHTS, ModelFolder, write_model_folder
-from asianage.models.litert import LiteRTNetwork
-from asianage.training.export.calibration import calibrate
-from asianage.training.export.litert import to_tflite, to_weights
+from asianage.training.export.calibration import MIN_FACES, calibrate
+from asianage.training.export.litert import to_weights
+from asianage.training.export.precision import export_network
 from asianage.training.export.provenance import training_provenance
 from asianage.training.recipes.recipe import TrainingRecipe
-
-QUANTIZATION_SAMPLES = 400
-"""Training crops that set the ranges of int8."""
 
 
 def write_model(
@@ -36,8 +33,8 @@ def write_model(
     name: str,
     quantization: str = "int8",
     provenance: Mapping[str, Any] | None = None,
-    calibration: Calibration | None = None,
-    gender_temperature: float = 1.0,
+    improved: ModelFolder | None = None,
+    is_kept: bool = False,
 ) -> ModelFolder:
     """Export a network, calibrate what was exported, and write the folder.
 
@@ -50,19 +47,36 @@ def write_model(
         name: Name of the model.
         quantization: "int8", "float16" or "float32" of the network for prediction.
         provenance: What else the weights come from, such as `ancestry`.
-        calibration: The calibration of the model; None fits one on "val".
-        gender_temperature: Divisor of the gender logit where "val" has too few genders to fit one.
+        improved: Model that the network was trained on from. The fewer faces "val" has, the more of its calibration
+            stays, and the ranges of int8 are no smaller than there.
+        is_kept: Whether `network` still is that of `improved`. Then its calibration stays too.
 
     Raises:
         ValueError: There are too few faces to calibrate with.
     """
-    random = np.random.default_rng(recipe.seed)
-    count = min(QUANTIZATION_SAMPLES, len(splits["train"]))
-    chosen = np.sort(random.choice(splits["train"], count, replace=False))
-    flatbuffer = to_tflite(network, quantization=quantization, samples=_crops(cache, chosen))
-    if calibration is None:
-        exported = LiteRTNetwork(flatbuffer, source=NETWORK, image_size=cache.size, num_ages=recipe.axis.num_ages)
-        calibration = _calibration(recipe.axis, exported, cache, splits["val"], recipe.tasks, gender_temperature)
+    if is_kept and improved is not None and _quantization_of(improved) == quantization:
+        content, calibration = improved.read(NETWORK), improved.config.calibration
+        origin = training_provenance(recipe, network, cache, splits, quantization)
+    else:
+        exported = export_network(
+            network,
+            cache,
+            splits["train"],
+            splits["val"],
+            recipe.axis,
+            recipe.tasks,
+            quantization=quantization,
+            before=improved.read(NETWORK) if improved is not None and _quantization_of(improved) == "int8" else None,
+            seed=recipe.seed,
+        )
+        content = exported.content
+        before = None if improved is None else improved.config.calibration
+        if is_kept and before is not None:
+            calibration = before
+        else:
+            calibration = _calibration(recipe.axis, exported.network, cache, splits["val"], recipe.tasks, before)
+        origin = training_provenance(recipe, network, cache, splits, exported.quantization)
+        origin["quantization_difference"] = exported.difference
     config = ModelConfig(
         name=name,
         architecture=recipe.architecture,
@@ -71,10 +85,10 @@ def write_model(
         min_age=recipe.min_age,
         max_age=recipe.max_age,
         calibration=calibration,
-        provenance={**training_provenance(recipe, network, cache, splits, quantization), **(provenance or {})},
+        provenance={**origin, **(provenance or {})},
         asianage_version=asianage.__version__,
     )
-    files = {NETWORK: flatbuffer, WEIGHTS: to_weights(network)}
+    files = {NETWORK: content, WEIGHTS: to_weights(network)}
     return write_model_folder(target, config, files, card=model_card(config, {}), overwrite=True)
 
 
@@ -85,26 +99,30 @@ def add_metrics(model: ModelFolder, metrics: Mapping[str, Any]) -> ModelFolder:
     return write_model_folder(model.path, model.config, files, card=model_card(model.config, metrics), overwrite=True)
 
 
+def _quantization_of(model: ModelFolder) -> str | None:
+    provenance = model.config.provenance
+    # Models of the first version have it as their precision.
+    return provenance.get("quantization") or provenance.get("precision")
+
+
 def _calibration(
     axis: AgeAxis,
-    exported: LiteRTNetwork,
+    exported: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     cache: CropCache,
     val: np.ndarray,
     tasks: Collection[str],
-    gender_temperature: float,
+    before: Calibration | None,
 ) -> Calibration:
     """Calibrate an exported network as a prediction runs it: one pass over each crop."""
-    age_logits, gender_logits = exported(_crops(cache, val))
     labels = [cache.records[i] for i in val]
     age = np.array([np.nan if record.age is None else record.age for record in labels])
     is_male = np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels])
+    if before is not None and (np.isfinite(age).sum() if "age" in tasks else len(age)) < MIN_FACES:
+        return before
+    age_logits, gender_logits = exported(np.stack([cache.inner(position) for position in val]))
     if "age" not in tasks:
         # Every age is equally likely then, and data without ages will do.
         age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)
     if "gender" not in tasks:
         is_male = np.full(len(is_male), np.nan)
-    return calibrate(axis, age_logits, gender_logits, age, is_male, gender_temperature=gender_temperature)
-
-
-def _crops(cache: CropCache, positions: np.ndarray) -> np.ndarray:
-    return np.stack([cache.inner(position) for position in positions])
+    return calibrate(axis, age_logits, gender_logits, age, is_male, before=before)

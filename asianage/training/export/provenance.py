@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache
-from asianage.data.records import records_sha256
+from asianage.data.records import FaceRecord, records_sha256
 from asianage.models.folder import ModelFolder
 from asianage.training.recipes.recipe import TrainingRecipe
 
@@ -42,7 +42,7 @@ def training_provenance(
         "recipe": recipe.to_dict(),
         "quantization": quantization,
         "parameters": network.count_params(),
-        "faces": {name: dict(Counter(record.dataset for record in records)) for name, records in used.items()},
+        **counts(used),
         "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
@@ -75,6 +75,24 @@ def ancestry(initial: ModelFolder | None, teachers: Sequence[ModelFolder] = ()) 
         "initial": None if initial is None else key(initial),
         "teachers": [key(teacher) for teacher in teachers],
         "ancestors": ancestors,
+    }
+
+
+def counts(faces: Mapping[str, Sequence[FaceRecord]]) -> dict[str, Any]:
+    """Return the numbers of faces of each split: ``faces`` by data set, ``labels`` by ten years and by gender."""
+    return {
+        "faces": {split: dict(Counter(record.dataset for record in records)) for split, records in faces.items()},
+        "labels": {split: _labels(records) for split, records in faces.items()},
+    }
+
+
+def _labels(records: Sequence[FaceRecord]) -> dict[str, dict[str, int]]:
+    """Return how many faces have an age of each ten years, by its first year, and each gender."""
+    decades = Counter(int(record.age // 10) * 10 for record in records if record.age is not None)
+    genders = Counter(record.gender for record in records if record.gender is not None)
+    return {
+        "ages": {str(decade): decades[decade] for decade in sorted(decades)},
+        "genders": dict(sorted(genders.items())),
     }
 
 

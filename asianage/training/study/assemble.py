@@ -13,7 +13,9 @@ from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
 from asianage.networks.registry import build_network, tasks_of
 from asianage.networks.restore import restore_network
-from asianage.training.export.model_folder import QUANTIZATION_SAMPLES, write_model
+from asianage.training.export.model_folder import write_model
+from asianage.training.export.precision import calibration_faces
+from asianage.training.export.provenance import counts
 from asianage.training.fit.network import transfer_weights
 from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
 from asianage.training.run_folder import Run
@@ -63,6 +65,8 @@ def assemble_study(
     splits = {split: cache.positions(split) for split in ("train", "val")}
     provenance = {
         "recipe": {"name": name},
+        # The parts were trained on all of them, though some are enough for the ranges.
+        **counts({split: [record for record in records if record.split == split] for split in ("train", "val")}),
         "parts": {part: dict(parts[part].config.provenance) for part in PARTS},
     }
     return write_model(
@@ -126,7 +130,6 @@ def _options(config: ModelConfig) -> dict[str, Any]:
 
 def _needed(data: Sequence[FaceRecord], seed: int) -> list[FaceRecord]:
     """Return the faces for calibration, and as many training faces as int8 needs."""
-    train = [record for record in data if record.split == "train"]
-    random = np.random.default_rng(seed)
-    chosen = np.sort(random.choice(len(train), min(QUANTIZATION_SAMPLES, len(train)), replace=False))
-    return [train[i] for i in chosen] + [record for record in data if record.split == "val"]
+    train = np.array([number for number, record in enumerate(data) if record.split == "train"], dtype=int)
+    chosen = calibration_faces(data, train, seed)
+    return [data[number] for number in chosen] + [record for record in data if record.split == "val"]

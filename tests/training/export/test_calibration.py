@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.models.ages import AgeAxis, central_interval, softmax
+from asianage.models.config import Calibration
 from asianage.training.export.calibration import calibrate
 
 AXIS = AgeAxis()
@@ -99,3 +100,30 @@ def test_too_few_faces_are_refused():
     logits, age = overconfident(19, 6)
     with pytest.raises(ValueError, match="20 faces"):
         calibrate(AXIS, logits, np.zeros(19), age, unknown(19))
+
+
+def covered(calibration, logits, age) -> np.ndarray:
+    low, high = central_interval(AXIS, softmax(logits, calibration.age_temperature), calibration.interval_mass["0.9"]).T
+    return (low <= age) & (age <= high)
+
+
+def test_few_faces_shift_the_intervals_of_the_model_before_and_keep_their_shape():
+    logits, age = regressing(4000, 5)
+    before = calibrate(AXIS, logits, np.zeros(4000), age, unknown(4000))
+    logits, age = regressing(50, 6)
+    after = calibrate(AXIS, logits, np.zeros(50), age, unknown(50), before=before)
+    alone = calibrate(AXIS, logits, np.zeros(50), age, unknown(50))
+    logits, age = regressing(8000, 7)
+    old = age >= 50
+    assert len(after.interval_mass["0.9"]) == 21
+    assert covered(after, logits, age)[old].mean() == pytest.approx(0.9, abs=0.05)
+    assert covered(alone, logits, age)[old].mean() < 0.8
+
+
+def test_faces_of_one_gender_leave_its_temperature_as_it_was():
+    before = Calibration(gender_temperature=2.5)
+    logits, age = overconfident(60, 8)
+    women = calibrate(AXIS, logits, np.full(60, -9.0), age, np.zeros(60), before=before)
+    assert women.gender_temperature == 2.5
+    both = calibrate(AXIS, logits, np.full(60, -9.0), age, np.arange(60) % 2.0, before=before)
+    assert both.gender_temperature > 2.5

@@ -20,6 +20,7 @@ from asianage.models.litert import LiteRTNetwork
 from asianage.networks.registry import build_network
 from asianage.networks.restore import restore_network
 from asianage.training.export import model_folder as export
+from asianage.training.export.calibration import MIN_FACES
 from tests.training.tiny_recipe import TINY as RECIPE
 
 
@@ -90,13 +91,29 @@ def test_metrics_come_into_the_folder_and_onto_the_card(written):
     assert export.add_metrics(measured, metrics).config == measured.config
 
 
-def test_a_calibration_that_is_given_is_kept_and_what_is_there_is_replaced(written, network, cache, monkeypatch):
-    flatbuffer = written.read(model_folder.NETWORK)
-    monkeypatch.setattr(export, "to_tflite", lambda *arguments, **options: flatbuffer)
-    kept = Calibration(age_temperature=1.5)
-    model = export.write_model(RECIPE, network, cache, SPLITS, written.path, name="other", calibration=kept)
-    assert model.config.calibration == kept
-    assert model_folder.open_model_folder(written.path).config.name == "other"
+def test_a_network_that_is_kept_stays_as_it_was_with_its_calibration(written, network, cache, tmp_path):
+    options = {"name": "other", "quantization": "float32", "improved": written, "is_kept": True}
+    for _ in range(2):
+        model = export.write_model(RECIPE, network, cache, SPLITS, tmp_path / "model", **options)
+        assert model_folder.open_model_folder(tmp_path / "model").config.name == "other"
+        assert model.read(model_folder.NETWORK) == written.read(model_folder.NETWORK)
+        assert model.config.calibration == written.config.calibration
+
+
+def test_the_fewer_faces_are_held_out_the_more_of_the_calibration_before_stays(written, network, cache, tmp_path):
+    before = written.config.calibration
+
+    def calibration(faces):
+        splits = {"train": SPLITS["train"], "val": SPLITS["val"][:faces]}
+        options = {"name": "other", "quantization": "float32", "improved": written}
+        return export.write_model(RECIPE, network, cache, splits, tmp_path / "model", **options).config.calibration
+
+    assert calibration(MIN_FACES - 1) == before
+    few = calibration(MIN_FACES)
+    assert few != before
+    assert len(few.interval_mass["0.9"]) == 21
+    # Seven women and men each are held out.
+    assert calibration(30).gender_temperature == before.gender_temperature
 
 
 def exported(crops):
@@ -107,12 +124,13 @@ def exported(crops):
 def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
     ageless = [FaceRecord(record.path, None, record.gender) for record in cache.records]
     unlabeled = CropCache(ageless, cache.crops, cache.readable, cache.size, cache.margin)
-    calibration = export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"gender"}, 1.0)
+    calibration = export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"gender"}, None)
     assert calibration.gender_temperature != 1.0
     assert calibration.interval_mass["0.9"] == pytest.approx(0.9, abs=0.1)
-    assert export._calibration(AgeAxis(), exported, cache, np.arange(60), {"age"}, 2.5).gender_temperature == 2.5
+    before = Calibration(gender_temperature=2.5)
+    assert export._calibration(AgeAxis(), exported, cache, np.arange(60), {"age"}, before).gender_temperature == 2.5
     with pytest.raises(ValueError, match="20 faces"):
-        export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"age"}, 1.0)
+        export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"age"}, None)
 
 
 RELEASED = {

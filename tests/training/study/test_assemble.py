@@ -81,6 +81,7 @@ def test_the_system_is_described_by_its_parts(system, parts):
     assert model.config.provenance["parts"]["age_male"]["recipe"]["faces"]["gender"] == "male"
     parameters = sum(part.config.provenance["parameters"] for part in parts.values())
     assert restore_network(model).count_params() == parameters
+    assert model.config.provenance["faces"] == {"train": {"tiny": 40}, "val": {"tiny": 50}}
 
 
 @pytest.mark.parametrize(
