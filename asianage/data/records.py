@@ -27,15 +27,17 @@ class FaceRecord:
 
     Attributes:
         path: The image file.
-        age: Years; None if unknown.
+        age: Years; None if unknown, or if only its group is known.
         gender: "female" or "male" as labeled; None if unknown.
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
         identity: Pictures of one person share it; "" if unknown.
         group: Group label of the data set, for instance "asian"; "" if unknown.
+        age_low: First year of the age group, in completed years; None if there is none.
+        age_high: Last year of the age group, included: 19 in "10 to 19".
 
     Raises:
-        ValueError: Age, gender or split is none of these.
+        ValueError: Age, age group, gender or split is none of these.
     """
 
     path: Path
@@ -45,6 +47,8 @@ class FaceRecord:
     split: str = ""
     identity: str = ""
     group: str = ""
+    age_low: float | None = None
+    age_high: float | None = None
 
     def __post_init__(self) -> None:
         """Take a path as text too, and refuse labels that would be misunderstood later."""
@@ -52,10 +56,32 @@ class FaceRecord:
             object.__setattr__(self, "path", Path(self.path))
         if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
             raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}], or None. Received: {self.age!r}.")
+        self._check_age_group()
         if self.gender is not None and self.gender not in GENDERS:
             raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
         if self.split and self.split not in SPLITS:
             raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {self.split!r}. Rename it.")
+
+    def _check_age_group(self) -> None:
+        low, high = self.age_low, self.age_high
+        if low is None and high is None:
+            return
+        if low is None or high is None or not 0 <= low <= high <= MAX_AGE:
+            raise ValueError(
+                f"`age_low` and `age_high` must be the first and the last year of a group in [0, {MAX_AGE}], or both "
+                f"None. Received: {low!r} and {high!r}."
+            )
+        if self.age is not None and not low <= self.age < high + 1:
+            raise ValueError(f"`age` must lie in its group. Received: {self.age:g} in {low:g} to {high:g}.")
+
+    @property
+    def age_range(self) -> tuple[float, float] | None:
+        """First and last age that the labels allow, in years: the age twice, or its group; None if nothing is known."""
+        if self.age is not None:
+            return self.age, self.age
+        if self.age_low is None or self.age_high is None:
+            return None
+        return self.age_low, self.age_high
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +129,11 @@ class RecordTable:
 
 
 def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
-    """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age`` and ``gender``.
+    """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age``, ``age_low`` and ``gender``.
 
     Optional columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means
-    unknown: such a row trains only the head that it has a label for.
+    unknown: such a row trains only the head that it has a label for. ``age_low`` and ``age_high`` are the first and the
+    last year of an age group, for faces of which no exact age is known.
 
     Args:
         table: The CSV file, UTF-8, with a header line.
@@ -159,7 +186,9 @@ def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> s
     digest = hashlib.sha256()
     for record in records:
         name = record.path.name if by_name else record.path.as_posix()
-        digest.update(f"{name},{record.age},{record.gender},{record.split}\n".encode("utf-8", "surrogateescape"))
+        group = "" if record.age_low is None else f",{record.age_low},{record.age_high}"
+        line = f"{name},{record.age},{record.gender},{record.split}{group}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -190,9 +219,9 @@ def parse_gender(text: str) -> str | None:
 def _read_rows(rows: Iterator[tuple[int, list[str]]], table: Path, root: Path) -> Iterator[FaceRecord]:
     columns = [column.strip().lower() for column in next(rows, (1, list[str]()))[1]]
     name = "file" if "file" in columns else "image"
-    if name not in columns or not {"age", "gender"} & set(columns):
+    if name not in columns or not {"age", "age_low", "gender"} & set(columns):
         raise ValueError(
-            f"{table} must have a column `file` (or `image`) and at least one of `age` and `gender`. "
+            f"{table} must have a column `file` (or `image`) and at least one of `age`, `age_low` and `gender`. "
             f"Received: {columns}. Name the columns in the first line, separated by commas."
         )
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
@@ -224,6 +253,8 @@ def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
         split=row.get("split", "").strip().lower(),
         identity=row.get("identity", "").strip(),
         group=row.get("group", "").strip(),
+        age_low=parse_age(row.get("age_low", "")),
+        age_high=parse_age(row.get("age_high", "")),
     )
 
 

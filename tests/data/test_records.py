@@ -39,6 +39,26 @@ def test_table_with_all_columns_is_read(tmp_path):
     ]
 
 
+def test_a_group_is_the_range_of_an_age_that_is_not_known(tmp_path):
+    text = "file,age,age_low,age_high\na.jpg,,10,19\nb.jpg,12,,\nc.jpg,12,10,12\nd.jpg,,,\n"
+    records = read_records(table(tmp_path, text))
+    assert [record.age_range for record in records] == [(10.0, 19.0), (12.0, 12.0), (12.0, 12.0), None]
+    write_records(records, tmp_path / "again.csv")
+    assert read_records(tmp_path / "again.csv") == records
+
+
+@pytest.mark.parametrize("labels", [",10,", ",,19", ",19,10", "25,10,19", ",10,200"])
+def test_an_impossible_group_is_refused_with_its_line(tmp_path, labels):
+    with pytest.raises(ValueError, match="line 2"):
+        read_records(table(tmp_path, f"file,age,age_low,age_high\na.jpg,{labels}\n"))
+
+
+def test_a_group_changes_the_hash_and_its_absence_does_not():
+    plain = FaceRecord(Path("a.jpg"), None, "male")
+    teen = FaceRecord(Path("a.jpg"), None, "male", age_low=10, age_high=19)
+    assert records_sha256([plain]) != records_sha256([teen])
+
+
 def test_missing_labels_are_unknown(tmp_path):
     records = read_records(table(tmp_path, "image,age,gender\na.jpg,,male\nb.jpg,40, \n"))
     assert [(record.age, record.gender) for record in records] == [(None, "male"), (40.0, None)]

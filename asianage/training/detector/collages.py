@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from asianage.training.augmentation.disguises import disguise_face, spoil_picture
 from asianage.training.detector.canvas import Canvas, canvas_matrix, covers_faces, lay
-from asianage.training.detector.disguises import disguise_face, spoil_picture
 from asianage.training.detector.sources import Source, Sources
 from asianage.training.detector.targets import FACE, FACE_VALUES, IGNORED
 from asianage.training.recipes.detector import Collages

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from asianage.networks.face_landmarks import INPUT_SIDE
+from asianage.training.augmentation.disguises import disguise_face, spoil_picture
 from asianage.training.detector.canvas import shrunk
-from asianage.training.detector.disguises import disguise_face, spoil_picture
 from asianage.training.detector.sources import Source
 from asianage.training.detector.targets import MIRRORED, face_frame
 from asianage.training.recipes.detector import Patches

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache
-from asianage.data.utkface import OTHER_GROUPS
 from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, training_network
 from asianage.training.fit.batches import CropBatches
 from asianage.training.fit.devices import scope_of, training_devices
@@ -17,6 +16,7 @@ from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.loop import fit
 from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.optimizer import build_optimizer
+from asianage.training.fit.sampling import sampling_shares
 from asianage.training.fit.targets import make_targets
 from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
@@ -101,7 +101,6 @@ def _batches(
             f"Received: {recipe.batch_size}."
         )
     records = [cache.records[index] for index in train]
-    is_other = [record.group.lower() in OTHER_GROUPS for record in records]
     return CropBatches(
         cache,
         train,
@@ -110,5 +109,5 @@ def _batches(
         augmentation=recipe.augmentation,
         mirrored=mirrored,
         seed=recipe.seed,
-        shares=np.where(is_other, recipe.faces.other_group_share, 1.0),
+        shares=sampling_shares(records, recipe.faces, recipe.axis),
     )

@@ -37,7 +37,7 @@ class EpochBatches(keras.utils.PyDataset):
             rows: Number of rows of the data.
             rows_per_batch: Rows per batch. A last smaller batch is left out.
             seed: Seed of the order, and of what `make` draws.
-            shares: float (rows,): probability that a row is used in an epoch; None uses all.
+            shares: float (rows,): how often a row is used in an epoch, on average; None uses each once.
         """
         super().__init__()
         self._shares = np.ones(rows) if shares is None else np.asarray(shares, dtype=np.float64)
@@ -62,10 +62,13 @@ class EpochBatches(keras.utils.PyDataset):
     def start_epoch(self, epoch: int) -> None:
         """Change to the order and the random changes of an epoch, counted from 1."""
         random = np.random.default_rng((self._seed, epoch))
-        # The key of a row is smaller the larger its share: weighted sampling without replacement
-        # (Efraimidis and Spirakis, Information Processing Letters 2006).
-        keys = random.exponential(size=len(self._shares)) / np.maximum(self._shares, 1e-9)
-        order = random.permutation(np.argsort(keys)[: self._length * self._rows_per_batch])
+        # Systematic sampling: rows in random order along a line, each as long as its share, and a mark at every step.
+        rows = random.permutation(len(self._shares))
+        ends = np.cumsum(self._shares[rows])
+        count = min(self._length * self._rows_per_batch, max(1, int(self._shares.sum())))
+        marks = (np.arange(count) + random.random()) * (ends[-1] / count)
+        drawn = rows[np.minimum(np.searchsorted(ends, marks, side="right"), len(rows) - 1)]
+        order = random.permutation(drawn)
         with self._lock:
             self._epoch, self._order = epoch, order
             self._ahead: dict[int, Future[Any]] = {}
@@ -137,7 +140,7 @@ class CropBatches(EpochBatches):
             augmentation: Random changes of the crops; None leaves them as they are.
             mirrored: Whether the mirror image follows each augmented crop. A batch then holds half as many faces.
             seed: Seed of order and augmentation.
-            shares: float (n,): probability that a crop is used in an epoch; None uses all.
+            shares: float (n,): how often a crop is used in an epoch, on average; None uses each once.
         """
         super().__init__(len(indices), batch_size // 2 if mirrored else batch_size, seed=seed, shares=shares)
         self._cache, self._indices, self._labels = cache, np.asarray(indices), (targets, weights)

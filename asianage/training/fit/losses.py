@@ -16,7 +16,8 @@ _SMALLEST_SPREAD = 0.1
 def age_loss(settings: AgeLoss, axis: AgeAxis) -> keras.losses.Loss:
     """Return the loss that a recipe names, for the raw age output of a network.
 
-    `LabelDistribution` takes target distributions (batch, num_ages), the others take ages in years (batch, 1).
+    `LabelDistribution` takes rows of `targets.age_distributions` (batch, num_ages). The others take the first and the
+    last age that a label allows, in years (batch, 2).
     """
     if isinstance(settings, LabelDistribution):
         return AgeDistributionLoss(axis, settings.expectation_weight, settings.mirror_weight)
@@ -48,11 +49,22 @@ class AgeDistributionLoss(keras.losses.Loss):
         self._expectation_weight, self._mirror_weight = expectation_weight, mirror_weight
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of each row: target distributions and logits, both (batch, num_ages)."""
+        """Return the loss of each row: targets and logits, both (batch, num_ages).
+
+        The target is a distribution, or 1 at each age of a group. A group's loss is minus the logarithm of the
+        probability inside it, plus the distance of the expected age from it.
+        """
         log_probability = ops.log_softmax(y_pred, axis=-1)
+        expected = ops.sum(ops.multiply(ops.exp(log_probability), self._ages), axis=-1)
         divergence = ops.sum(y_true * (ops.log(y_true + 1e-9) - log_probability), axis=-1)
-        error = ops.sum(ops.multiply(ops.exp(log_probability) - y_true, self._ages), axis=-1)
-        loss = divergence + self._expectation_weight * ops.abs(error)
+        in_group = y_true > 0.5
+        inside = -ops.logsumexp(ops.where(in_group, log_probability, -1e9), axis=-1)
+        first = ops.min(ops.where(in_group, self._ages, 1e4), axis=-1)
+        last = ops.max(ops.where(in_group, self._ages, -1e4), axis=-1)
+        outside = expected - ops.clip(expected, first, last)
+        is_group = ops.sum(y_true, axis=-1) > 1.5
+        error = ops.where(is_group, outside, expected - ops.sum(ops.multiply(y_true, self._ages), axis=-1))
+        loss = ops.where(is_group, inside, divergence) + self._expectation_weight * ops.abs(error)
         if self._mirror_weight:
             # Both have the same target, so that their errors differ by as much as their ages.
             pairs = ops.reshape(error, (-1, 2))
@@ -81,46 +93,51 @@ class FeatureLoss(keras.losses.Loss):
 
 
 class _YearsLoss(keras.losses.Loss):
-    """A loss of ages in years. Ages outside the axis count as its ends."""
+    """A loss of the first and the last age that a label allows. Ages outside the axis count as its ends."""
 
     def __init__(self, axis: AgeAxis) -> None:
         super().__init__(dtype="float32")
         self._axis = axis
 
-    def _years(self, y_true: keras.KerasTensor) -> keras.KerasTensor:
-        """Return float32 (batch,): the ages, moved onto the axis."""
-        return ops.clip(ops.reshape(y_true, (-1,)), float(self._axis.min_age), float(self._axis.max_age))
+    def _years(self, y_true: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Return float32 (batch, 1) twice: the first and the last age, moved onto the axis."""
+        years = ops.clip(y_true, float(self._axis.min_age), float(self._axis.max_age))
+        return years[:, :1], years[:, 1:]
 
 
 class AgeRegressionLoss(_YearsLoss):
-    """Absolute error of the predicted age, in years."""
+    """Distance of the predicted age from those that the label allows, in years."""
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of each row: ages and predictions in years, both (batch, 1)."""
-        return ops.abs(self._years(y_true) - ops.reshape(y_pred, (-1,)))
+        """Return the loss of each row: ages (batch, 2) and predictions (batch, 1), in years."""
+        low, high = self._years(y_true)
+        distance = ops.maximum(low - y_pred, 0.0) + ops.maximum(y_pred - high, 0.0)
+        return ops.reshape(distance, (-1,))
 
 
 class AgeCrossEntropyLoss(_YearsLoss):
-    """Cross-entropy of the class of the age. Every whole year of the axis is a class."""
+    """Minus the logarithm of the probability of the ages that the label allows. Every whole year is a class."""
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of each row: ages in years (batch, 1) and logits (batch, num_ages)."""
-        column = ops.cast(ops.round(self._years(y_true)) - self._axis.min_age, "int32")
-        target = ops.one_hot(column, self._axis.num_ages, dtype="float32")
-        return -ops.sum(target * ops.log_softmax(y_pred, axis=-1), axis=-1)
+        """Return the loss of each row: ages in years (batch, 2) and logits (batch, num_ages)."""
+        low, high = (ops.round(years) for years in self._years(y_true))
+        allowed = ops.logical_and(self._axis.ages >= low, self._axis.ages <= high)
+        return -ops.logsumexp(ops.where(allowed, ops.log_softmax(y_pred, axis=-1), -1e9), axis=-1)
 
 
 class AgeOrdinalLoss(_YearsLoss):
-    """Mean binary cross-entropy of the classifiers of P(age > k), one for every year k.
+    """Mean binary cross-entropy of the classifiers of P(age > k), one for every year k that the label decides.
 
     Niu et al.: 'Ordinal Regression with Multiple Output CNN for Age Estimation', CVPR 2016 (OR-CNN).
     """
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of each row: ages in years (batch, 1) and logits of P(age > k), (batch, num_ages - 1)."""
-        age = ops.round(self._years(y_true))[:, None]
-        more = ops.cast(ops.greater(age, self._axis.ages[None, :-1]), "float32")
-        return ops.mean(ops.softplus(y_pred) - more * y_pred, axis=-1)
+        """Return the loss of each row: ages in years (batch, 2) and logits of P(age > k), (batch, num_ages - 1)."""
+        low, high = (ops.round(years) for years in self._years(y_true))
+        years = self._axis.ages[None, :-1]
+        more = ops.cast(low > years, "float32")
+        is_decided = ops.cast(ops.logical_or(low > years, high <= years), "float32")
+        return ops.mean(is_decided * (ops.softplus(y_pred) - more * y_pred), axis=-1)
 
 
 _LOSSES_OF_YEARS = {CrossEntropy: AgeCrossEntropyLoss, Regression: AgeRegressionLoss, Ordinal: AgeOrdinalLoss}

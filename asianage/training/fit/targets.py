@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from asianage.data.records import FaceRecord
-from asianage.models.ages import target_distribution
+from asianage.models.ages import AgeAxis, target_distribution
 from asianage.models.config import GENDERS
 from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES
 from asianage.training.fit.distillation import TeacherOutputs
@@ -27,26 +27,48 @@ def make_targets(
         teachers: Outputs for the same faces, of which a recipe with a distillation mixes a share into the targets.
 
     Returns:
-        Targets float32 (n, width) and sample weights float32 (n,). The target of an age is a distribution for
-        `LabelDistribution`, and years for the other losses.
+        Targets float32 (n, width) and sample weights float32 (n,). The target of an age is a row of
+        `age_distributions` for `LabelDistribution`, and for the other losses the first and the last age that the
+        label allows, in years.
     """
     targets: Labels = {}
     weights: Labels = {}
     if recipe.age_loss is not None:
         name = RAW_OUTPUTS[recipe.age_loss.head]
-        age = np.array([np.nan if record.age is None else record.age for record in records], dtype=np.float32)
-        weights[name] = np.isfinite(age).astype(np.float32)
-        targets[name] = age = np.nan_to_num(age, nan=recipe.min_age)[:, None]
+        ranges = [record.age_range for record in records]
+        weights[name] = np.array([known is not None for known in ranges], dtype=np.float32)
+        unknown = (float(recipe.min_age), float(recipe.min_age))
+        years = np.array([known or unknown for known in ranges], dtype=np.float32)
+        targets[name] = years
         if isinstance(recipe.age_loss, LabelDistribution):
-            targets[name] = target_distribution(recipe.axis, age[:, 0], recipe.age_loss.sigma)
+            targets[name] = age_distributions(recipe.axis, years, recipe.age_loss.sigma)
     if recipe.gender_loss is not None:
         weights["gender_logit"] = np.array([record.gender is not None for record in records], dtype=np.float32)
         targets["gender_logit"] = np.array([[record.gender == GENDERS[1]] for record in records], dtype=np.float32)
     if teachers is not None and recipe.distillation is not None:
         outputs = {"age_logits": teachers.age_distributions, "gender_logit": teachers.male_probabilities[:, None]}
-        share = recipe.distillation.weight
+        # A group is a surer answer than a teacher's distribution over it and its neighbors.
+        is_grouped = np.array([[record.age is None and record.age_range is not None] for record in records])
+        share = np.where(is_grouped, np.float32(0.0), np.float32(recipe.distillation.weight))
         targets = {name: (1.0 - share) * labels + share * outputs[name] for name, labels in targets.items()}
         if teachers.features is not None:
             targets[TEACHER_FEATURES] = teachers.features
             weights[TEACHER_FEATURES] = np.ones(len(records), dtype=np.float32)
     return targets, weights
+
+
+def age_distributions(axis: AgeAxis, years: np.ndarray, sigma: float) -> np.ndarray:
+    """Encode ages and age groups over the axis.
+
+    Args:
+        axis: The age axis; ages outside it count as its ends.
+        years: float (n, 2): the first and the last age that a label allows; twice the same for an exact age.
+        sigma: Standard deviation of the distribution of an exact age, in years.
+
+    Returns:
+        float32 (n, num_ages). The row of an exact age is a distribution. The row of a group is 1 at each of its ages.
+    """
+    low, high = np.clip(years, axis.min_age, axis.max_age).T
+    inside = (axis.ages >= np.floor(low)[:, None]) & (axis.ages <= np.floor(high)[:, None])
+    is_exact = (low == high)[:, None]
+    return np.where(is_exact, target_distribution(axis, low, sigma), inside.astype(np.float32))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache
+from asianage.data.records import FaceRecord
 from asianage.models.ages import AgeAxis, expected_age, softmax
 from asianage.models.config import GENDERS
 from asianage.networks.heads import learned_tasks
@@ -31,8 +32,9 @@ def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) 
 def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
     """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
 
-    ``val_score`` is the mean of the MAEs, in years, plus `YEARS_PER_GENDER` times the mean share of wrong genders. A
-    task that is not learned, or has no labels, adds nothing.
+    The error of an age group is the distance from it. ``val_score`` is the mean of the MAEs, in years, plus
+    `YEARS_PER_GENDER` times the mean share of wrong genders. A task that is not learned, or has no labels, adds
+    nothing.
 
     Raises:
         ValueError: The faces have no label of what is learned.
@@ -45,7 +47,7 @@ def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeA
     accuracies: dict[str, float] = {}
     for name in sorted({record.dataset for record in records}):
         rows = [i for i, record in enumerate(records) if record.dataset == name]
-        errors = [abs(age[i] - records[i].age) for i in rows if records[i].age is not None]
+        errors = [_years_outside(age[i], records[i]) for i in rows if records[i].age_range is not None]
         right = [(gender_logits[i] > 0) == (records[i].gender == GENDERS[1]) for i in rows if records[i].gender]
         if errors and "age" in tasks:
             maes[f"val_mae_{name}"] = float(np.mean(errors))
@@ -56,3 +58,9 @@ def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeA
     years = float(np.mean(list(maes.values()))) if maes else 0.0
     wrong = 1.0 - float(np.mean(list(accuracies.values()))) if accuracies else 0.0
     return {**maes, **accuracies, "val_score": years + YEARS_PER_GENDER * wrong}
+
+
+def _years_outside(age: float, record: FaceRecord) -> float:
+    """Return how far an estimate lies outside the ages that a label allows, in years."""
+    low, high = record.age_range or (age, age)
+    return max(low - age, age - high, 0.0)

@@ -24,7 +24,10 @@ class Faces:
         margin: Pixels kept around the crops for augmentation, on each side.
         gender: Only faces of this gender are used; "" uses all.
         ages: First and last age of the faces that are used, in years; None uses all, also those of unknown age.
-        other_group_share: Probability that an epoch uses a face of one of UTKFace's groups other than Asian.
+        other_group_share: How often an epoch uses a face of one of UTKFace's groups other than Asian, on average,
+            where it uses an Asian face once.
+        age_balance: How far rare ages are used more often, from 0, not at all, to 1, until all ages are equally
+            frequent. No face is used more than `MAX_REPEATS` times an epoch on average.
     """
 
     image_size: int
@@ -32,6 +35,7 @@ class Faces:
     gender: str = ""
     ages: tuple[float, float] | None = None
     other_group_share: float = 1.0
+    age_balance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

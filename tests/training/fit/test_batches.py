@@ -83,6 +83,17 @@ def test_batches_are_made_ahead_and_no_thread_is_left(monkeypatch):
     assert len(made) <= 7
 
 
+def test_a_share_above_1_repeats_rows():
+    batches = rows(40, 4, shares=np.where(np.arange(40) < 10, 2.5, 0.5))
+    assert len(batches) == 10
+    counts = np.zeros(40)
+    for epoch in range(1, 41):
+        batches.start_epoch(epoch)
+        counts += np.bincount(np.concatenate([batches[i][0] for i in range(10)]), minlength=40)
+    assert counts[:10].mean() / 40 == pytest.approx(2.5, rel=0.15)
+    assert counts[10:].mean() / 40 == pytest.approx(0.5, rel=0.15)
+
+
 def test_shares_thin_out_a_group():
     batches = rows(40, 4, shares=np.where(np.arange(40) < 20, 1.0, 0.2))
     assert len(batches) == 6

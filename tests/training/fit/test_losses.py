@@ -66,9 +66,38 @@ def test_the_gender_loss_is_the_binary_cross_entropy_of_a_logit():
     assert float(value) == pytest.approx((np.log(2) + np.log(1 + np.exp(2))) / 2, rel=1e-5)
 
 
+def exact(*ages):
+    """Return the target of exact ages, which allows each alone."""
+    return np.repeat(np.array(ages, dtype=np.float32)[:, None], 2, axis=1)
+
+
+def test_the_loss_of_a_group_is_minus_the_logarithm_of_the_probability_inside():
+    axis = AgeAxis(10, 13)
+    probability = np.array([[0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
+    group = np.array([[0.0, 1.0, 1.0, 0.0]], dtype=np.float32)
+    value = AgeDistributionLoss(axis, 0.5).call(group, np.log(probability))
+    # The expected age, 12, lies inside.
+    assert float(value[0]) == pytest.approx(-np.log(0.5), rel=1e-5)
+    value = AgeDistributionLoss(axis, 0.5).call(group[:, [1, 2, 3, 0]], np.log(probability))
+    assert float(value[0]) == pytest.approx(-np.log(0.3) + 0.5 * 1.0, rel=1e-5)
+
+
+def test_a_group_allows_every_age_inside_it():
+    axis, group = AgeAxis(10, 13), np.array([[11.0, 12.0]], dtype=np.float32)
+    years = np.array([[11.5], [9.0], [14.0]], dtype=np.float32)
+    values = AgeRegressionLoss(axis).call(np.repeat(group, 3, axis=0), years)
+    np.testing.assert_allclose(ops.convert_to_numpy(values), [0.0, 2.0, 2.0])
+    value = AgeCrossEntropyLoss(axis).call(group, np.log(np.array([[0.1, 0.2, 0.3, 0.4]], dtype=np.float32)))
+    assert float(value[0]) == pytest.approx(-np.log(0.5), rel=1e-5)
+    more_than = np.array([[0.9, 0.5, 0.2]], dtype=np.float32)
+    value = AgeOrdinalLoss(axis).call(group, np.log(more_than / (1 - more_than)))
+    # Nothing is known of whether the age is above 11.
+    assert float(value[0]) == pytest.approx(-np.log([0.9, 0.8]).sum() / 3, rel=1e-5)
+
+
 def test_the_regression_loss_is_the_absolute_error_in_years():
     loss = AgeRegressionLoss(AgeAxis(15, 40))
-    years = np.array([[20.0], [30.5], [72.0]], dtype=np.float32)
+    years = exact(20.0, 30.5, 72.0)
     # An age beyond the axis counts as its end.
     values = loss.call(years, np.array([[22.0], [30.0], [39.0]], dtype=np.float32))
     np.testing.assert_allclose(ops.convert_to_numpy(values), [2.0, 0.5, 1.0], rtol=1e-6)
@@ -77,7 +106,7 @@ def test_the_regression_loss_is_the_absolute_error_in_years():
 def test_the_cross_entropy_is_that_of_the_class_of_the_age():
     loss = AgeCrossEntropyLoss(AgeAxis(10, 13))
     probability = np.array([0.1, 0.2, 0.3, 0.4], dtype=np.float32)
-    years = np.array([[10.0], [11.9], [40.0], [0.0]], dtype=np.float32)
+    years = exact(10.0, 11.9, 40.0, 0.0)
     values = loss.call(years, np.log(np.tile(probability, (4, 1))) + 5.0)
     np.testing.assert_allclose(ops.convert_to_numpy(values), -np.log([0.1, 0.3, 0.4, 0.1]), rtol=1e-5)
 
@@ -87,7 +116,7 @@ def test_the_ordinal_loss_is_the_mean_of_the_binary_cross_entropies():
     more_than = np.array([[0.9, 0.5, 0.2]], dtype=np.float32)
     exceedance = np.log(more_than / (1 - more_than))
     for years, terms in ((11.0, [0.9, 0.5, 0.8]), (13.0, [0.9, 0.5, 0.2]), (10.0, [0.1, 0.5, 0.8])):
-        value = loss.call(np.array([[years]], dtype=np.float32), exceedance)
+        value = loss.call(exact(years), exceedance)
         assert float(value[0]) == pytest.approx(-np.log(terms).mean(), rel=1e-5)
 
 
@@ -95,7 +124,7 @@ def test_the_ordinal_loss_is_the_mean_of_the_binary_cross_entropies():
 def test_losses_stay_finite_at_extreme_outputs(settings):
     axis = AgeAxis(10, 13)
     raw = WIDTHS[settings.head]
-    target = np.eye(4)[[0, 3]] if isinstance(settings, LabelDistribution) else np.array([[10.0], [13.0]])
+    target = np.eye(4)[[0, 3]] if isinstance(settings, LabelDistribution) else exact(10.0, 13.0)
     for scale in (1e4, -1e4):
         values = age_loss(settings, axis).call(
             ops.convert_to_tensor(target, "float32"), ops.convert_to_tensor(np.full((2, raw), scale), "float32")
@@ -108,7 +137,7 @@ def test_losses_average_over_the_batch_by_weight(settings):
     axis = AgeAxis(10, 13)
     raw = np.random.default_rng(0).normal(size=(2, WIDTHS[settings.head]))
     loss = age_loss(settings, axis)
-    years = np.array([[12.0], [10.0]])
+    years = exact(12.0, 10.0)
     alone = float(loss(years[:1], raw[:1]))
     assert float(loss(years, raw, sample_weight=np.array([1.0, 0.0]))) == pytest.approx(alone / 2, rel=1e-5)
 
@@ -126,7 +155,7 @@ def test_every_loss_learns_the_age_through_its_head(settings):
     network = keras.Model(inputs, outputs)
     trained = training_network(network)
     (name,) = trained.output
-    targets = target_distribution(axis, age, 2.0) if isinstance(settings, LabelDistribution) else age[:, None]
+    targets = target_distribution(axis, age, 2.0) if isinstance(settings, LabelDistribution) else exact(*age)
     trained.compile(keras.optimizers.Adam(0.03), loss={name: age_loss(settings, axis)})
     trained.fit(features, {name: targets}, epochs=20, batch_size=32, verbose=0)
     decoded = expected_age(axis, softmax(network.predict_on_batch(features)["age_logits"]))

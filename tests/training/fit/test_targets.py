@@ -32,11 +32,22 @@ def test_a_missing_label_has_the_weight_0():
     np.testing.assert_allclose(targets["age_logits"].sum(axis=1), 1.0, rtol=1e-5)
 
 
+def test_a_group_allows_each_of_its_ages_and_no_teacher_changes_it():
+    teen = FaceRecord(Path("d.png"), None, "male", age_low=10, age_high=12)
+    recipe = replace(TINY, distillation=Distillation(weight=0.5))
+    outputs = TeacherOutputs(np.eye(1, 101, 30, dtype=np.float32), np.array([0.0], dtype=np.float32))
+    targets, weights = make_targets(recipe, [teen], outputs)
+    assert np.flatnonzero(targets["age_logits"][0]).tolist() == [10, 11, 12]
+    assert targets["age_logits"].sum() == 3.0
+    assert targets["gender_logit"].tolist() == [[1.0]]
+    assert weights["age_logits"].tolist() == [1.0]
+
+
 def test_other_losses_take_years_and_only_what_is_learned_has_targets():
     recipe = replace(TINY, architecture="simple_cnn", network={"task": "age"}, age_loss=Regression(), gender_loss=None)
     targets, weights = make_targets(recipe, RECORDS)
     assert list(targets) == list(weights) == ["age_years"]
-    assert targets["age_years"].tolist() == [[20.0], [0.0], [31.5]]
+    assert targets["age_years"].tolist() == [[20.0, 20.0], [0.0, 0.0], [31.5, 31.5]]
     assert targets["age_years"].dtype == np.float32
 
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="needs OpenCV")
 
-from asianage.training.detector.disguises import disguise_face, spoil_picture
+from asianage.training.augmentation.disguises import disguise_face, spoil_picture
 
 LANDMARKS = np.array([[40, 40], [80, 40], [60, 60], [45, 80], [75, 80]], dtype=np.float32)
 

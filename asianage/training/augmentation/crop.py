@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from asianage.faces.alignment import TEMPLATE
+from asianage.training.augmentation.disguises import disguise_face, spoil_picture
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -24,11 +27,15 @@ class Augmentation:
         light: Strength of brightness, contrast and gamma; 0 leaves them.
         color: Strength of white balance and saturation.
         gray: Probability of a gray crop.
-        low_resolution: Probability of losing resolution, down to a quarter.
+        low_resolution: Probability of losing resolution, down to `smallest_scale`.
+        smallest_scale: Smallest side of a crop that loses resolution, as a share of its own.
         compression: Probability of JPEG artifacts, at qualities 30 to 90.
         blur: Probability of a Gaussian blur.
         noise: Probability of sensor noise.
         cutout: Probability of a covered rectangle, of up to a third of each side.
+        disguise: Probability of a mask, sunglasses, a hand, a thing or a shadow over the face.
+        cut_off: Probability that a side of the picture is missing, up to a third of the crop.
+        spoiled: Probability of one to three strong changes of light and camera, as of a bad picture.
     """
 
     rotation: float = 12.0
@@ -40,10 +47,14 @@ class Augmentation:
     color: float = 0.1
     gray: float = 0.08
     low_resolution: float = 0.15
+    smallest_scale: float = 0.25
     compression: float = 0.15
     blur: float = 0.08
     noise: float = 0.1
     cutout: float = 0.4
+    disguise: float = 0.0
+    cut_off: float = 0.0
+    spoiled: float = 0.0
 
 
 def augment(crop: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
@@ -58,14 +69,35 @@ def augment(crop: np.ndarray, size: int, settings: Augmentation, random: np.rand
     Returns:
         uint8 (size, size, 3).
     """
+    if random.random() < settings.disguise:
+        crop = _disguised(crop, size, random)
     image = _geometry(crop, size, settings, random)
+    if random.random() < settings.cut_off:
+        _cut_off(image, random)
     image = _light_and_color(image, settings, random)
     image = _camera(image, size, settings, random)
+    if random.random() < settings.spoiled:
+        image = spoil_picture(image, random)
     if random.random() < settings.cutout:
         height, width = random.integers(size // 12, size // 3, 2)
         top, left = random.integers(0, size - height), random.integers(0, size - width)
         image[top : top + height, left : left + width] = random.integers(0, 256, 3)
     return image
+
+
+def _disguised(crop: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """Return a copy of a crop with something before its face, which lies where the alignment puts it."""
+    disguised = np.array(crop)
+    landmarks = TEMPLATE * size + (crop.shape[0] - size) / 2 + random.normal(0.0, 0.01 * size, TEMPLATE.shape)
+    disguise_face(disguised, landmarks, random)
+    return disguised
+
+
+def _cut_off(image: np.ndarray, random: np.random.Generator) -> None:
+    """Replace one side of a crop by its last row or column that is left, in place, as the alignment fills it."""
+    turned = np.rot90(image, int(random.integers(4)))
+    kept = int(len(image) * random.uniform(0.67, 0.97))
+    turned[kept:] = turned[kept - 1]
 
 
 def _geometry(crop: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
@@ -108,7 +140,7 @@ def _light_and_color(image: np.ndarray, settings: Augmentation, random: np.rando
 
 def _camera(image: np.ndarray, size: int, settings: Augmentation, random: np.random.Generator) -> np.ndarray:
     if random.random() < settings.low_resolution:
-        side = int(size * random.uniform(0.25, 0.9))
+        side = int(size * random.uniform(settings.smallest_scale, 0.9))
         small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
         image = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     if random.random() < settings.blur:
