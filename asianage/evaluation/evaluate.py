@@ -52,9 +52,11 @@ def evaluate(
     """
     estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
     records = read_source(data).records
-    if not any(record.age is not None or record.gender is not None for record in records):
+    labels = ("age", "age_low", "gender")
+    if not any(getattr(record, label) is not None for record in records for label in labels):
         raise ValueError(
-            f"`data` must hold at least one picture with an age or a gender. Received: {len(records)} records."
+            "`data` must hold at least one picture with an age, an age group or a gender. "
+            f"Received: {len(records)} records."
         )
     if bootstrap_samples < 1:
         raise ValueError(f"`bootstrap_samples` must be 1 or more. Received: {bootstrap_samples}.")

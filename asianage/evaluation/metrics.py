@@ -38,6 +38,8 @@ class LabeledPredictions:
         is_male: float64 (n,), 1 or 0; NaN if unknown.
         male_probability: float64 (n,), in [0, 1].
         detected: bool (n,): False where the whole picture was taken as the face.
+        age_low: float64 (n,): first year of the age group; the age itself where there is none; NaN if unknown.
+        age_high: float64 (n,): last year of the age group, included.
     """
 
     true_age: np.ndarray
@@ -46,17 +48,19 @@ class LabeledPredictions:
     is_male: np.ndarray
     male_probability: np.ndarray
     detected: np.ndarray
+    age_low: np.ndarray
+    age_high: np.ndarray
 
     def __len__(self) -> int:
         return len(self.age)
 
     def at_least(self, age: float) -> np.ndarray:
         """Return bool (n,): who is known to be `age` or older."""
-        return self.true_age >= age
+        return np.where(np.isfinite(self.true_age), self.true_age, self.age_low) >= age
 
     def below(self, age: float) -> np.ndarray:
         """Return bool (n,): who is known to be younger than `age`."""
-        return self.true_age < age
+        return np.where(np.isfinite(self.true_age), self.true_age, self.age_high) < age
 
     def aged(self, first: float, last: float) -> np.ndarray:
         """Return bool (n,): who is known to be `first` to `last` years old; the last year counts as a whole."""
@@ -114,9 +118,9 @@ def wilson_interval(hits: int, faces: int) -> tuple[float, float]:
 
 def age_range_figures(faces: LabeledPredictions, ages: AgeRange) -> dict[str, Any]:
     """Return the number of faces in an age range, and the figures that it is measured by, each with its name."""
-    inside = faces.take((ages.first <= faces.true_age) & (faces.true_age < ages.end))
-    if ages.figures[0] == "gender_accuracy":
-        inside = inside.take(np.isfinite(inside.is_male))
+    inside = faces.take(faces.at_least(ages.first) & faces.below(ages.end))
+    needed = inside.is_male if ages.figures[0] == "gender_accuracy" else inside.true_age
+    inside = inside.take(np.isfinite(needed))
     figures = {"mae": _mae, "gender_accuracy": _gender_accuracy}
     measured = {f"{name}_{ages.name}": figures[name](inside) for name in ages.figures}
     return {f"faces_{ages.name}": len(inside), **measured}
@@ -245,6 +249,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _mae(faces: LabeledPredictions) -> float | None:
+    faces = faces.take(np.isfinite(faces.true_age))
     return float(np.mean(np.abs(faces.age - faces.true_age))) if len(faces) else None
 
 

@@ -218,7 +218,19 @@ def _largest(parts: Mapping[str, Sequence[object] | np.ndarray]) -> list[str]:
 def _prediction_columns(evaluation: Evaluation) -> list[str]:
     ages = range(evaluation.age_axis.min_age, evaluation.age_axis.max_age + 1)
     return [
-        *("file", "dataset", "split", "group", "true_age", "true_gender", "age", "age_low", "age_high"),
+        *(
+            "file",
+            "dataset",
+            "split",
+            "group",
+            "true_age",
+            "true_age_low",
+            "true_age_high",
+            "true_gender",
+            "age",
+            "age_low",
+            "age_high",
+        ),
         *("male_probability", "gender", "detected", *(f"p_{age}" for age in ages)),
     ]
 
@@ -228,7 +240,16 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
     for i, (name, record) in enumerate(zip(names, evaluation.records, strict=True)):
         male = evaluation.male_probability[i]
         yield (
-            *(name, record.dataset, record.split, record.group, record.age, record.gender),
+            *(
+                name,
+                record.dataset,
+                record.split,
+                record.group,
+                record.age,
+                record.age_low,
+                record.age_high,
+                record.gender,
+            ),
             *(f"{value:.3f}" for value in (evaluation.age[i], *evaluation.age_interval[i])),
             *(f"{male:.6f}", GENDERS[int(male > 0.5)], int(evaluation.detected[i])),
             *(f"{value:.5f}" for value in evaluation.age_distribution[i]),

@@ -15,6 +15,7 @@ import numpy as np
 from asianage.data.records import FaceRecord
 from asianage.data.sources import special_figures
 from asianage.data.special_figures import AgeRange
+from asianage.evaluation.age_groups import age_group_figures
 from asianage.evaluation.metrics import (
     CONFIDENCE_LEVEL,
     LabeledPredictions,
@@ -43,6 +44,15 @@ ENDS_OF_LIFE = (
     AgeRange(name="from_70", first=70, figures=("mae",)),
 )
 """Ages that are measured on their own in every data set that has them."""
+
+CROSSED = (
+    *("faces", "faces_with_age", "mae", "mae_interval", "bias", "interval_coverage", "interval_coverage_interval"),
+    *("faces_with_gender", "gender_accuracy", "gender_accuracy_interval", "unreadable"),
+)
+"""Figures of the crossings of group, gender and age band, which are many."""
+
+OPEN_END = 100
+"""A group of ages that ends here or later has no end, as in 70 and older."""
 
 DECIMALS = 4
 
@@ -99,6 +109,8 @@ class Evaluation:
             is_male=np.array([_is_male(record) for record in self.records]),
             male_probability=self.male_probability,
             detected=self.detected,
+            age_low=np.array([_ages_allowed(record)[0] for record in self.records]),
+            age_high=np.array([_ages_allowed(record)[1] for record in self.records]),
         )
 
     def measured_coverage(self, rows: np.ndarray | list[int]) -> dict[str, float]:
@@ -160,6 +172,11 @@ class Evaluation:
             "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
             "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
             "by_group": self._parts(rows, unreadable, lambda record: record.group or None),
+            "by_age_group": self._named_parts(rows, unreadable, _group_of_ages, _age_group_name),
+            "crossed": {
+                name: {key: leaf[key] for key in CROSSED}
+                for name, leaf in self._named_parts(rows, unreadable, _crossing, _crossing_name).items()
+            },
             "special": {} if dataset is None else _rounded(_special(dataset, self.faces.take(rows))),
         }
 
@@ -174,9 +191,20 @@ class Evaluation:
         names = sorted((members.keys() | lost.keys()) - {None})
         return {name: self._leaf(members.get(name, []), lost[name]) for name in names}
 
+    def _named_parts(
+        self,
+        rows: list[int],
+        unreadable: list[FaceRecord],
+        part: Callable[[FaceRecord], Any],
+        name: Callable[[Any], str],
+    ) -> dict[str, dict[str, Any]]:
+        """Return what `_parts` does, with names for parts that are sorted by something else."""
+        return {name(key): leaf for key, leaf in self._parts(rows, unreadable, part).items()}
+
     def _leaf(self, rows: list[int], unreadable: int) -> dict[str, Any]:
         faces = self.faces.take(rows)
-        figures = summarize(faces, bootstrap_samples=self.bootstrap_samples, seed=self.seed)
+        bootstrap = {"bootstrap_samples": self.bootstrap_samples, "seed": self.seed}
+        figures = summarize(faces, **bootstrap) | age_group_figures(faces, **bootstrap)
         return _rounded({**figures, "unreadable": unreadable})
 
     def unreadable_rows(self) -> list[tuple[str, str]]:
@@ -221,6 +249,31 @@ def _is_male(record: FaceRecord) -> float:
 
 def _decade(record: FaceRecord) -> int | None:
     return None if record.age is None else int(record.age // 10) * 10
+
+
+def _group_of_ages(record: FaceRecord) -> tuple[float, float] | None:
+    low, high = record.age_low, record.age_high
+    return None if low is None or high is None or low == high else (low, high)
+
+
+def _age_group_name(ages: tuple[float, float]) -> str:
+    first, last = ages
+    return f"{first:g} and older" if last >= OPEN_END else f"{first:g}-{last:g}"
+
+
+def _ages_allowed(record: FaceRecord) -> tuple[float, float]:
+    """Return first and last year of a record's age group, or its age twice; NaN if neither is known."""
+    return _group_of_ages(record) or record.age_range or (np.nan, np.nan)
+
+
+def _crossing(record: FaceRecord) -> tuple[str, str, int] | None:
+    decade = _decade(record)
+    return None if decade is None or record.gender is None else (record.group, record.gender, decade)
+
+
+def _crossing_name(crossing: tuple[str, str, int]) -> str:
+    group, gender, decade = crossing
+    return ", ".join(filter(None, (group, gender, f"{decade}-{decade + 9}")))
 
 
 def _rounded(value: Any) -> Any:

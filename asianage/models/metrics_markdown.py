@@ -46,6 +46,15 @@ _GENDER = {
     **{f"{figure} {gender}": f"gender_{figure}.{gender}" for figure in ("precision", "recall") for gender in GENDERS},
     "calibration error": "gender_calibration_error",
 }
+_AGE_GROUP = {
+    "faces": "faces_with_age_group",
+    "in the right group": "age_group_accuracy",
+    "too young": "age_group_too_young",
+    "too old": "age_group_too_old",
+    "years outside": "years_outside_age_group",
+    "mean over groups": "macro_age_group_accuracy",
+}
+_CROSSED = {title: key for title, key in _SUMMARY.items() if key not in ("cs_at_5", "interval_mean_width")}
 _CONFUSION = {f"predicted {gender}": gender for gender in GENDERS}
 """Columns of tables: title -> key in metrics.json, with a dot between levels."""
 
@@ -156,6 +165,10 @@ def _blocks(evaluation: Mapping[str, Any], level: str, tables: Mapping[str, Mapp
     for title, columns in tables.items():
         yield from [f"{level} {title}\n"] if title else []
         yield _table("data set", overall, columns)
+    grouped = {name: leaf for name, leaf in overall.items() if number(mapping(leaf), "faces_with_age_group")}
+    if grouped:
+        yield f"{level} Age groups\n"
+        yield _table("data set", grouped, _AGE_GROUP)
     coverages = {name: mapping(node.get("coverage_by_promise")) for name, node in (nodes | together).items()}
     targets = list(dict.fromkeys(target for coverage in coverages.values() for target in coverage))
     if targets:
@@ -179,6 +192,15 @@ def _dataset_blocks(
         if len(rows) > 1:
             yield f"{level} {title_name} by {by}\n"
             yield from (_table(by, rows, columns) for title, columns in tables.items() if title.lower() != by)
+    groups = mapping(node.get("by_age_group"))
+    if groups:
+        yield f"{level} {title_name} by age group\n"
+        columns = {title: key for title, key in _AGE_GROUP.items() if not key.startswith("macro")}
+        yield _table("age group", groups, columns | {"gender accuracy": "gender_accuracy"})
+    crossed = mapping(node.get("crossed"))
+    if len(tables) > 1 and len(crossed) > 1:
+        yield f"{level} {title_name} by group, gender and age band\n"
+        yield _table("part", crossed, _CROSSED)
     confusion = mapping(mapping(node.get("overall")).get("gender_confusion"))
     if len(tables) > 1 and any(any(mapping(row).values()) for row in confusion.values()):
         yield f"{level} {title_name}, confusion of genders\n"
@@ -208,7 +230,8 @@ def _value(key: str, value: float) -> str:
         return f"{value:,}"
     if key == "bias":
         return f"{value:+.2f}"
-    return f"{value:.2f}" if key.startswith("mae") or key.endswith(("mae", "rmse", "width")) else percent(value)
+    years = key.startswith(("mae", "years")) or key.endswith(("mae", "rmse", "width"))
+    return f"{value:.2f}" if years else percent(value)
 
 
 def _target_title(target: str) -> str:

@@ -89,7 +89,7 @@ def test_progress_ends_with_everything(capsys):
 
 @pytest.mark.parametrize("records", [[], [record("a", None, None)]])
 def test_records_without_any_label_are_refused(records):
-    with pytest.raises(ValueError, match="at least one picture with an age or a gender"):
+    with pytest.raises(ValueError, match="at least one picture with an age, an age group or a gender"):
         evaluate(FakeEstimator({"a": [face(30, 0.9)]}), records)
 
 

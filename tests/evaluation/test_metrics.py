@@ -19,6 +19,8 @@ def predictions(true_age, age, is_male, male_probability, reach=2.0, detected=No
         is_male=np.array(is_male, dtype=float),
         male_probability=np.array(male_probability, dtype=float),
         detected=np.ones(len(age), dtype=bool) if detected is None else np.array(detected),
+        age_low=np.array(true_age, dtype=float),
+        age_high=np.array(true_age, dtype=float),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from asianage.evaluation.evaluate import evaluate
+from asianage.evaluation.result import CROSSED
 from tests.evaluation.fake_estimator import FakeEstimator, face, record
 
 
@@ -62,7 +63,11 @@ def test_every_leaf_has_the_same_keys_and_is_json():
     estimator = FakeEstimator({"a": [face(21, 0.1)], "b": [face(35, 0.9)], "c": [face(42, 0.9)]})
     records = [record("a", 20.0, None, dataset="afad"), record("b", None, "male"), record("c", dataset="utkface")]
     metrics = evaluate(estimator, records).to_dict()
+    crossed = [
+        leaf for node in [metrics["all"], *metrics["datasets"].values()] for leaf in node.pop("crossed").values()
+    ]
     leaves = every_leaf(metrics)
+    assert {tuple(leaf) for leaf in crossed} == {CROSSED}
     assert len({tuple(leaf) for leaf in leaves}) == 1
     assert len(leaves) > 8
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
@@ -132,4 +137,49 @@ def test_the_tables_show_every_data_set_and_what_is_missing():
     assert "| z | 0 | - | - |" in text
     assert "| all together | 1 | 1.50 |" in text
     widths = {len(block.split("\n")[0].split(" | ")) for block in text.split("\n\n") if block.startswith("| ")}
-    assert widths <= {3, 8, 9, 14}
+    assert widths <= {3, 7, 8, 9, 14}
+
+
+def test_faces_with_an_age_group_are_measured_by_it():
+    estimator = FakeEstimator({name: [face(age, 0.9)] for name, age in {"a": 25, "b": 15, "c": 75, "d": 30}.items()})
+    records = [
+        record("a", None, "male", dataset="x", age_low=10, age_high=19),
+        record("b", None, "female", dataset="x", age_low=10, age_high=19),
+        record("c", None, None, dataset="x", age_low=70, age_high=120),
+        record("d", 30.0, None, dataset="y", age_low=30, age_high=30),
+    ]
+    evaluation = evaluate(estimator, records, thresholds=[20], challenge_ages=[20])
+    metrics = evaluation.to_dict()
+    overall = metrics["datasets"]["x"]["overall"]
+    assert (overall["faces_with_age_group"], overall["age_group_accuracy"]) == (3, pytest.approx(2 / 3, abs=1e-4))
+    assert overall["mae"] is None
+    groups = metrics["datasets"]["x"]["by_age_group"]
+    assert list(groups) == ["10-19", "70 and older"]
+    assert groups["10-19"]["age_group_too_old"] == 0.5
+    assert groups["10-19"]["gender_accuracy"] == 0.5
+    assert metrics["datasets"]["y"]["overall"]["faces_with_age_group"] == 0
+    assert metrics["thresholds"][0]["overall"]["minors"] == 2
+    assert metrics["thresholds"][0]["overall"]["false_positives"] == 1
+    assert metrics["thresholds"][0]["overall"]["adults"] == 2
+    text = evaluation.to_markdown()
+    assert "| x | 3 | 66.7 % (" in text
+    assert "## x by age group\n" in text
+    assert "| 70 and older | 1 | 100.0 % (" in text
+    only_groups = evaluate(estimator, records[2:3]).to_dict()
+    assert only_groups["all"]["overall"]["faces_with_age_group"] == 1
+
+
+def test_genders_groups_and_age_bands_are_crossed():
+    estimator = FakeEstimator({name: [face(25, 0.9)] for name in "abcd"})
+    records = [
+        record("a", 21.0, "male", group="asian"),
+        record("b", 103.0, "male", group="asian"),
+        record("c", 29.0, "female"),
+        record("d", 29.0, None, group="asian"),
+    ]
+    evaluation = evaluate(estimator, records)
+    crossed = evaluation.to_dict()["all"]["crossed"]
+    assert list(crossed) == ["female, 20-29", "asian, male, 20-29", "asian, male, 100-109"]
+    assert crossed["asian, male, 20-29"]["mae"] == pytest.approx(4.0)
+    assert crossed["female, 20-29"]["gender_accuracy"] == 0.0
+    assert "## unnamed by group, gender and age band\n" in evaluation.to_markdown()

@@ -26,6 +26,8 @@ def faces(true_age, age, detected=None) -> LabeledPredictions:
         is_male=np.zeros(count),
         male_probability=np.zeros(count),
         detected=np.ones(count, dtype=bool) if detected is None else np.array(detected),
+        age_low=np.array(true_age, dtype=float),
+        age_high=np.array(true_age, dtype=float),
     )
 
 
