@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import json
 import re
 import runpy
 import sys
@@ -46,10 +48,20 @@ def crop(tmp_path) -> Path:
     return tmp_path / "face.png"
 
 
+NEEDED = {
+    "fine_tune_own_faces.py": "tensorflow",
+    "folder_to_parquet.py": "pyarrow",
+    "serve_uploads.py": "fastapi",
+}
+"""Examples -> the optional package that they import first."""
+
+
 def test_each_example_is_short_and_explains_itself_without_arguments(monkeypatch):
-    for path in EXAMPLES.iterdir():
-        assert len(path.read_text("utf-8").splitlines()) < 60
-        if path.name != "fine_tune_own_faces.py":  # It imports TensorFlow first.
+    for path in EXAMPLES.glob("*.py"):
+        assert len(path.read_text("utf-8").splitlines()) < 60, path
+        needed = NEEDED.get(path.name)
+        # TensorFlow is slow to import.
+        if needed is None or (needed != "tensorflow" and importlib.util.find_spec(needed)):
             monkeypatch.setattr(sys, "argv", [path.name])
             with pytest.raises(SystemExit, match=f"python examples/{path.name} [A-Z]"):
                 runpy.run_path(str(path), run_name="__main__")
@@ -67,6 +79,87 @@ def test_the_folder_example_writes_a_line_per_face(run, photo, tmp_path):
     (row,) = csv.DictReader((tmp_path / "faces.csv").open(encoding="utf-8"))
     assert row["file"] == str(photo)
     assert 0 <= float(row["age"]) <= 100
+
+
+def test_the_parquet_example_writes_a_row_per_face_and_per_broken_file(run, photo, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    assert run("folder_to_parquet.py", tmp_path, tmp_path / "faces.parquet") == "2 rows, 1 of them with an error\n"
+    rows = parquet.read_table(tmp_path / "faces.parquet").to_pylist()
+    assert [Path(row["file"]).name for row in rows] == ["broken.jpg", "photo.png"]
+    assert rows[0]["error"]
+    assert 0 <= rows[1]["age"] <= 100
+
+
+def test_the_example_with_own_boxes_estimates_these_faces(run, photo, tmp_path):
+    (tmp_path / "boxes.json").write_text("[[40, 40, 120, 120], [10, 20, 60, 70]]")
+    lines = run("use_own_boxes.py", photo, tmp_path / "boxes.json").splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["[40, 40, 120, 120]", "[10, 20, 60, 70]"]
+    assert all(re.search(r": \d+ years, (fe)?male \(\d+%\)$", line) for line in lines)
+
+
+@pytest.fixture
+def clip(hopper, tmp_path) -> Path:
+    """A video of a face that stands still, of half a second."""
+    pytest.importorskip("av", reason="needs the extra video")
+    pytest.importorskip("trackers", reason="needs the extra video")
+    from tests.apps.videos import write_video
+
+    face = np.asarray(Image.fromarray(hopper[:420, 80:420]).resize((136, 168)))
+    return write_video(tmp_path / "clip.mp4", [face] * 5)
+
+
+def test_the_video_example_names_each_person_once(run, clip, monkeypatch):
+    output = run("people_of_a_video.py", clip)
+    assert re.fullmatch(
+        r"person 1: 0\.\d to 0\.4 s, \d+ years \(\d+-\d+\), (fe)?male \(\d+%\), from \d frames\n", output
+    )
+
+
+def test_the_camera_example_prints_a_line_per_frame(run, clip, monkeypatch):
+    from asianage.apps import video
+
+    opened = []
+
+    def from_the_clip(source):
+        opened.append(source)
+        return original(clip)
+
+    original = video.predict_video
+    monkeypatch.setattr(video, "predict_video", from_the_clip)
+    lines = run("watch_camera.py", 0, 3).splitlines()
+    assert opened == [0]
+    assert len(lines) == 3
+    assert re.fullmatch(r"0\.2 s: #1 (fe)?male \d+( \[[a-z, ]+\])?", lines[2])
+
+
+def test_the_upload_example_answers_with_faces_and_refuses_what_is_no_photo(photo, monkeypatch):
+    testclient = pytest.importorskip("fastapi.testclient", reason="needs fastapi and httpx")
+    pytest.importorskip("python_multipart", reason="needs python-multipart")
+    with centered_faces():
+        example = runpy.run_path(str(EXAMPLES / "serve_uploads.py"))
+        client = testclient.TestClient(example["app"])
+        answer = client.post("/faces", files={"photo": photo.read_bytes()})
+        assert answer.status_code == 200
+        (face,) = answer.json()
+        assert 0 <= face["age"] <= 100
+        assert face["gender"] in ("female", "male")
+        assert client.post("/faces", files={"photo": b"no image"}).status_code == 415
+        large = b" " * (example["MAX_BYTES"] + 1)
+        assert client.post("/faces", files={"photo": large}).status_code == 413
+
+
+def test_the_notebook_runs_from_top_to_bottom(monkeypatch):
+    matplotlib = pytest.importorskip("matplotlib", reason="needs the extra train")
+    matplotlib.use("agg")
+    notebook = json.loads((EXAMPLES / "tour.ipynb").read_text("utf-8"))
+    namespace: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        assert not cell.get("outputs")  # Pictures of people, and differences between machines.
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), namespace)
+    assert [face.gender for face in namespace["faces"]] == ["male"]
+    matplotlib.pyplot.close("all")
 
 
 def test_litert_alone_predicts_what_the_estimator_predicts(run, crop):

@@ -89,3 +89,14 @@ def test_the_wheel_holds_the_package_and_its_model_and_nothing_else(tmp_path):
     assert not any(name.endswith((".jpg", ".jpeg", ".png")) for name in names)
     models_size = sum(file.stat().st_size for file in model_folder.BUNDLED.glob("*/*"))
     assert wheel.stat().st_size < min(models_size + 5e5, MAX_WHEEL_BYTES)
+
+
+def test_the_workflows_test_every_python_that_the_package_states(project):
+    yaml = pytest.importorskip("yaml", reason="comes with the extra docs")
+    stated = {name.rpartition(" ")[2] for name in project["classifiers"] if "Python :: 3." in name}
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))["jobs"]
+    assert {"linux", "prediction", "wheel", "docs"} <= set(jobs)
+    for name in ("linux", "prediction"):
+        assert set(jobs[name]["strategy"]["matrix"]["python"]) == stated
+    commands = [step["run"] for step in jobs["linux"]["steps"] if "run" in step]
+    assert commands == ["bash .ci/run"]
