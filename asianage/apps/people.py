@@ -34,26 +34,35 @@ class PersonAverage:
         Box, landmarks, score and warnings stay those of `face`.
         """
         weight = quality_weight(face)
-        male = face.gender_probability if face.gender == "male" else 1.0 - face.gender_probability
         self.pictures += 1
         self._weight += weight
+        return self._with_gender(self._with_age(face, weight), weight)
+
+    def _with_age(self, face: FacePrediction, weight: float) -> FacePrediction:
+        if face.age_distribution is None:
+            return face
         self._distribution = self._distribution + weight * face.age_distribution.astype(np.float64)
-        self._male += weight * male
         distribution = (self._distribution / self._weight).astype(np.float32)
         mass = interval_mass(self._calibration, face.interval_coverage)
         low, high = ages.age_interval(face.age_axis, distribution[None], mass)[0]
-        male = self._male / self._weight
         return face.replace(
             age=float(ages.expected_age(face.age_axis, distribution[None])[0]),
             age_interval=(float(low), float(high)),
             age_distribution=distribution,
-            gender=GENDERS[male > 0.5],
-            gender_probability=max(male, 1.0 - male),
         )
+
+    def _with_gender(self, face: FacePrediction, weight: float) -> FacePrediction:
+        if face.male_probability is None:
+            return face
+        self._male += weight * face.male_probability
+        male = self._male / self._weight
+        return face.replace(gender=GENDERS[male > 0.5], gender_probability=max(male, 1.0 - male))
 
 
 def quality_weight(face: FacePrediction) -> float:
-    """Return what a picture counts in the average of a person: 1 over the variance of the age, in years."""
+    """Return what a picture counts in the average of a person: 1 over the variance of the age, 1 without an age."""
+    if face.age_distribution is None or face.age is None:
+        return 1.0
     years = face.age_axis.ages
     variance = float(face.age_distribution @ (years - face.age) ** 2)
     return 1.0 / max(variance, 1.0)

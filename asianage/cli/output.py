@@ -134,12 +134,12 @@ def _table_writer(width: int) -> Write:
         elif not faces:
             print(f"{name:<{width}}  no face found")
         for number, face in enumerate(faces, start=1):
-            low, high = face.age_interval
-            interval = f"{low:.0f}-{high:.0f}"
-            sure = f"{100 * face.gender_probability:.0f}%"
+            age = "-" if face.age is None else f"{face.age:.0f}"
+            interval = "-" if face.age_interval is None else "{:.0f}-{:.0f}".format(*face.age_interval)
+            sure = "-" if face.gender_probability is None else f"{100 * face.gender_probability:.0f}%"
             box = " ".join(f"{value:.0f}" for value in face.box)
             note = f"  ({', '.join(face.warnings)})" if face.warnings else ""
-            print(form.format(name, number, f"{face.age:.0f}", interval, face.gender, sure, box + note))
+            print(form.format(name, number, age, interval, face.gender or "-", sure, box + note))
         sys.stdout.flush()
 
     return write

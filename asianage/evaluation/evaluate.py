@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from asianage.data.records import FaceRecord
 from asianage.data.sources import Source, read_source
 from asianage.errors import BatchError
 from asianage.evaluation.result import Evaluation
 from asianage.evaluation.thresholds import DEFAULT_THRESHOLDS, challenge_pairs
-from asianage.models.config import GENDERS
 from asianage.models.folder import ModelFolder
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import FacePrediction
@@ -51,12 +52,13 @@ def evaluate(
         DetectorUnavailableError: No face detector can be used on this machine.
     """
     estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
-    records = read_source(data).records
+    tasks = estimator.model.config.tasks
+    records = [_with_labels_of(tasks, record) for record in read_source(data).records]
     labels = ("age", "age_low", "gender")
     if not any(getattr(record, label) is not None for record in records for label in labels):
         raise ValueError(
-            "`data` must hold at least one picture with an age, an age group or a gender. "
-            f"Received: {len(records)} records."
+            "`data` must hold at least one picture with an age, an age group or a gender that the model learned. It "
+            f"learned {' and '.join(sorted(tasks))}. Received: {len(records)} records."
         )
     if bootstrap_samples < 1:
         raise ValueError(f"`bootstrap_samples` must be 1 or more. Received: {bootstrap_samples}.")
@@ -72,11 +74,11 @@ def evaluate(
     return Evaluation(
         records=[record for record, kept in zip(records, readable, strict=True) if kept],
         age=np.array([face.age for face in faces], dtype=np.float64),
-        age_interval=np.array([face.age_interval for face in faces], dtype=np.float64),
+        age_interval=np.array([face.age_interval or (np.nan, np.nan) for face in faces], dtype=np.float64),
         interval_target=faces[0].interval_coverage,
         interval_mass=estimator.model.config.calibration.interval_mass,
-        male_probability=np.array([_male_probability(face) for face in faces], dtype=np.float64),
-        age_distribution=np.stack([face.age_distribution for face in faces]),
+        male_probability=np.array([face.male_probability for face in faces], dtype=np.float64),
+        age_distribution=np.stack([_distribution(face) for face in faces]),
         age_axis=faces[0].age_axis,
         detected=np.array(detected)[readable],
         detector=_most_common([face.detector for face in faces]),
@@ -127,8 +129,16 @@ def _whole_pictures(estimator: AgeGenderEstimator, paths: list[Path]) -> list[Fa
         return [error.errors.get(position, face) for position, face in enumerate(error.results)]
 
 
-def _male_probability(face: FacePrediction) -> float:
-    return face.gender_probability if face.gender == GENDERS[1] else 1.0 - face.gender_probability
+def _with_labels_of(tasks: Collection[str], record: FaceRecord) -> FaceRecord:
+    """Return a record with the labels of what a model learned: the rest cannot be measured."""
+    if "age" not in tasks:
+        record = replace(record, age=None, age_low=None, age_high=None)
+    return record if "gender" in tasks else replace(record, gender=None)
+
+
+def _distribution(face: FacePrediction) -> np.ndarray:
+    known = face.age_distribution
+    return np.full(face.age_axis.num_ages, np.nan, dtype=np.float32) if known is None else known
 
 
 def _most_common(detectors: Sequence[str | None]) -> str | None:

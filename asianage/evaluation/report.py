@@ -239,6 +239,7 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
     names = evaluation.picture_names(evaluation.records)
     for i, (name, record) in enumerate(zip(names, evaluation.records, strict=True)):
         male = evaluation.male_probability[i]
+        gender = "" if np.isnan(male) else GENDERS[int(male > 0.5)]
         yield (
             *(
                 name,
@@ -250,7 +251,12 @@ def _prediction_rows(evaluation: Evaluation) -> Iterator[Sequence[object]]:
                 record.age_high,
                 record.gender,
             ),
-            *(f"{value:.3f}" for value in (evaluation.age[i], *evaluation.age_interval[i])),
-            *(f"{male:.6f}", GENDERS[int(male > 0.5)], int(evaluation.detected[i])),
-            *(f"{value:.5f}" for value in evaluation.age_distribution[i]),
+            *(_text(value, 3) for value in (evaluation.age[i], *evaluation.age_interval[i])),
+            *(_text(male, 6), gender, int(evaluation.detected[i])),
+            *(_text(value, 5) for value in evaluation.age_distribution[i]),
         )
+
+
+def _text(value: float, digits: int) -> str:
+    """Return a number as text, "" for what the model did not learn."""
+    return "" if np.isnan(value) else f"{value:.{digits}f}"

@@ -49,9 +49,14 @@ def draw_faces(
 
 
 def label(face: FacePrediction) -> str:
-    """Return the label of a face: age, interval and gender."""
-    low, high = face.age_interval
-    return f"{face.age:.0f} ({low:.0f}-{high:.0f}) {face.gender} {100 * face.gender_probability:.0f}%"
+    """Return the label of a face: age, interval and gender, as far as the model learned them."""
+    figures = []
+    if face.age is not None and face.age_interval is not None:
+        low, high = face.age_interval
+        figures.append(f"{face.age:.0f} ({low:.0f}-{high:.0f})")
+    if face.gender_probability is not None:
+        figures.append(f"{face.gender} {100 * face.gender_probability:.0f}%")
+    return " ".join(figures)
 
 
 def _draw_box(canvas: ImageDraw.ImageDraw, face: FacePrediction, size: tuple[int, int]) -> None:

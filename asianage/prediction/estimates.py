@@ -22,6 +22,8 @@ from asianage.prediction.face_prediction import FacePrediction
 class CropEstimates:
     """Age and gender of n face crops, as arrays.
 
+    What the model did not learn is NaN: ages with their intervals and distributions, or probabilities.
+
     Attributes:
         ages: float32 (n,): expected ages, in years.
         intervals: float32 (n, 2): lower and upper ends of the age intervals, in years.
@@ -75,11 +77,19 @@ class CropEstimator:
         """Estimate crops, uint8 or float32 (n, image_size, image_size, 3), RGB in [0, 255]."""
         run = functools.partial(averaged_with_mirror, self._network) if self.mirror else self._network
         age_logits, gender_logits = run(crops)
-        calibration = self.model.config.calibration
+        calibration, tasks = self.model.config.calibration, self.model.config.tasks
         distributions = ages.softmax(age_logits, calibration.age_temperature)
+        estimated = ages.expected_age(self.axis, distributions)
+        intervals = ages.age_interval(self.axis, distributions, self._interval_mass)
+        if "age" not in tasks:
+            estimated, intervals, distributions = (
+                np.full_like(array, np.nan) for array in (estimated, intervals, distributions)
+            )
+        if "gender" not in tasks:
+            gender_logits = np.full_like(gender_logits, np.nan)
         return CropEstimates(
-            ages=ages.expected_age(self.axis, distributions),
-            intervals=ages.age_interval(self.axis, distributions, self._interval_mass),
+            ages=estimated,
+            intervals=intervals,
             age_distributions=distributions,
             male_probabilities=1.0 / (1.0 + np.exp(-gender_logits / calibration.gender_temperature)),
         )
@@ -97,14 +107,15 @@ class CropEstimator:
         low, high = estimates.intervals[row]
         male = estimates.male_probabilities[row]
         is_male = bool(male > 0.5)
+        has_age, has_gender = (task in self.model.config.tasks for task in ("age", "gender"))
         return FacePrediction(
-            age=float(estimates.ages[row]),
-            age_interval=(float(low), float(high)),
+            age=float(estimates.ages[row]) if has_age else None,
+            age_interval=(float(low), float(high)) if has_age else None,
             interval_coverage=self.coverage,
-            age_distribution=estimates.age_distributions[row],
+            age_distribution=estimates.age_distributions[row] if has_age else None,
             age_axis=self.axis,
-            gender=GENDERS[is_male],
-            gender_probability=float(male if is_male else 1.0 - male),
+            gender=GENDERS[is_male] if has_gender else None,
+            gender_probability=float(male if is_male else 1.0 - male) if has_gender else None,
             box=face.box,
             landmarks=face.landmarks,
             detector=faces.detector,

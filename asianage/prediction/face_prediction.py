@@ -13,8 +13,8 @@ from asianage.faces.detection import roll_of_landmarks
 from asianage.models.ages import AgeAxis, probability_at_least
 from asianage.prediction.face_schema import pydantic_schema
 
-COLORS = {"female": "#D55E00", "male": "#0072B2"}
-"""Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart."""
+COLORS: dict[str | None, str] = {"female": "#D55E00", "male": "#0072B2", None: "#555555"}
+"""Vermillion and blue of Okabe and Ito's palette, which color-blind readers tell apart; gray without a gender."""
 
 
 ROW_COLUMNS = (
@@ -29,6 +29,8 @@ class FacePrediction:
 
     Serializers take it as it is: pydantic and FastAPI, `json` and `orjson` with ``default=dict``. What they write is
     `to_dict`.
+
+    What the model did not learn is None: all of the age, or all of the gender.
 
     Attributes:
         age: Expected age, in years.
@@ -57,13 +59,13 @@ class FacePrediction:
     def __init__(
         self,
         *,
-        age: float,
-        age_interval: tuple[float, float],
+        age: float | None,
+        age_interval: tuple[float, float] | None,
         interval_coverage: float,
-        age_distribution: np.ndarray,
+        age_distribution: np.ndarray | None,
         age_axis: AgeAxis,
-        gender: str,
-        gender_probability: float,
+        gender: str | None,
+        gender_probability: float | None,
         box: tuple[float, float, float, float],
         landmarks: np.ndarray | None,
         detector: str | None,
@@ -111,11 +113,23 @@ class FacePrediction:
         """
         return None if self.landmarks is None else roll_of_landmarks(self.landmarks)
 
+    @property
+    def male_probability(self) -> float | None:
+        """Probability of "male", in [0, 1]; None if the model did not learn genders."""
+        if self.gender_probability is None:
+            return None
+        return self.gender_probability if self.gender == "male" else 1.0 - self.gender_probability
+
     def probability_at_least(self, age: float) -> float:
         """Return the probability that the person is `age` years old or older.
 
         This is an estimate from a photo. It must not be the only basis of a decision about a person.
+
+        Raises:
+            ValueError: The model did not learn ages.
         """
+        if self.age_distribution is None:
+            raise ValueError("A probability of ages needs a model that learned them. Received: a model of genders.")
         return float(probability_at_least(self.age_axis, self.age_distribution[None, :], age)[0])
 
     def to_dict(self, *, distribution: bool = True) -> dict[str, Any]:
@@ -125,21 +139,24 @@ class FacePrediction:
             distribution: Whether `age_distribution` and its `min_age` are included.
         """
         plain: dict[str, Any] = {
-            "age": round(float(self.age), 2),
-            "age_interval": [round(float(end), 2) for end in self.age_interval],
+            "age": _rounded(self.age, 2),
+            "age_interval": None if self.age_interval is None else [round(float(end), 2) for end in self.age_interval],
             "interval_coverage": float(self.interval_coverage),
             "gender": self.gender,
-            "gender_probability": round(float(self.gender_probability), 4),
+            "gender_probability": _rounded(self.gender_probability, 4),
             "box": [round(float(value), 1) for value in self.box],
             "landmarks": None if self.landmarks is None else self.landmarks.astype(float).round(1).tolist(),
             "roll": None if self.roll is None else round(self.roll, 1),
             "detector": self.detector,
-            "detection_score": None if self.detection_score is None else round(float(self.detection_score), 4),
+            "detection_score": _rounded(self.detection_score, 4),
             "warnings": list(self.warnings),
         }
         if distribution:
             plain["min_age"] = self.age_axis.min_age
-            plain["age_distribution"] = self.age_distribution.astype(float).round(5).tolist()
+            distribution_of_ages = self.age_distribution
+            plain["age_distribution"] = (
+                None if distribution_of_ages is None else distribution_of_ages.astype(float).round(5).tolist()
+            )
         return plain
 
     def to_row(self) -> dict[str, Any]:
@@ -147,7 +164,7 @@ class FacePrediction:
         plain = self.to_dict(distribution=False)
         values = (
             plain["age"],
-            *plain["age_interval"],
+            *(plain["age_interval"] or (None, None)),
             plain["interval_coverage"],
             plain["gender"],
             plain["gender_probability"],
@@ -181,25 +198,42 @@ class FacePrediction:
 
     def __repr__(self) -> str:
         """Return the figures that fit on a line."""
-        low, high = self.age_interval
+        figures = []
+        if self.age is not None and self.age_interval is not None:
+            low, high = self.age_interval
+            figures.append(f"age={self.age:.1f}, age_interval=({low:.0f}, {high:.0f})")
+        if self.gender is not None:
+            figures.append(f"gender={self.gender!r}, gender_probability={self.gender_probability:.2f}")
         box = ", ".join(f"{value:.0f}" for value in self.box)
-        return (
-            f"FacePrediction(age={self.age:.1f}, age_interval=({low:.0f}, {high:.0f}), gender={self.gender!r}, "
-            f"gender_probability={self.gender_probability:.2f}, box=({box}))"
-        )
+        return f"FacePrediction({', '.join(figures)}, box=({box}))"
 
     def _repr_html_(self) -> str:
         """Show the figures and the age distribution in a notebook."""
+        warnings = f" <em>{', '.join(self.warnings)}</em>" if self.warnings else ""
+        figures = []
+        if self.age is not None and self.age_interval is not None:
+            low, high = self.age_interval
+            figures.append(f"{self.age:.0f} years ({low:.0f} to {high:.0f})")
+        if self.gender is not None:
+            figures.append(f"{self.gender} {self.gender_probability:.0%}")
+        heading = f'<strong style="color: {COLORS[self.gender]}">{html.escape(", ".join(figures))}</strong>{warnings}'
+        return f"<div>{heading}{self._distribution_html()}</div>"
+
+    def _distribution_html(self) -> str:
+        """Return the age distribution with its interval as a drawing, "" if the model did not learn ages."""
+        if self.age_distribution is None or self.age_interval is None:
+            return ""
         low, high = self.age_interval
         first, last = self.age_axis.min_age, self.age_axis.max_age
         tops = 30 * (1 - self.age_distribution / max(float(self.age_distribution.max()), 1e-9))
         curve = " ".join(f"{age},{top:.1f}" for age, top in enumerate(tops, first))
-        text = f"{self.age:.0f} years ({low:.0f} to {high:.0f}), {self.gender} {self.gender_probability:.0%}"
-        warnings = f" <em>{', '.join(self.warnings)}</em>" if self.warnings else ""
         return (
-            f'<div><strong style="color: {COLORS[self.gender]}">{html.escape(text)}</strong>{warnings}<br>'
-            f'<svg width="303" height="45" viewBox="{first} 0 {last - first} 30" preserveAspectRatio="none" '
+            f'<br><svg width="303" height="45" viewBox="{first} 0 {last - first} 30" preserveAspectRatio="none" '
             f'role="img" aria-label="probability of each age from {first} to {last} years">'
             f'<rect x="{low:.1f}" width="{high - low:.1f}" height="30" fill="#DDDDDD"/>'
-            f'<polygon points="{first},30 {curve} {last},30" fill="{COLORS[self.gender]}"/></svg></div>'
+            f'<polygon points="{first},30 {curve} {last},30" fill="{COLORS[self.gender]}"/></svg>'
         )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(float(value), digits)

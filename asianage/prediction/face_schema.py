@@ -13,14 +13,15 @@ FACE_SCHEMA: dict[str, Any] = {
     "description": "Age and gender of one face.",
     "type": "object",
     "properties": {
-        "age": {"type": "number", "description": "Expected age, in years."},
+        "age": {"type": ["number", "null"], "description": "Expected age, in years; null if not learned."},
         "age_interval": {
             **_PAIR,
+            "type": ["array", "null"],
             "description": "Interval that covers the true age with probability `interval_coverage`, in years.",
         },
         "interval_coverage": {"type": "number", "description": "Share of faces whose age lies in their interval."},
-        "gender": {"enum": ["female", "male"], "description": "As labeled in the data sets."},
-        "gender_probability": {"type": "number", "description": "Probability of `gender`, in [0.5, 1]."},
+        "gender": {"enum": ["female", "male", None], "description": "As labeled in the data sets."},
+        "gender_probability": {"type": ["number", "null"], "description": "Probability of `gender`, in [0.5, 1]."},
         "box": {
             "type": "array",
             "items": {"type": "number"},
@@ -45,7 +46,7 @@ FACE_SCHEMA: dict[str, Any] = {
         },
         "min_age": {"type": "integer", "description": "Age of the first value of `age_distribution`, in years."},
         "age_distribution": {
-            "type": "array",
+            "type": ["array", "null"],
             "items": {"type": "number"},
             "description": "Probability of each year of age, from `min_age` upwards.",
         },

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import supervision
 
 
+_UNKNOWN = (np.nan, np.nan)
+
+
 def to_supervision(faces: Sequence[FacePrediction]) -> supervision.Detections:
     """Turn the faces of one image into `supervision.Detections`.
 
@@ -23,9 +26,10 @@ def to_supervision(faces: Sequence[FacePrediction]) -> supervision.Detections:
         faces: What `predict` returns for one image.
 
     Returns:
-        n detections. `class_id` is 0 for female and 1 for male, `confidence` the detection score, or 1 where there is
-        none. `data` has the arrays ``class_name``, ``age``, ``age_low`` and ``age_high``, ``gender_probability``,
-        ``warnings``, and ``landmarks``: float32 (n, 5, 2), NaN where there are none.
+        n detections. `class_id` is 0 for female, 1 for male and -1 for a model without genders. `confidence` is the
+        detection score, or 1 where there is none. `data` has the arrays ``class_name``, ``age``, ``age_low``,
+        ``age_high``, ``gender_probability`` and ``warnings``, and ``landmarks``: float32 (n, 5, 2), NaN where there are
+        none.
 
     Raises:
         MissingExtraError: The package `supervision` is not installed.
@@ -39,13 +43,13 @@ def to_supervision(faces: Sequence[FacePrediction]) -> supervision.Detections:
     return supervision.Detections(
         xyxy=np.array([face.box for face in faces], dtype=np.float32),
         confidence=np.array([1.0 if face.detection_score is None else face.detection_score for face in faces]),
-        class_id=np.array([GENDERS.index(face.gender) for face in faces]),
+        class_id=np.array([-1 if face.gender is None else GENDERS.index(face.gender) for face in faces]),
         data={
-            "class_name": np.array([face.gender for face in faces]),
-            "age": np.array([face.age for face in faces]),
-            "age_low": np.array([face.age_interval[0] for face in faces]),
-            "age_high": np.array([face.age_interval[1] for face in faces]),
-            "gender_probability": np.array([face.gender_probability for face in faces]),
+            "class_name": np.array([face.gender or "" for face in faces]),
+            "age": np.array([face.age for face in faces], dtype=np.float64),
+            "age_low": np.array([(face.age_interval or _UNKNOWN)[0] for face in faces]),
+            "age_high": np.array([(face.age_interval or _UNKNOWN)[1] for face in faces]),
+            "gender_probability": np.array([face.gender_probability for face in faces], dtype=np.float64),
             "warnings": np.array([", ".join(face.warnings) for face in faces]),
             "landmarks": np.stack([no_landmarks if face.landmarks is None else face.landmarks for face in faces]),
         },

@@ -181,7 +181,7 @@ def image_rows(
         row = {**start, "face": number, **face.to_row()}
         if landmarks and face.landmarks is not None:
             row.update(zip(LANDMARK_COLUMNS, face.landmarks.astype(float).round(1).ravel().tolist(), strict=True))
-        if distribution:
+        if distribution and face.age_distribution is not None:
             row[DISTRIBUTION_COLUMN] = face.age_distribution.astype(float).round(5).tolist()
         yield row
 

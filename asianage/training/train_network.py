@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -110,7 +109,7 @@ def measure(
     model: ModelFolder, records: Sequence[FaceRecord], run: Run, tasks: Collection[str], measured_on: str | None
 ) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
-    measured = [_with_labels_of(tasks, record) for record in records if record.split == measured_on]
+    measured = [record for record in records if record.split == measured_on]
     if measured and measured_on is not None:
         evaluation = evaluate(AgeGenderEstimator(model, detector=run.detector), measured, progress=run.progress)
         history = run.output / HISTORY
@@ -122,15 +121,6 @@ def measure(
         )
         model = add_metrics(model, {measured_on: evaluation.to_dict()})
     return AgeGenderEstimator(model, detector=run.detector)
-
-
-def _with_labels_of(tasks: Collection[str], record: FaceRecord) -> FaceRecord:
-    """Return a record with the labels of what a model learned: the other output cannot be measured."""
-    return replace(
-        record,
-        age=record.age if "age" in tasks else None,
-        gender=record.gender if "gender" in tasks else None,
-    )
 
 
 def _begin(

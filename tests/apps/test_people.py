@@ -58,3 +58,12 @@ def test_box_and_warnings_are_those_of_the_newest_picture():
     average = person.add(face(box=(1.0, 2.0, 3.0, 4.0), warnings=("dark",)))
     assert average.box == (1.0, 2.0, 3.0, 4.0)
     assert average.warnings == ("dark",)
+
+
+def test_a_model_of_one_task_is_averaged_in_what_it_learned():
+    person = PersonAverage(CALIBRATION)
+    genders = [face(male=male).replace(age=None, age_interval=None, age_distribution=None) for male in (0.9, 0.5)]
+    assert [person.add(seen).male_probability for seen in genders] == pytest.approx([0.9, 0.7])
+    ages = [face(age=age).replace(gender=None, gender_probability=None) for age in (30.0, 40.0)]
+    person = PersonAverage(CALIBRATION)
+    assert [person.add(seen).age for seen in ages] == pytest.approx([30.0, 35.0], abs=0.05)

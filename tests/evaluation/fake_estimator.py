@@ -40,7 +40,9 @@ class FakeEstimator:
         self.mirror = False
         self.whole_pictures: list[str] = []
         calibration = Calibration(interval_mass={"0.5": 0.5, "0.9": 0.9})
-        self.model = SimpleNamespace(config=SimpleNamespace(name="fake", calibration=calibration))
+        self.model = SimpleNamespace(
+            config=SimpleNamespace(name="fake", calibration=calibration, tasks={"age", "gender"})
+        )
 
     def predict_stream(self, images, *, on_error=None, **options):
         for position, image in enumerate(images):

@@ -43,6 +43,17 @@ def test_the_probability_of_male_is_that_of_the_predicted_gender_or_its_rest():
     assert evaluation.male_probability.tolist() == [0.25, 0.75]
 
 
+def test_only_what_a_model_learned_is_measured():
+    unknown = {"age": None, "age_interval": None, "age_distribution": None}
+    estimator = FakeEstimator({"a": [face(30, 0.9).replace(**unknown)], "b": [face(30, 0.9).replace(**unknown)]})
+    estimator.model.config.tasks = {"gender"}
+    evaluation = evaluate(estimator, [record("a"), record("b", gender="female")])
+    overall = evaluation.to_dict()["all"]["overall"]
+    assert (overall["faces"], overall["gender_accuracy"], overall.get("mae")) == (2, 0.5, None)
+    with pytest.raises(ValueError, match=r"It learned gender\. Received: 1"):
+        evaluate(estimator, [record("a", gender=None)])
+
+
 def test_pictures_without_a_face_are_taken_whole_and_counted():
     estimator = FakeEstimator(
         {"a": [face(30, 0.9)], "b": [], "c": [face(30, 0.9)], "d": []},

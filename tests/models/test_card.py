@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from huggingface_hub import ModelCard
@@ -70,6 +71,16 @@ def test_training_data_are_counted_with_their_terms() -> None:
 )
 def test_every_section_is_there_once(section: str) -> None:
     assert len(re.findall(rf"^## {section}$", model_card(CONFIG, metrics()), re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize(("task", "other"), [("age", "gender"), ("gender", "age")])
+def test_a_card_never_speaks_of_what_its_model_did_not_learn(task: str, other: str) -> None:
+    config = replace(CONFIG, network={"task": task})
+    text = model_card(config, {})
+    assert f"Estimates the {task} of each face" in text
+    assert f"Research on {task} estimation" in text
+    named = re.sub(r"AFAD \(Asian Face Age Dataset\)|All-Age-Faces\S*|asianage|AgeGenderEstimator", "", text)
+    assert not re.search(rf"\b{other}s?\b|{other}_", named, re.IGNORECASE)
 
 
 def test_licenses_of_code_weights_and_data_are_told_apart() -> None:

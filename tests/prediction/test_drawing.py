@@ -35,6 +35,20 @@ def test_the_label_states_age_interval_gender_and_certainty():
     assert label(face((0, 0, 1, 1))) == "31 (24-40) female 97%"
 
 
+@pytest.mark.parametrize(
+    ("unknown", "text"),
+    [
+        ({"age": None, "age_interval": None, "age_distribution": None}, "female 97%"),
+        ({"gender": None, "gender_probability": None}, "31 (24-40)"),
+    ],
+)
+def test_what_the_model_did_not_learn_is_not_drawn(unknown, text):
+    person = face((100, 60, 180, 160)).replace(**unknown)
+    assert label(person) == text
+    picture = draw_faces(np.full((200, 300, 3), 128, dtype=np.uint8), [person])
+    assert colored(picture, COLORS[person.gender]).any()
+
+
 def test_a_label_of_ones_own_is_drawn_instead():
     photo = np.full((200, 300, 3), 128, dtype=np.uint8)
     people = [face((100, 60, 180, 160))]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,3 +92,22 @@ def test_another_process_loads_the_network_from_the_same_folder(model, crops):
 def test_a_coverage_that_was_not_calibrated_is_refused(model):
     with pytest.raises(ValueError, match=r"`interval_coverage` must be .* 0\.5, 0\.8.* Received: 0\.7"):
         CropEstimator(model, **{**OPTIONS, "interval_coverage": 0.7})
+
+
+@pytest.mark.parametrize("task", ["age", "gender"])
+def test_what_a_model_did_not_learn_is_unknown(task, model, crops):
+    config = replace(model.config, network={**model.config.network, "task": task})
+    estimator = CropEstimator(replace(model, config=config), **OPTIONS)
+    both, one = CropEstimator(model, **OPTIONS)(crops), estimator(crops)
+    learned, unknown = [("ages", "intervals", "age_distributions"), ("male_probabilities",)][
+        :: 1 if task == "age" else -1
+    ]
+    for name in learned:
+        np.testing.assert_array_equal(getattr(one, name), getattr(both, name))
+    assert all(np.isnan(getattr(one, name)).all() for name in unknown)
+    image = np.zeros((120, 120, 3), dtype=np.uint8)
+    faces = cut_face_crops(image, [Detection((20, 20, 100, 100), None, 1.0)], config.image_size, detector="fake")
+    (face,) = next(estimator.predict([faces]))
+    ages, genders = (face.age, face.age_interval, face.age_distribution), (face.gender, face.gender_probability)
+    assert (ages == (None, None, None)) == (task == "gender")
+    assert (genders == (None, None)) == (task == "age")

@@ -93,6 +93,24 @@ def test_a_prediction_is_shown_on_a_line():
     )
 
 
+def test_what_the_model_did_not_learn_is_left_out():
+    ageless = prediction(age=None, age_interval=None, age_distribution=None)
+    assert repr(ageless) == "FacePrediction(gender='female', gender_probability=0.99, box=(10, -3, 110, 120))"
+    assert (ageless.to_row()["age_low"], ageless.to_dict()["age_distribution"]) == (None, None)
+    assert "svg" not in ageless._repr_html_()
+    with pytest.raises(ValueError, match="needs a model that learned them"):
+        ageless.probability_at_least(18)
+    genderless = prediction(gender=None, gender_probability=None)
+    assert genderless.male_probability is None
+    assert "gender" not in repr(genderless)
+    assert COLORS[None] in genderless._repr_html_()
+
+
+def test_the_probability_of_male_is_that_of_the_gender_or_the_rest():
+    assert prediction(gender="male", gender_probability=0.75).male_probability == 0.75
+    assert prediction(gender="female", gender_probability=0.75).male_probability == 0.25
+
+
 def test_a_prediction_cannot_be_changed_by_accident():
     face = prediction()
     with pytest.raises(AttributeError, match="cannot be changed"):

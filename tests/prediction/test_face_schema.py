@@ -36,8 +36,9 @@ def fits(value: object, schema: dict) -> bool:
         prediction(warnings=("small", "dark")),
         prediction(landmarks=None, detector=None, detection_score=None),
         prediction(gender="male"),
+        prediction(age=None, age_interval=None, age_distribution=None, gender=None, gender_probability=None),
     ],
-    ids=["all", "nothing known", "male"],
+    ids=["all", "nothing known", "male", "nothing learned"],
 )
 def test_the_schema_describes_what_to_dict_gives(face):
     plain = face.to_dict()
