@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import LifoQueue
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,11 +18,30 @@ from asianage.models.flatbuffer import check_network
 from asianage.native_output import without_native_output
 from asianage.threads import processor_quota, submit
 
+Loaded = TypeVar("Loaded")
+
+_is_announced = False
+
 
 def usable_processors() -> int:
     """Return how many processors this process may use, on its machine and in its container."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(count, processor_quota() + 0.5)))
+
+
+def load_silently(load: Callable[[], Loaded]) -> Loaded:
+    """Return what `load` returns, without the line with which LiteRT announces the first interpreter of a process.
+
+    Where other threads are running, the line is shown: they may write to standard error at the same time.
+    """
+    global _is_announced
+    from ai_edge_litert.interpreter import Interpreter  # noqa: F401
+
+    is_quiet = _is_announced or threading.active_count() > 1
+    with contextlib.nullcontext() if is_quiet else without_native_output():
+        loaded = load()
+    _is_announced = True
+    return loaded
 
 
 class LiteRTNetwork:
@@ -55,17 +76,8 @@ class LiteRTNetwork:
         self._num_threads = num_threads or usable_processors()
         # An interpreter holds the tensors of one call. None stands for one that no call has needed yet.
         self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
-        for interpreter in (*[None] * (self._num_threads - 1), self._load_silently()):
+        for interpreter in (*[None] * (self._num_threads - 1), load_silently(self._load)):
             self._interpreters.put(interpreter)
-
-    def _load_silently(self) -> _Interpreter:
-        """Return an interpreter. LiteRT announces the first one of a process on standard error."""
-        from ai_edge_litert.interpreter import Interpreter  # noqa: F401
-
-        # Other threads may write there at the same time.
-        is_alone = threading.active_count() == 1
-        with without_native_output() if is_alone else contextlib.nullcontext():
-            return self._load()
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return age logits float32 (n, num_ages) and gender logits float32 (n,).

@@ -12,6 +12,7 @@ import numpy as np
 
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
+from asianage.models.litert import load_silently
 
 STRIDES = (8, 16, 32)
 """Pixels per cell, of the three feature maps of the detector network."""
@@ -114,8 +115,9 @@ class _Interpreters:
         self._content, self._source, self._outputs = content, source, outputs
         self._idle: OrderedDict[tuple[int, ...], list[_Interpreter]] = OrderedDict()
         self._lock = threading.Lock()
-        with self.borrowed(shape):
-            pass  # A wrong file is an error already here.
+        # A wrong file is an error already here.
+        first = load_silently(lambda: _Interpreter(content, source, outputs, shape))
+        self._idle[shape] = [first]
 
     @contextmanager
     def borrowed(self, shape: tuple[int, ...]) -> Iterator[_Interpreter]:

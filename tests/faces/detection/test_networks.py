@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -74,3 +76,9 @@ def test_another_file_is_refused_when_it_is_loaded(make):
     for wrong in (b"nothing", other):
         with pytest.raises(ModelFormatError, match=r"somewhere"):
             make(wrong, source="somewhere")
+
+
+def test_nothing_is_announced_on_standard_error():
+    code = "from asianage.faces.detection import select_detector; select_detector('auto')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout + result.stderr == ""
