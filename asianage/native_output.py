@@ -44,6 +44,16 @@ def without_native_output(*, python_too: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def without_announcements() -> Iterator[None]:
+    """Discard what libraries announce when they are loaded: `without_native_output`, if no other thread is running.
+
+    What another thread writes meanwhile could be lost.
+    """
+    with without_native_output() if threading.active_count() == 1 else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
 def _opened(descriptor: int) -> Iterator[None]:
     """Fill a standard descriptor that the process was started without: the next file to be opened would take it."""
     filled = _fill(descriptor)

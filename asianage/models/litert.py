@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +14,7 @@ import numpy as np
 
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
-from asianage.native_output import without_native_output
+from asianage.native_output import without_announcements
 from asianage.threads import processor_quota, submit
 
 Loaded = TypeVar("Loaded")
@@ -30,15 +29,11 @@ def usable_processors() -> int:
 
 
 def load_silently(load: Callable[[], Loaded]) -> Loaded:
-    """Return what `load` returns, without the line with which LiteRT announces the first interpreter of a process.
-
-    Where other threads are running, the line is shown: they may write to standard error at the same time.
-    """
+    """Return what `load` returns, without the line with which LiteRT announces the first interpreter of a process."""
     global _is_announced
     from ai_edge_litert.interpreter import Interpreter  # noqa: F401
 
-    is_quiet = _is_announced or threading.active_count() > 1
-    with contextlib.nullcontext() if is_quiet else without_native_output():
+    with contextlib.nullcontext() if _is_announced else without_announcements():
         loaded = load()
     _is_announced = True
     return loaded

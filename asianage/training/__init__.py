@@ -11,6 +11,7 @@ from asianage.training.study.baselines import run_baseline
 
 try:
     with needs_extra("train", "Training"):
+        import asianage.networks  # noqa: F401  # The first import of Keras, which is silent there.
         from asianage.training import recipes
         from asianage.training.detector.train import train_detector
         from asianage.training.fine_tune import fine_tune
