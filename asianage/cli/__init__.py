@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from asianage import __version__
-from asianage.cli import download, evaluate, export, fine_tune, info, options, predict, train
+from asianage.cli import download, evaluate, export, fine_tune, info, messages, predict, train
 from asianage.native_output import open_standard_streams
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 143
     # Every exception of this package is one of these, and so are those of files; each names the remedy.
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        print(f"asianage: {options.spoken_of(str(error), given.usage)}", file=sys.stderr)
+        messages.say(messages.spoken_of(str(error), given.usage))
         try:
             sys.stdout.flush()
         except OSError:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asianage.faces.images import MAX_PIXELS
 from asianage.files import fitting, replacing
 from asianage.prediction.face_prediction import FacePrediction
 
@@ -35,14 +36,14 @@ class DrawingFolder:
         self._folder = folder
         self._numbers: dict[str, int] = {}
 
-    def save(self, name: str, source: Any, faces: Sequence[FacePrediction]) -> None:
+    def save(self, name: str, source: Any, faces: Sequence[FacePrediction], *, max_pixels: int = MAX_PIXELS) -> None:
         """Write a photo with boxes and labels as JPEG, under its own name or with a number after it."""
         from asianage.prediction.drawing import draw_faces
 
         mark = MARK + hashlib.sha256(os.fsencode(os.path.abspath(name))).hexdigest()[:32].encode()
         path = self._path(Path(name).stem, mark)
         with replacing(path) as temporary:
-            draw_faces(source, faces).save(temporary, "JPEG", quality=92, comment=mark)
+            draw_faces(source, faces, max_pixels=max_pixels).save(temporary, "JPEG", quality=92, comment=mark)
 
     def _path(self, stem: str, mark: bytes) -> Path:
         """Return the first free path, or that of the earlier drawing of the same photo."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ def add_to(commands: Any) -> None:
     options.add_faces(parser)
     options.add_estimator(parser)
     parser.add_argument("--split", help="only the rows of this split, for instance test")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, as in metrics.json")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write tables, figures and all predictions there")
     parser.add_argument(
         "--thresholds",
@@ -39,7 +40,6 @@ def run(given: argparse.Namespace) -> int:
     from asianage.data.sources import read_source
     from asianage.evaluation.evaluate import evaluate
     from asianage.evaluation.thresholds import DEFAULT_THRESHOLDS
-    from asianage.prediction.estimator import AgeGenderEstimator
 
     if given.output is not None:
         # Figures need Matplotlib, tables do not. A missing package is better known before the work.
@@ -50,15 +50,14 @@ def run(given: argparse.Namespace) -> int:
     records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")
-    estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
     result = evaluate(
-        estimator,
+        options.make_estimator(given),
         records,
-        progress=sys.stderr.isatty(),
+        progress=not given.quiet,
         thresholds=given.thresholds or DEFAULT_THRESHOLDS,
         challenge_ages=given.challenge,
     )
     if given.output is not None:
         save_report(result, given.output, statement=given.thresholds is not None)
-    print(result.to_markdown())
+    print(json.dumps(result.to_dict(), indent=1) if given.json else result.to_markdown())
     return 0

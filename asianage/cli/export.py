@@ -25,6 +25,7 @@ def run(given: argparse.Namespace) -> int:
     from asianage.models.pretrained import open_model
     from asianage.training.export.conversion import convert_model
 
+    options.start_keras()
     samples = None if given.samples is None else list(list_images(given.samples))
     model = open_model(given.model)
     converted = convert_model(model, given.to, given.output, samples=samples)

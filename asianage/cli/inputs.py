@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from asianage.errors import ImageError
-from asianage.faces.image_files import LeftOut, is_pipe, list_images, read_pipe, stored_form, walk
+from asianage.faces.image_files import LeftOut, address_start, is_pipe, list_images, read_pipe, stored_form, walk
 
 STANDARD_INPUT = "-"
+
+LONGEST_NAME = 255
+"""Bytes of a file's name."""
 
 Source: TypeAlias = "Path | bytes"
 
@@ -47,7 +50,7 @@ def find_inputs(paths: Sequence[str], files_from: str | None = None) -> Inputs:
     for path in paths:
         if path == STANDARD_INPUT:
             inputs.images.append(("standard input", sys.stdin.buffer.read()))
-        elif os.path.lexists(stored_form(Path(path))) or not glob.has_magic(path):
+        elif os.path.lexists(stored_form(Path(path))) or not glob.has_magic(path) or address_start(path):
             _add(inputs, path)
         else:
             left_out = LeftOut()
@@ -69,6 +72,14 @@ def _add(inputs: Inputs, name: str) -> None:
         inputs.failures.append(("''", "A name is empty. Check the variables of the shell."))
         return
     path = stored_form(Path(name))
+    if (start := address_start(name)) and set(name) & set("/,") and not os.path.lexists(path):
+        # The rest may hold a password, and data have a megabyte.
+        inputs.failures.append((start, "PATH must be a local file. Received an address. Download it first."))
+        return
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        reason = f"PATH must be the name of a file. Received a text of {len(name):,} characters."
+        inputs.failures.append((f"{name[:40]}...", reason))
+        return
     if os.path.isdir(path):
         left_out = LeftOut()
         found = list(list_images(path, left_out=left_out))

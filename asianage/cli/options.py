@@ -1,15 +1,19 @@
-"""Options that several commands share, and errors that speak of options."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asianage.faces.detection.selection import NAMES
+from asianage.faces.images import MAX_PIXELS
+from asianage.native_output import without_native_output
+
+if TYPE_CHECKING:
+    from asianage.prediction.estimator import AgeGenderEstimator
 
 _MODEL = "bundled name, model folder or Hub id"
 
@@ -20,10 +24,40 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_estimator(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the estimator: `--model`, `--detector` and `--mirror`."""
+    """Add the options of the estimator, those of `make_estimator`."""
     parser.add_argument("--model", default="compact", help=f"{_MODEL} (default: %(default)s)")
     add_detector(parser)
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image: a little better, slower")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="photos and faces at once (default: the number of usable processors)"
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="largest accepted width x height of a photo (default: %(default)s)",
+    )
+    add_quiet(parser)
+
+
+def make_estimator(given: argparse.Namespace) -> AgeGenderEstimator:
+    """Return the estimator that the options of `add_estimator` describe."""
+    from asianage.prediction.estimator import AgeGenderEstimator
+
+    with without_native_output():
+        return AgeGenderEstimator(
+            given.model,
+            detector=given.detector,
+            mirror=given.mirror,
+            num_threads=given.threads,
+            max_pixels=given.max_pixels,
+        )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add `--quiet`."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but results, failures and warnings")
 
 
 def add_detector(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +82,24 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         choices=("int8", "float16", "float32"),
         help="of the exported network (default: %(default)s)",
     )
+    add_quiet(parser)
 
 
 def begin_run(given: argparse.Namespace) -> dict[str, Any]:
     """Log to standard error, and return the options of `add_run` as `train` and `fine_tune` take them."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    level = logging.WARNING if given.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
+    start_keras()
     names = ("name", "detector", "quantization")
-    return {**{name: getattr(given, name) for name in names}, "progress": sys.stderr.isatty()}
+    return {**{name: getattr(given, name) for name in names}, "progress": not given.quiet}
+
+
+def start_keras() -> None:
+    """Let Keras begin to compute, without what TensorFlow says about processors and drivers."""
+    with without_native_output():
+        import keras
+
+        keras.ops.zeros(1)
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
@@ -71,19 +116,3 @@ def _detector(text: str) -> str | None:
         f"must be {', '.join(NAMES)}, none, the path of a .onnx file, or folder or Hub id of a face detector. "
         f"Received: {text}."
     )
-
-
-def spoken_of(message: str, usage: str) -> str:
-    """Replace the Python arguments that an error message names by the options of a command.
-
-    Args:
-        message: The message of an exception.
-        usage: What argparse prints as the usage of the command.
-    """
-    for option in set(re.findall(r"--([a-z][a-z-]*)", usage)):
-        argument = option.replace("-", "_")
-        message = message.replace(f"`{argument}`", f"--{option}")
-        message = re.sub(rf"\b{argument}=True\b", f"--{option}", message)
-        message = re.sub(rf"\b{argument}=None\b", f"--{option} none", message)
-        message = re.sub(rf"""\b{argument}=["']?([^\s"',;)]+)["']?""", rf"--{option} \1", message)
-    return message

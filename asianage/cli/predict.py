@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from asianage.cli import options, output
 from asianage.cli.drawings import DrawingFolder, without_drawings
 from asianage.cli.inputs import find_inputs
+from asianage.cli.messages import say, spoken_of
 from asianage.cli.result_file import ResultFile
-from asianage.native_output import without_native_output
 
 
 def add_to(commands: Any) -> None:
@@ -32,12 +31,13 @@ def run(given: argparse.Namespace) -> int:
     if not given.paths and given.files_from is None:
         raise ValueError("PATH or --files-from must name photos. Received: neither.")
     inputs = find_inputs(given.paths, given.files_from)
+    tell = _say_nothing if given.quiet else say
     for line in inputs.left_out:
-        _say(line)
+        tell(line)
     failures = inputs.failures
     images, left_out = without_drawings(inputs.images, inputs.named, given.draw)
     if left_out:
-        _say(f"{left_out} drawings of --draw are left out. Name one to predict it.")
+        tell(f"{left_out} drawings of --draw are left out. Name one to predict it.")
     total = len(images) + len(failures)
     form, file = output.destination(given, [name for name, source in images if isinstance(source, Path)])
     folder = None if given.draw is None else DrawingFolder(given.draw)
@@ -48,13 +48,13 @@ def run(given: argparse.Namespace) -> int:
         images = [(name, source) for name, source in found if name not in done or not isinstance(source, Path)]
         left = {name for name, _ in images}
         failures += [(name, done[name]) for name, _ in found if name not in left and done[name]]
-        _say(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
+        tell(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
     if images:
         failures += _predict(given, images, form, file, folder)
     for name, reason in failures:
-        _say(f"{name}: {reason}")
+        say(f"{name}: {spoken_of(reason, given.usage)}")
     if failures:
-        _say(f"{len(failures)} of {total} inputs failed.")
+        say(f"{len(failures)} of {total} inputs failed.")
     return 1 if failures else 0
 
 
@@ -66,10 +66,7 @@ def _predict(
     folder: DrawingFolder | None,
 ) -> list[tuple[str, str]]:
     """Write the results of images, and return which failed, with the reason."""
-    from asianage.prediction.estimator import AgeGenderEstimator
-
-    with without_native_output():
-        estimator = AgeGenderEstimator(given.model, detector=given.detector, mirror=given.mirror)
+    estimator = options.make_estimator(given)
     errors: dict[int, Exception] = {}
     failures = []
     stream = estimator.predict_stream(
@@ -77,7 +74,7 @@ def _predict(
         # A single photo need not wait for a batch to fill.
         batch_size=min(len(images), 16),
         on_error=lambda position, _, error: errors.__setitem__(position, error),
-        progress=len(images) > 1 and sys.stderr.isatty(),
+        progress=len(images) > 1 and not given.quiet,
     )
     names = [name for name, _ in images]
     with output.writer(form, file, names, resume=given.resume) as write:
@@ -85,12 +82,12 @@ def _predict(
             error = errors.get(position)
             if folder is not None and error is None:
                 try:
-                    folder.save(name, source, faces)
+                    folder.save(name, source, faces, max_pixels=given.max_pixels)
                 except (OSError, ValueError) as problem:
                     failures.append((name, f"The drawing cannot be written: {problem}"))
             write(name, faces, error)
     return [(names[position], str(error)) for position, error in errors.items()] + failures
 
 
-def _say(text: str) -> None:
-    print(f"asianage: {text}", file=sys.stderr)
+def _say_nothing(text: str) -> None:
+    pass

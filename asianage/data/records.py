@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
 
-from asianage.faces.image_files import stored_form
+from asianage.faces.image_files import address_start, stored_form
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
 
@@ -245,6 +245,8 @@ def _read_rows(rows: Iterator[tuple[int, list[str]]], table: Path, root: Path) -
 def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
     if not name:
         raise ValueError("the file name is empty. Fill it in or remove the row.")
+    if (start := address_start(name)) and not os.path.lexists(root / name):
+        raise ValueError(f"the file must be local. Received an address that begins with {start}. Download it first.")
     return FaceRecord(
         path=stored_form(root / name),
         age=parse_age(row.get("age", "")),

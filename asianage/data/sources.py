@@ -14,7 +14,7 @@ from asianage.data.folders import is_picture, list_files, read_folders
 from asianage.data.records import FaceRecord, RecordTable, read_records
 from asianage.data.special_figures import SpecialFigures
 from asianage.data.utkface import is_named_as_utkface, read_utkface
-from asianage.faces.image_files import stored_form
+from asianage.faces.image_files import address_start, stored_form
 
 _LAYOUTS = (
     (is_laid_out_as_afad, read_afad),
@@ -42,7 +42,10 @@ def read_source(source: Source) -> RecordTable:
     """
     if not isinstance(source, str | os.PathLike):
         return RecordTable(list(source), [])
+    start = address_start(str(source))
     source = stored_form(Path(source))
+    if not source.exists() and start:
+        raise ValueError(f"`source` must be local. Received an address that begins with {start}. Download it first.")
     if not source.exists():
         raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")
     if source.is_file():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import stat
 import unicodedata
@@ -31,6 +32,9 @@ SYSTEM_FOLDERS = frozenset(
     | {"system volume information"}
 )
 """Folders in which disks and systems keep thumbnails and deleted files, in lower case."""
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
+"""Start of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
 
 _MOST_KINDS = 8
 """Kinds of files that a summary names, at most."""
@@ -166,6 +170,15 @@ def stored_form(path: Path) -> Path:
             return path
         found = existing
     return found
+
+
+def address_start(name: str) -> str:
+    """Return how a name begins that is an address, such as ``https:``; "" if it is none.
+
+    The rest may hold a password or a token, and does not belong into a message.
+    """
+    match = _ADDRESS.match(name)
+    return match[0].rstrip("/") if match else ""
 
 
 def is_pipe(path: Path) -> bool:

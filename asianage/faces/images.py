@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 
 from asianage.errors import ImageError
 from asianage.faces import pixels
-from asianage.faces.image_files import is_pipe, read_pipe, stored_form
+from asianage.faces.image_files import address_start, is_pipe, read_pipe, stored_form
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,9 +39,6 @@ Channels: TypeAlias = Literal["rgb", "bgr"]
 MAX_PIXELS = 128_000_000
 """Default limit of width x height: the 108-megapixel photos of phones pass, decompression bombs do not."""
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
-"""Start of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
-
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
 """Kinds of HEIC files, as their headers name them."""
 
@@ -64,7 +60,7 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: C
     Args:
         source: Path, encoded bytes, binary file object, PIL image, or an array or tensor: (height, width),
             (height, width, 1), (height, width, 3) or (height, width, 4); uint8, bool, uint16 in [0, 65535] or float in
-            [0, 1]. 16 bits that hold 8, 10 or 12 are refused.
+            [0, 1]. 16 bits that hold 8, 10, 12 or 14 are refused.
         max_pixels: Largest accepted width x height, checked before anything is decoded.
         channels: Order of the channels of an array or tensor: "rgb", or "bgr" as OpenCV has it.
 
@@ -180,17 +176,14 @@ def _from_path(path: Path, max_pixels: int) -> np.ndarray:
 
 
 def _cannot_open(name: str, error: OSError) -> Exception:
-    if address := _ADDRESS.match(name):
-        # What follows may hold a password.
-        start = address[0].rstrip("/")
+    if start := address_start(name):
         return ImageError(
-            f"`image` must be a local file. Received an address that begins with {start}. Download it, then pass its "
-            "bytes."
+            f"`image` must be a local file. Received an address that begins with {start}. Download it first."
         )
     if error.errno == errno.ENAMETOOLONG:
         return ImageError(
-            f"`image` must be a path. Received a text of {len(name):,} characters. If it is an image in base64, pass "
-            "base64.b64decode(text)."
+            f"`image` must be a path. Received a text of {len(name):,} characters. If it is an image in base64, decode "
+            "it first, in Python with base64.b64decode(text)."
         )
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(f"There is no file {name}. Check the name and the folder that it starts from.")

@@ -121,13 +121,13 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
 
 
 def _check_depth(highest: int) -> None:
-    """Raise an `ImageError` for 16-bit values that are so low that they may hold 8, 10 or 12 bits."""
-    if 0 < highest < 4096:
-        bits = next(bits for bits in (8, 10, 12) if highest < 1 << bits)
+    """Raise an `ImageError` for 16-bit values that are so low that they may hold 8, 10, 12 or 14 bits."""
+    if 0 < highest < 1 << 14:
+        bits = next(bits for bits in (8, 10, 12, 14) if highest < 1 << bits)
         remedy = "image.astype('uint8')" if bits == 8 else f"(image >> {bits - 8}).astype('uint8')"
         raise ImageError(
-            f"A 16-bit image must use the range 0 to 65535. Received: maximum={highest}, as of {bits} bits. Pass "
-            f"{remedy}; if it really is that dark, (image >> 8).astype('uint8')."
+            f"A 16-bit image must use the range 0 to 65535. Received: maximum={highest}, as of {bits} bits. Convert it "
+            f"to 8 bits, in Python with {remedy}; if it really is that dark, with (image >> 8).astype('uint8')."
         )
 
 

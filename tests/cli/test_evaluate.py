@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,12 @@ def test_the_tables_of_a_split_are_printed(table, capsys):
     assert "mirror image" not in plain
     assert main(["evaluate", table, "--split", "test", "--detector", "none", "--mirror"]) == 0
     assert "Each face was averaged with its mirror image." in capsys.readouterr().out
+
+
+def test_the_figures_are_printed_as_json(table, capsys):
+    assert main(["evaluate", table, "--split", "test", "--detector", "none", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["all"]["overall"]["faces"] == 20
 
 
 def test_a_report_is_written(table, tmp_path, monkeypatch):

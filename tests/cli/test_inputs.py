@@ -156,3 +156,26 @@ def test_predict_takes_a_list(folder, capsys, monkeypatch):
 def test_predict_tells_what_it_leaves_out(folder, capsys):
     assert main(["predict", ".", "--json", "--detector", "none"]) == 0
     assert capsys.readouterr().err == "asianage: .: left out .txt files (1).\n"
+
+
+# --- what is no file -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["https://me:secret@example.org/a.jpg", "s3://secret/*.jpg", "data:image/png;base64,secret", "secret" * 99]
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_addresses_and_data_are_refused_and_not_repeated(name, listed, monkeypatch):
+    if listed:
+        give_input(monkeypatch, name.encode())
+    inputs = find_inputs([] if listed else [name], "-" if listed else None)
+    assert inputs.images == []
+    ((shown, reason),) = inputs.failures
+    assert name not in shown
+    assert "example.org" not in shown
+    assert reason.startswith("PATH must be")
+
+
+def test_files_whose_names_look_like_addresses_are_found():
+    touch("data:2024.png", "cam:/1.png")
+    assert names_of(find_inputs(["data:2024.png", "cam:/1.png"])) == ["data:2024.png", "cam:/1.png"]

@@ -1,29 +1,14 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 
 from asianage.cli import main, options
-
-USAGE = "usage: asianage example [-h] [--detector DETECTOR] [--learning-rate RATE] [--mirror] [--split SPLIT] data"
-
-
-@pytest.mark.parametrize(
-    ("message", "spoken"),
-    [
-        ("`learning_rate` must be positive.", "--learning-rate must be positive."),
-        ("Leave out `split`, or pass split='identity'.", "Leave out --split, or pass --split identity."),
-        ('Use detector=None or detector="PATH.onnx".', "Use --detector none or --detector PATH.onnx."),
-        ("It was measured with mirror=True.", "It was measured with --mirror."),
-        (
-            "`data`, `sigma` and max_split=3 stay.",
-            "`data`, `sigma` and max_split=3 stay.",
-        ),
-    ],
-)
-def test_errors_speak_of_options(message, spoken):
-    assert options.spoken_of(message, USAGE) == spoken
+from asianage.faces.images import MAX_PIXELS
+from asianage.prediction import estimator
 
 
 @pytest.mark.parametrize(
@@ -33,7 +18,25 @@ def test_the_detector_is_what_the_estimator_takes(given, detector):
     parser = argparse.ArgumentParser()
     options.add_estimator(parser)
     values = parser.parse_args(["--detector", *given] if given else [])
-    assert vars(values) == {"model": "compact", "detector": detector, "mirror": False}
+    assert values.detector == detector
+
+
+def test_the_estimator_is_what_the_options_say(monkeypatch):
+    made = []
+    monkeypatch.setattr(estimator, "AgeGenderEstimator", lambda *model, **given: made.append((model, given)))
+    parser = argparse.ArgumentParser()
+    options.add_estimator(parser)
+    for line in ("", "--model accurate --detector none --mirror --threads 3 --max-pixels 1000 -q"):
+        options.make_estimator(parser.parse_args(line.split()))
+    defaults = {"detector": "auto", "mirror": False, "num_threads": None, "max_pixels": MAX_PIXELS}
+    changed = {"detector": None, "mirror": True, "num_threads": 3, "max_pixels": 1000}
+    assert made == [(("compact",), defaults), (("accurate",), changed)]
+
+
+def test_keras_starts_without_a_word():
+    pytest.importorskip("keras", reason="needs the extra train")
+    code = "from asianage.cli.options import start_keras; import asianage.networks; start_keras()"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_an_unknown_detector_is_refused_with_the_names(capsys):

@@ -83,3 +83,17 @@ def test_a_photo_gives_its_faces_and_nothing_on_standard_error(shared_data, yune
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
+
+
+def test_an_error_names_the_option_that_helps_and_quiet_leaves_out_the_rest(folder, capsys):
+    command = ["predict", str(folder), "--detector", "none", "--threads", "1", "--max-pixels", "1000", "--json"]
+    assert main(command) == 1
+    loud = capsys.readouterr()
+    assert "more than --max-pixels 1000. Shrink it, or raise --max-pixels." in loud.err
+    assert "left out .txt files (1)" in loud.err
+    assert main([*command, "--quiet"]) == 1
+    quiet = capsys.readouterr()
+    assert quiet.out == loud.out
+    assert [line for line in loud.err.splitlines() if "left out" not in line] == quiet.err.splitlines()
+    assert main(["predict", str(folder), "--threads", "0"]) == 2
+    assert "asianage: --threads must be" in capsys.readouterr().err

@@ -247,3 +247,11 @@ def test_names_are_found_in_both_forms_of_unicode(tmp_path):
     (tmp_path / "t.csv").write_text(f"file,age\n{composed},25\n{apart},25\n", "utf-8")
     with pytest.raises(ValueError, match="is in line 2 too"):
         read_records(tmp_path / "t.csv", root)
+
+
+def test_an_address_in_a_table_is_refused_and_not_repeated(tmp_path):
+    table = tmp_path / "faces.csv"
+    table.write_text("file,age\na.jpg,3\nhttps://me:secret@example.org/b.jpg,4\n")
+    with pytest.raises(ValueError, match=r"line 3: the file must be local.*begins with https:") as raised:
+        read_records(table)
+    assert "secret" not in str(raised.value)

@@ -59,3 +59,9 @@ def test_a_data_set_has_the_special_figures_that_its_name_begins_with():
     assert sum(special_figures("afad").natural_counts.values()) == 140_200
     assert [part.figures for part in special_figures("utkface").age_ranges] == [("gender_accuracy",)]
     assert special_figures("mine") == SpecialFigures()
+
+
+def test_an_address_is_refused_and_not_repeated():
+    with pytest.raises(ValueError, match="`source` must be local") as raised:
+        read_source("https://me:secret@example.org/faces.csv")
+    assert "secret" not in str(raised.value)

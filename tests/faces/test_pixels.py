@@ -132,7 +132,9 @@ def png_of_sixteen_bits(values: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(("bits", "remedy"), [(8, r"image\.astype"), (10, "image >> 2"), (12, "image >> 4")])
+@pytest.mark.parametrize(
+    ("bits", "remedy"), [(8, r"image\.astype"), (10, "image >> 2"), (12, "image >> 4"), (14, ">> 6")]
+)
 def test_sixteen_bits_that_hold_fewer_are_refused(bits, remedy):
     gray = np.linspace(0, 2**bits - 1, 400).astype(np.uint16).reshape(20, 20)
     color = np.dstack([gray, gray // 2, gray // 2])

@@ -14,6 +14,7 @@ import numpy as np
 from asianage.errors import DetectorUnavailableError, MissingExtraError
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
+from asianage.native_output import without_announcements
 
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
@@ -34,9 +35,10 @@ class MTCNNDetector:
             MissingExtraError: The package `mtcnn` or TensorFlow is not installed.
         """
         try:
-            from mtcnn import MTCNN
+            with without_announcements():
+                from mtcnn import MTCNN
 
-            self._network = MTCNN(device="CPU:0")
+                self._network = MTCNN(device="CPU:0")
         except ImportError as error:
             backend = os.environ.get("KERAS_BACKEND", "tensorflow")
             if backend != "tensorflow" and getattr(error, "name", None) != "mtcnn":
