@@ -1,0 +1,65 @@
+"""`asianage batch`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from asianage.cli import options
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser("batch", help="predict any number of photos on many processors or machines")
+    parser.add_argument(
+        "source",
+        metavar="INPUT",
+        help="folder of photos or of Parquet files, a Parquet file, or a text file with one name a line; on this "
+        "machine or at an address such as s3://bucket/photos",
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="folder of the parts, each a Parquet file; begun or new")
+    parser.add_argument("--column", help="column of Parquet files with paths, addresses or encoded images")
+    options.add_estimator(parser)
+    parser.add_argument("--distribution", action="store_true", help="also write the probability of each year of age")
+    parser.add_argument("--part-size", type=int, default=1000, metavar="N", help="photos a part (default: %(default)s)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: as many as processors)")
+    parser.add_argument(
+        "--num-threads", type=int, default=1, metavar="N", help="processors of each worker (default: %(default)s)"
+    )
+    parser.add_argument("--address", help="address of a Ray cluster, or auto (default: workers on this machine)")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Predict what is not done yet, and say how much that was."""
+    from asianage.apps.batch import predict_batch
+
+    done = predict_batch(
+        given.source,
+        given.output,
+        column=given.column,
+        part_size=given.part_size,
+        workers=given.workers,
+        num_threads=given.num_threads,
+        address=given.address,
+        distribution=given.distribution,
+        progress=sys.stderr.isatty(),
+        model=given.model,
+        detector=given.detector,
+        mirror=given.mirror,
+    )
+    if done.parts_before:
+        _say(f"{done.parts_before:,} parts were there already.")
+    speed = done.photos / max(done.seconds, 1e-9)
+    _say(
+        f"{done.parts:,} parts are written to {done.output}: {done.photos:,} photos, {done.faces:,} faces, "
+        f"{speed:.1f} photos a second."
+    )
+    if done.errors:
+        _say(f"{done.errors:,} photos could not be read. The column error says why.")
+    return 1 if done.errors else 0
+
+
+def _say(text: str) -> None:
+    print(f"asianage: {text}", file=sys.stderr)
