@@ -10,9 +10,17 @@ import numpy as np
 from asianage.errors import needs_extra
 from asianage.prediction.face_prediction import FacePrediction
 
+BUFFER = 0.5
+"""Share of a box by which it is enlarged on each side, before the overlap with others is measured."""
+
 
 class FaceTracker:
-    """Follows faces from frame to frame by their boxes. The tracker is ByteTrack's (Zhang et al., ECCV 2022)."""
+    """Follows faces from frame to frame by their boxes.
+
+    The tracker is ByteTrack's (Zhang et al., ECCV 2022), with the buffered overlap of boxes of Yang et al. ('Hard to
+    Track Objects with Irregular Motions and Similar Appearances?', WACV 2023), which also finds a face that has moved
+    by its width.
+    """
 
     def __init__(self, frame_rate: float) -> None:
         """Load the tracker.
@@ -29,7 +37,9 @@ class FaceTracker:
 
         self._make: Any = supervision.Detections
         # The detector has a threshold of its own: every face that it returns begins a track.
-        self._tracker = trackers.ByteTrackTracker(frame_rate=frame_rate, minimum_consecutive_frames=1)
+        self._tracker = trackers.ByteTrackTracker(
+            frame_rate=frame_rate, minimum_consecutive_frames=1, iou=trackers.BIoU(BUFFER)
+        )
 
     def follow(self, faces: Sequence[FacePrediction], time: float) -> list[int | None]:
         """Return the number of the person that each face belongs to, from 1 on, or None for a face seen once.
@@ -40,7 +50,7 @@ class FaceTracker:
         """
         boxes = np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4)
         given = self._make(xyxy=boxes, data={"place": np.arange(len(faces))})
-        found = self._tracker.update(given, timestamp=time)
+        found: Any = self._tracker.update(given, timestamp=time)
         numbers: list[int | None] = [None] * len(faces)
         for place, number in zip(found.data.get("place", ()), found.tracker_id, strict=False):
             numbers[int(place)] = int(number) + 1 if number >= 0 else None

@@ -1,4 +1,4 @@
-"""The faces of a person in many pictures -> one estimate, averaged by how sure each picture is."""
+"""The faces of a person in many pictures -> one estimate, averaged by the quality of each picture."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from asianage.models.config import GENDERS, Calibration
 from asianage.prediction.estimates import interval_mass
 from asianage.prediction.face_prediction import FacePrediction
 
+WARNED = 0.1
+"""Share that a picture with a warning counts."""
+
+FLOOR = 1e-6
+"""Probability below which a year is as good as excluded."""
+
 
 class PersonAverage:
     """The estimate of one person, which every further picture makes steadier.
 
-    Distributions are averaged, and so is the probability of the gender. A picture counts by the inverse variance of its
-    distribution: a blurred, small or turned face has a wide one. The average keeps the doubt that the pictures share,
-    so its interval does not shrink with their number, as that of a mean of independent measurements would.
+    The logarithms of the distributions are averaged, as if the network had averaged its outputs, and so are the
+    probabilities of the gender. A picture counts by `quality_weight`. Pictures of one person share most of their error:
+    the average is no narrower than its pictures, and does not shrink with their number.
+    `tests/benchmarks/video_tracks.py` compares such averages.
 
     Attributes:
         pictures: How many have been averaged.
@@ -25,7 +32,7 @@ class PersonAverage:
         self.pictures = 0
         self._calibration = calibration
         self._weight = 0.0
-        self._distribution: np.ndarray | float = 0.0
+        self._logarithms: np.ndarray | float = 0.0
         self._male = 0.0
 
     def add(self, face: FacePrediction) -> FacePrediction:
@@ -41,8 +48,8 @@ class PersonAverage:
     def _with_age(self, face: FacePrediction, weight: float) -> FacePrediction:
         if face.age_distribution is None:
             return face
-        self._distribution = self._distribution + weight * face.age_distribution.astype(np.float64)
-        distribution = (self._distribution / self._weight).astype(np.float32)
+        self._logarithms = self._logarithms + weight * np.log(face.age_distribution.astype(np.float64) + FLOOR)
+        distribution = ages.softmax(self._logarithms / self._weight)
         mass = interval_mass(self._calibration, face.interval_coverage)
         low, high = ages.age_interval(face.age_axis, distribution[None], mass)[0]
         return face.replace(
@@ -60,9 +67,6 @@ class PersonAverage:
 
 
 def quality_weight(face: FacePrediction) -> float:
-    """Return what a picture counts in the average of a person: 1 over the variance of the age, 1 without an age."""
-    if face.age_distribution is None or face.age is None:
-        return 1.0
-    years = face.age_axis.ages
-    variance = float(face.age_distribution @ (years - face.age) ** 2)
-    return 1.0 / max(variance, 1.0)
+    """Return what a picture counts in the average of a person: the shorter side of the face, less with a warning."""
+    x_min, y_min, x_max, y_max = face.box
+    return max(min(x_max - x_min, y_max - y_min), 1.0) * (WARNED if face.warnings else 1.0)

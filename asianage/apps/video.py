@@ -60,15 +60,21 @@ class VideoFrame:
     image: np.ndarray
     people: list[TrackedFace]
 
-    def draw(self) -> Image.Image:
-        """Return the frame with a box and a label for each face, such as ``#2 34 (28-40) male 97%``."""
-        from asianage.prediction.drawing import draw_faces, label
+    def labels(self) -> list[str]:
+        """Return the label of each face, such as ``#2 34 (28-40) male 97%``."""
+        from asianage.prediction.drawing import label
 
-        labels = [
-            label(seen.average) if seen.person is None else f"#{seen.person} {label(seen.average)}"
-            for seen in self.people
+        texts = [label(seen.average) for seen in self.people]
+        return [
+            text if seen.person is None else f"#{seen.person} {text}"
+            for seen, text in zip(self.people, texts, strict=True)
         ]
-        return draw_faces(self.image, [seen.average for seen in self.people], labels=labels)
+
+    def draw(self) -> Image.Image:
+        """Return the frame with a box and a label for each face."""
+        from asianage.prediction.drawing import draw_faces
+
+        return draw_faces(self.image, [seen.average for seen in self.people], labels=self.labels())
 
 
 def predict_video(

@@ -32,6 +32,9 @@ MARK = "asianage drawing"
 TICKS = 1000
 """Ticks per second of the times of frames."""
 
+SINGLE = 0.04
+"""Seconds that a single frame is shown."""
+
 QUALITY = {"libx264": {"crf": "20", "preset": "veryfast"}, "libvpx-vp9": {"crf": "30", "b:v": "0", "cpu-used": "5"}}
 
 
@@ -62,14 +65,11 @@ def require_writable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def video_writer(path: Path, frame_rate: float) -> Iterator[Write]:
+def video_writer(path: Path) -> Iterator[Write]:
     """Yield the function that adds a frame. The file appears when the block ends without an error.
 
-    All frames have the size of the first, rounded down to even numbers, as the codec needs it. There is no sound.
-
-    Args:
-        path: What `require_writable` accepts.
-        frame_rate: Frames per second on average. Each frame is shown at its own time all the same.
+    Each frame is shown until the next. All have the size of the first, rounded down to even numbers, as the codec needs
+    it. There is no sound.
 
     Raises:
         ValueError: No frame was added.
@@ -77,26 +77,50 @@ def video_writer(path: Path, frame_rate: float) -> Iterator[Write]:
     require_writable(path)
     import av
 
-    codec = next(name for name in CODECS[path.suffix.lower()] if name in av.codecs_available)
     with replacing(path) as temporary, av.open(temporary, "w") as container:
         container.metadata["comment"] = MARK
-        stream: Any = None
-
-        def write(picture: Image.Image, seconds: float) -> None:
-            nonlocal stream
-            if stream is None:
-                rate = Fraction(frame_rate).limit_denominator(1001)
-                stream = container.add_stream(codec, rate=rate, options=QUALITY.get(codec, {}))
-                stream.codec_context.time_base = Fraction(1, TICKS)
-                stream.width, stream.height = (max(2, side // 2 * 2) for side in picture.size)
-                stream.pix_fmt = "yuv420p"
-            frame = av.VideoFrame.from_image(picture.crop((0, 0, stream.width, stream.height)))
-            frame.pts = round(seconds * TICKS)
-            frame.time_base = Fraction(1, TICKS)
-            frame.duration = round(TICKS / frame_rate)
-            container.mux(stream.encode(frame))
-
-        yield write
-        if stream is None:
+        drawing = _Drawing(container, next(name for name in CODECS[path.suffix.lower()] if name in av.codecs_available))
+        yield drawing.add
+        if not drawing.end():
             raise ValueError(f"A drawn video needs a frame. Received none for {path}.")
-        container.mux(stream.encode())
+
+
+class _Drawing:
+    """A video in the making. It holds one frame back, whose length only the time of the next one tells."""
+
+    def __init__(self, container: Any, codec: str) -> None:
+        self._container = container
+        self._codec = codec
+        self._stream: Any = None
+        self._held: tuple[Image.Image, float] | None = None
+        self._length = SINGLE
+
+    def add(self, picture: Image.Image, seconds: float) -> None:
+        """Add a frame, which is later than the one before."""
+        if self._held is not None:
+            self._length = seconds - self._held[1]
+            self._encode(*self._held)
+        self._held = picture, seconds
+
+    def end(self) -> bool:
+        """Write what is left; False if there was no frame."""
+        if self._held is None:
+            return False
+        self._encode(*self._held)
+        self._container.mux(self._stream.encode())
+        return True
+
+    def _encode(self, picture: Image.Image, seconds: float) -> None:
+        import av
+
+        if self._stream is None:
+            rate = Fraction(1 / self._length).limit_denominator(1001)
+            self._stream = self._container.add_stream(self._codec, rate=rate, options=QUALITY.get(self._codec, {}))
+            self._stream.codec_context.time_base = Fraction(1, TICKS)
+            self._stream.width, self._stream.height = (max(2, side // 2 * 2) for side in picture.size)
+            self._stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame.from_image(picture.crop((0, 0, self._stream.width, self._stream.height)))
+        frame.pts = round(seconds * TICKS)
+        frame.time_base = Fraction(1, TICKS)
+        frame.duration = round(self._length * TICKS)
+        self._container.mux(self._stream.encode(frame))

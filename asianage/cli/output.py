@@ -45,8 +45,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on where the FILE of an interrupted run ends")
 
 
-def destination(given: argparse.Namespace, photos: Iterable[str]) -> tuple[str, ResultFile | None]:
+def destination(
+    given: argparse.Namespace, photos: Iterable[str], *, columns: Sequence[str] = CSV_COLUMNS
+) -> tuple[str, ResultFile | None]:
     """Return the form of the output and its file, None for standard output, after a check that no photo is replaced.
+
+    Args:
+        given: The command line.
+        photos: What is predicted.
+        columns: Of a CSV table.
 
     Raises:
         OSError: The file cannot be written, or is something else than an earlier output.
@@ -70,7 +77,7 @@ def destination(given: argparse.Namespace, photos: Iterable[str]) -> tuple[str, 
         raise ValueError(
             f"--output needs a name that ends in {', '.join(SUFFIXES)}, or --format csv or json. Received: {name}."
         )
-    return form, ResultFile(name, _csv([CSV_COLUMNS]) if form == "csv" else "")
+    return form, ResultFile(name, csv_text([columns]) if form == "csv" else "")
 
 
 @contextlib.contextmanager
@@ -83,7 +90,7 @@ def writer(form: str, file: ResultFile | None, names: Sequence[str], *, resume: 
     elif form == "table":
         yield _table_writer(max(len(name) for name in names))
     else:
-        sys.stdout.write(_csv([CSV_COLUMNS]) if form == "csv" else "")
+        sys.stdout.write(csv_text([CSV_COLUMNS]) if form == "csv" else "")
         yield lambda name, faces, error: print(rows(name, faces, error), end="", flush=True)
 
 
@@ -110,15 +117,16 @@ def _json_line(name: str, faces: Sequence[FacePrediction], error: Exception | No
 
 def _csv_rows(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> str:
     if not faces:
-        return _csv([{"file": name, "error": "" if error is None else str(error)}])
-    return _csv([{"file": name, "face": number, **face.to_row()} for number, face in enumerate(faces, start=1)])
+        return csv_text([{"file": name, "error": "" if error is None else str(error)}])
+    return csv_text([{"file": name, "face": number, **face.to_row()} for number, face in enumerate(faces, start=1)])
 
 
-def _csv(rows: Sequence[dict[str, Any] | Sequence[str]]) -> str:
+def csv_text(rows: Sequence[dict[str, Any] | Sequence[str]], columns: Sequence[str] = CSV_COLUMNS) -> str:
+    """Return rows of a CSV table: sequences as they are, and the values of dicts by column."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     for row in rows:
-        table.writerow([row.get(column, "") for column in CSV_COLUMNS] if isinstance(row, dict) else row)
+        table.writerow([row.get(column, "") for column in columns] if isinstance(row, dict) else row)
     return text.getvalue()
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from asianage.cli import options, output
+from asianage.cli import options, output, video
 from asianage.cli.drawings import DrawingFolder, without_drawings
 from asianage.cli.inputs import find_inputs
 from asianage.cli.messages import say, spoken_of
@@ -15,19 +15,26 @@ from asianage.cli.result_file import ResultFile
 
 def add_to(commands: Any) -> None:
     """Add the command to the subparsers of the command line."""
-    parser = commands.add_parser("predict", help="estimate age and gender of the faces in photos")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="photo, folder, pattern, or - for standard input")
+    parser = commands.add_parser("predict", help="estimate age and gender of the faces in photos and videos")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="photo, folder, pattern, video, or - for standard input"
+    )
     parser.add_argument(
         "--files-from", metavar="FILE", help="names of photos and folders, one a line; - for standard input"
     )
     options.add_estimator(parser)
     output.add_to(parser)
-    parser.add_argument("--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR")
+    parser.add_argument(
+        "--draw", type=Path, metavar="DIR", help="write the photos with boxes and labels into DIR; FILE for a video"
+    )
+    video.add_to(parser)
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Predict every image, and list at the end what failed."""
+    if video.has_videos(given):
+        return video.run(given)
     if not given.paths and given.files_from is None:
         raise ValueError("PATH or --files-from must name photos. Received: neither.")
     inputs = find_inputs(given.paths, given.files_from)

@@ -14,7 +14,7 @@ from tests.apps.videos import gray, write_video
 def test_frames_keep_their_times_and_pictures(tmp_path, suffix):
     times = [0.0, 0.1, 0.2, 0.6, 0.7]
     path = tmp_path / f"drawn{suffix}"
-    with video_writer(path, frame_rate=10.0) as write:
+    with video_writer(path) as write:
         for image, time in zip(gray(5, size=(65, 49)), times, strict=True):
             write(Image.fromarray(image), time)
     frames = list(OpenVideo(path).frames())
@@ -27,7 +27,7 @@ def test_frames_keep_their_times_and_pictures(tmp_path, suffix):
 def test_an_earlier_drawing_is_replaced_and_nothing_else(tmp_path):
     own = write_video(tmp_path / "own.mp4", gray(3))
     before = own.read_bytes()
-    with pytest.raises(FileExistsError, match="no drawing of asianage"), video_writer(own, frame_rate=10.0):
+    with pytest.raises(FileExistsError, match="no drawing of asianage"), video_writer(own):
         pass
     assert own.read_bytes() == before
     (tmp_path / "notes.mp4").write_text("notes")
@@ -35,7 +35,7 @@ def test_an_earlier_drawing_is_replaced_and_nothing_else(tmp_path):
         require_writable(tmp_path / "notes.mp4")
     for suffix in CODECS:
         for level in (50, 200):
-            with video_writer(tmp_path / f"drawn{suffix}", frame_rate=10.0) as write:
+            with video_writer(tmp_path / f"drawn{suffix}") as write:
                 write(Image.new("RGB", (64, 48), (level, level, level)), 0.0)
         (frame,) = OpenVideo(tmp_path / f"drawn{suffix}").frames()
         assert frame.image.mean() == pytest.approx(200, abs=4)
@@ -43,13 +43,13 @@ def test_an_earlier_drawing_is_replaced_and_nothing_else(tmp_path):
 
 def test_an_error_leaves_no_file(tmp_path):
     def interrupted() -> None:
-        with video_writer(tmp_path / "a.mp4", frame_rate=10.0) as write:
+        with video_writer(tmp_path / "a.mp4") as write:
             write(Image.new("RGB", (64, 48)), 0.0)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    with pytest.raises(ValueError, match="needs a frame"), video_writer(tmp_path / "a.mp4", frame_rate=10.0):
+    with pytest.raises(ValueError, match="needs a frame"), video_writer(tmp_path / "a.mp4"):
         pass
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import re
@@ -15,6 +16,7 @@ from PIL import Image
 pytest.importorskip("sybil", reason="needs the extra test")
 
 from asianage import MissingExtraError
+from tests.apps.videos import write_video
 from tests.conftest import draw_face
 from tests.docs.blocks import PAGES, ROOT, parse
 from tests.docs.command import centered_faces
@@ -41,6 +43,8 @@ def workplace(tmp_path, monkeypatch) -> None:
     Path("AFAD-Full.txt").write_text("".join(f"./{name}\n" for name in names))
     for name in ("photo.jpg", "group.jpg", "face.png", "face1.png", "face2.png"):
         Image.fromarray(draw_face(30, "female", 0, side=160)).save(name)
+    if importlib.util.find_spec("av"):
+        write_video(Path("movie.mp4"), [draw_face(30, "female", seed, side=160) for seed in range(4)])
     Path("examples").symlink_to(ROOT / "examples")
 
 
