@@ -35,6 +35,7 @@ def run(given: argparse.Namespace) -> int:
         config = model.config
         contents = f"crops of {config.image_size} pixels, ages {config.min_age}-{config.max_age}"
         lines.append(f"  {name:<24} {_megabytes(model, model_folder.NETWORK):.1f} MB, {contents}")
+        lines += _hashes(model)
     detector = open_detector(model_folder.BUNDLED_DETECTOR)
     size = _megabytes(detector, model_folder.DETECTOR_NETWORK) + _megabytes(detector, model_folder.LANDMARKS_NETWORK)
     path = cached_path(YUNET)
@@ -46,6 +47,7 @@ def run(given: argparse.Namespace) -> int:
         "",
         "face detectors",
         f"  {detector.config.name:<24} ready: bundled, {size:.1f} MB, the default",
+        *_hashes(detector),
         f"  {'yunet':<24} {yunet}",
         f"  {'mtcnn':<24} {'ready' if mtcnn else 'not installed: pip install asianage[mtcnn]'}",
     ]
@@ -55,6 +57,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _megabytes(model: model_folder.AnyModel, file: str) -> float:
     return (model.path / file).stat().st_size / 1e6
+
+
+def _hashes(model: model_folder.AnyModel) -> list[str]:
+    """Return a line with the SHA-256 of each file, which config.json lists and `asianage verify` checks."""
+    files = {model_folder.CONFIG: model.config_sha256, **model.config.files}
+    return [f"    {name:<22} sha256 {digest}" for name, digest in files.items()]
 
 
 def _version(package: str) -> str | None:

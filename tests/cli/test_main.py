@@ -15,7 +15,7 @@ import pytest
 from asianage import __version__, cli
 from asianage.cli import main
 
-COMMANDS = ("predict", "train", "fine-tune", "evaluate", "export", "info", "download")
+COMMANDS = ("predict", "train", "fine-tune", "evaluate", "export", "info", "verify", "download")
 
 
 def test_wrong_usage_ends_with_two():
