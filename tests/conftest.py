@@ -72,3 +72,9 @@ def tiny_records(tmp_path_factory) -> list[FaceRecord]:
         split = "train" if number < 60 else "val" if number < 90 else "test"
         records.append(FaceRecord(path, float(age), gender, dataset="tiny", split=split, identity=str(number)))
     return records
+
+
+@pytest.fixture
+def bars(monkeypatch) -> None:
+    """Progress is shown as bars, as on a terminal."""
+    monkeypatch.setattr("asianage.progress._is_watched", lambda: True)

@@ -51,6 +51,10 @@ _REMEDIES: dict[type, str] = {
 _pillow_limit_lock = threading.Lock()
 
 
+HUGE_PIXELS = 64_000_000
+"""Width x height above which a JPEG file may be decoded at half its size, which takes a quarter of the memory."""
+
+
 def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: Channels = "rgb") -> np.ndarray:
     """Read one image as upright 8-bit RGB.
 
@@ -72,12 +76,24 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: C
         TypeError: `source` is of another kind.
         ImageError: The content cannot be read as an image, or is too small or too large.
     """
+    return load_reduced(source, max_pixels=max_pixels, channels=channels, most=max_pixels)[0]
+
+
+def load_reduced(
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: Channels = "rgb", most: int = HUGE_PIXELS
+) -> tuple[np.ndarray, float]:
+    """Read one image as `load_image` does, a JPEG file of more than `most` pixels at half its width and height.
+
+    Returns:
+        The image, and how many of the file's pixels are in the width of one of its own: 1.0 or 2.0.
+    """
     if channels not in ("rgb", "bgr"):
         raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
+    scale = 1.0
     if isinstance(source, str | os.PathLike):
-        image = _from_path(Path(os.path.expanduser(source)), max_pixels)
+        image, scale = _from_path(Path(os.path.expanduser(source)), max_pixels, most)
     elif isinstance(source, bytes | bytearray | memoryview):
-        image = _from_file(io.BytesIO(source), f"{len(source)} bytes", max_pixels)
+        image, scale = _from_file(io.BytesIO(source), f"{len(source)} bytes", max_pixels, most)
     elif _is_pil_image(source):
         image = _decoded(source, f"PIL image of mode {source.mode}", max_pixels)
     elif hasattr(source, "__array__"):
@@ -85,11 +101,11 @@ def load_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, channels: C
         if channels == "bgr":
             image = np.ascontiguousarray(image[:, :, ::-1])
     elif hasattr(source, "read"):
-        image = _from_file(io.BytesIO(_content(source)), "file object", max_pixels)
+        image, scale = _from_file(io.BytesIO(_content(source)), "file object", max_pixels, most)
     else:
         raise _wrong_kind(source)
     pixels.check_size(image.shape[1], image.shape[0], max_pixels)
-    return image
+    return image, scale
 
 
 def detached(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageSource:
@@ -156,7 +172,7 @@ def _as_array(source: Any) -> np.ndarray:
         raise ImageError(f"The {name} cannot be converted to a NumPy array: {error} Convert it first.") from error
 
 
-def _from_path(path: Path, max_pixels: int) -> np.ndarray:
+def _from_path(path: Path, max_pixels: int, most: int) -> tuple[np.ndarray, float]:
     if "\0" in str(path):
         raise ImageError(f"`image` must be a path, without a null character. Received: {str(path)[:200]!r}.")
     path = stored_form(path)
@@ -166,13 +182,13 @@ def _from_path(path: Path, max_pixels: int) -> np.ndarray:
             "`estimator.predict(asianage.list_images(folder))`."
         )
     if is_pipe(path):
-        return _from_file(io.BytesIO(read_pipe(path)), str(path), max_pixels)
+        return _from_file(io.BytesIO(read_pipe(path)), str(path), max_pixels, most)
     try:
         file = path.open("rb")
     except OSError as error:
         raise _cannot_open(str(path), error) from error
     with file:
-        return _from_file(file if file.seekable() else io.BytesIO(file.read()), str(path), max_pixels)
+        return _from_file(file if file.seekable() else io.BytesIO(file.read()), str(path), max_pixels, most)
 
 
 def _cannot_open(name: str, error: OSError) -> Exception:
@@ -205,7 +221,7 @@ def _content(file: Any) -> bytes:
     return bytes(content)
 
 
-def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
+def _from_file(file: IO[bytes], name: str, max_pixels: int, most: int) -> tuple[np.ndarray, float]:
     from PIL import UnidentifiedImageError
 
     try:
@@ -216,7 +232,8 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> np.ndarray:
     except Exception as error:
         raise _damaged(name, error) from error
     with image:
-        return _decoded(image, name, max_pixels)
+        scale = pixels.halve(image, most, max_pixels)
+        return _decoded(image, name, max_pixels), scale
 
 
 def _is_heic(file: IO[bytes]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from asianage.errors import ImageError
+from asianage.faces.upright import exif_orientation, strips, upright
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MIN_SIDE = 16
 """Shortest accepted side, in pixels: a smaller image shows no face that can be estimated."""
+
+MOST_PAGES = 100
+"""Pages of a TIFF file that are looked at, at most."""
 
 _NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _SUB_PAGES = 254, 255, 330
 """Tags of TIFF that tell previews from pictures, and that lead to pages that Pillow does not read."""
@@ -39,8 +44,6 @@ def from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
     Raises:
         ImageError: The image is too large or too small, or has float values outside [0, 1].
     """
-    from PIL import Image
-
     _seek_photo(image)
     check_size(*image.size, max_pixels)
     # Pillow takes the upper 8 of 16 bits while it decodes colors.
@@ -48,20 +51,55 @@ def from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
         re.search(";16[BLN]", str(part.args)) for part in _tiles(image)
     )
     bits = _tiff_bits(image)
-    image = _upright(image)
-    if image.mode.startswith("I"):
-        return from_array(_as_uint16(np.asarray(image), bits), max_pixels)
+    image.load()
+    orientation = exif_orientation(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_gray(image, bits, orientation)
     if is_deep:
         colors = image.getbands()[: -1 if image.mode in ("RGBA", "LA") else None]
         _check_depth(256 * max(cast("int", image.getchannel(band).getextrema()[1]) for band in colors) + 255)
-    if image.mode == "F":
-        return from_array(np.asarray(image), max_pixels)
+    return upright(image, orientation, _over_white)
+
+
+def _over_white(image: Image.Image) -> np.ndarray:
+    """Return uint8 (height, width, 3), RGB, with transparency laid over white."""
+    from PIL import Image
+
     if image.mode == "La":
         image = image.convert("LA")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _from_deep_gray(image: Image.Image, bits: int, orientation: int) -> np.ndarray:
+    """Convert gray of more than 8 bits. The values of the whole image decide whether it can be converted."""
+    extremes = [(values.min(), values.max()) for values in (np.asarray(part) for _, part in strips(image))]
+    low, high = (
+        function(values) for function, values in zip((np.min, np.max), zip(*extremes, strict=True), strict=True)
+    )
+
+    def convert(values: np.ndarray) -> np.ndarray:
+        return (values if values.dtype.kind == "f" else _as_uint16(values, bits))[:, :, None]
+
+    _check_range(convert(np.array([[low, high]])))
+    return upright(image, orientation, lambda part: _scaled(convert(np.asarray(part))))
+
+
+def halve(image: Image.Image, most: int, max_pixels: int) -> float:
+    """Let Pillow decode a JPEG file of more than `most` pixels at half its width and height.
+
+    A file of more than `max_pixels` stays as it is, to be refused.
+
+    Returns:
+        The file's pixels in the width of one of the decoded picture: 1.0 or 2.0.
+    """
+    width, height = image.size
+    if image.format not in ("JPEG", "MPO") or not most < width * height <= max_pixels:
+        return 1.0
+    image.draft(None, (-(-width // 2), -(-height // 2)))
+    return 1.0 if image.size == (width, height) else 2.0
 
 
 def from_array(array: np.ndarray, max_pixels: int) -> np.ndarray:
@@ -100,9 +138,22 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * 255
+    _check_range(array)
+    return _scaled(array)
+
+
+def _scaled(array: np.ndarray) -> np.ndarray:
+    """Convert values of the full range of 16 bits, or in [0, 1], to 8 bits."""
+    if array.dtype.kind == "u":
+        return (array.astype(np.float32) / 257.0).round().astype(np.uint8)
+    return (array * 255.0).round().astype(np.uint8)
+
+
+def _check_range(array: np.ndarray) -> None:
+    """Raise an `ImageError` unless the values are those of 16 bits, or lie in [0, 1]."""
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         _check_depth(int(array.max()))
-        return (array.astype(np.float32) / 257.0).round().astype(np.uint8)
+        return
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
             f"`image` must be uint8, uint16, bool or float. Received: shape={array.shape}, dtype={array.dtype}. "
@@ -117,7 +168,6 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
             f"A float image must lie in [0, 1]. Received: minimum={low:g}, maximum={high:g}. "
             "Pass values in [0, 255] as image.astype('uint8')."
         )
-    return (array * 255.0).round().astype(np.uint8)
 
 
 def _check_depth(highest: int) -> None:
@@ -175,10 +225,11 @@ def _seek_photo(image: Image.Image) -> None:
     if image.format != "TIFF" or image.tell() or not _is_preview(image):
         return
     (width, height), has_others = image.size, _SUB_PAGES in getattr(image, "tag_v2", {})
-    for number in range(1, getattr(image, "n_frames", 1)):
-        image.seek(number)
-        if not _is_preview(image):
-            return
+    with contextlib.suppress(EOFError):
+        for number in range(1, MOST_PAGES):
+            image.seek(number)
+            if not _is_preview(image):
+                return
     if has_others:
         raise ImageError(
             f"Only a preview of {width} x {height} pixels can be read, as in raw photos. Export the photo to JPEG."
@@ -191,30 +242,3 @@ def _is_preview(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", None) or {}
     new, old = tags.get(_NEW_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE, 0)
     return bool(isinstance(new, int) and new & 1) or old == 2
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation.
-
-    `PIL.ImageOps.exif_transpose` also rewrites the other EXIF entries, and fails on cameras' oddities in them.
-    """
-    from PIL import ExifTags
-    from PIL.Image import Transpose
-
-    # Pillow turns TIFF files upright itself, when it loads them.
-    image.load()
-    try:
-        orientation: Any = image.getexif().get(ExifTags.Base.Orientation)
-    # A damaged EXIF block raises many kinds of exceptions. The picture itself may be sound.
-    except Exception:
-        return image
-    method = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }.get(orientation)
-    return image if method is None else image.transpose(method)

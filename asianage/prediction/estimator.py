@@ -75,7 +75,8 @@ class AgeGenderEstimator:
             channels: Order of the channels of arrays and tensors: "rgb", or "bgr" as OpenCV has it.
             score_threshold: Smallest detection score of a face, in [0, 1]; None takes the detector's own.
             min_face_size: Smallest shorter side of a face's box, in pixels. None takes what the detector finds: with
-                "auto" 16 pixels, in photos above 1280 pixels an 80th of the long side, never more than 100 pixels.
+                "auto" 16 pixels, in photos above 1280 pixels an 80th of the long side, never more than 100 pixels. With
+                None a JPEG file of more than 64 megapixels is decoded at half its size, to save memory.
             max_faces: Largest number of faces of an image; the largest faces stay.
             revision: Branch, tag or full commit hash on the Hub; None takes ``main``. A cached commit needs no network.
             sha256: Hash that config.json must have. It pins the whole model.

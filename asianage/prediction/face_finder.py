@@ -21,7 +21,7 @@ from asianage.faces.detection import (
     select_detector,
     with_absolute_path,
 )
-from asianage.faces.images import Channels, ImageSource, detached, is_single_image, load_image
+from asianage.faces.images import HUGE_PIXELS, Channels, ImageSource, detached, is_single_image, load_reduced
 from asianage.models.folder import DetectorFolder
 from asianage.models.hub import HubAccess
 
@@ -97,18 +97,23 @@ class FaceFinder:
         """Return an image as something that its source can neither change nor close."""
         return detached(image, max_pixels=self._max_pixels)
 
-    def load(self, image: ImageSource) -> np.ndarray:
-        """Read an image: uint8 (height, width, 3), RGB."""
-        return load_image(image, max_pixels=self._max_pixels, channels=self._channels)
+    def load(self, image: ImageSource) -> tuple[np.ndarray, float]:
+        """Read an image: uint8 (height, width, 3), RGB, and how many pixels of a huge file are in the width of one.
+
+        Whoever looks for small faces gets every file at its full size.
+        """
+        most = HUGE_PIXELS if self._conditions["min_face_size"] is None else self._max_pixels
+        return load_reduced(image, max_pixels=self._max_pixels, channels=self._channels, most=most)
 
     def cut(self, image: ImageSource, faces: Faces | None = None) -> FaceCrops:
         """Return the crops of the faces that are found, or of the given ones."""
-        pixels = self.load(image)
+        pixels, scale = self.load(image)
         if faces is not None:
-            return self._cut_aligned(pixels, as_detections(faces), None)
+            given = [face if scale == 1.0 else face.mapped(1.0 / scale) for face in as_detections(faces)]
+            return _enlarged(self._cut_aligned(pixels, given, None), scale)
         detector = self.load_detector()
         if detector is None:
-            return whole_image_crop(pixels, self.size)
+            return _enlarged(whole_image_crop(pixels, self.size), scale)
         found = detector.detect(pixels)
         try:
             found = filter_detections(found, **self._conditions)
@@ -116,19 +121,20 @@ class FaceFinder:
             raise TypeError(
                 f"`detect` of the detector {detector.name!r} must return a list of `asianage.Detection`. {error}"
             ) from error
-        return self._cut_aligned(pixels, found, detector.name)
+        return _enlarged(self._cut_aligned(pixels, found, detector.name), scale)
 
     def cut_whole(self, image: ImageSource) -> FaceCrops:
         """Return the whole image as the crop of one face."""
-        return whole_image_crop(self.load(image), self.size)
+        pixels, scale = self.load(image)
+        return _enlarged(whole_image_crop(pixels, self.size), scale)
 
     def cut_one_face(self, image: ImageSource) -> FaceCrops:
         """Return the crop of the one face that an image shows; the whole image, with a warning, if it shows none."""
-        pixels, aligner = self.load(image), self.load_aligner()
+        (pixels, scale), aligner = self.load(image), self.load_aligner()
         face = aligner.detect_in_crop(pixels)
         if face is None:
-            return whole_image_crop(pixels, self.size, warnings=("no face",))
-        return cut_face_crops(pixels, [face], self.size, detector=aligner.name)
+            return _enlarged(whole_image_crop(pixels, self.size, warnings=("no face",)), scale)
+        return _enlarged(cut_face_crops(pixels, [face], self.size, detector=aligner.name), scale)
 
     def _cut_aligned(self, pixels: np.ndarray, faces: list[Detection], detector: str | None) -> FaceCrops:
         """Cut faces. Those that come as boxes are aligned by their landmarks, or carry a warning."""
@@ -158,3 +164,10 @@ class FaceFinder:
         crops = map(self.cut_whole, [images] if is_single_image(images) else images)
         while chunk := list(itertools.islice(crops, CHUNK)):
             yield np.concatenate([face.crops for face in chunk])
+
+
+def _enlarged(crops: FaceCrops, scale: float) -> FaceCrops:
+    """Return the same crops, with the places of the faces in an image that is larger by a factor."""
+    if scale == 1.0:
+        return crops
+    return dataclasses.replace(crops, detections=[face.mapped(scale) for face in crops.detections])

@@ -217,7 +217,7 @@ def test_disk_that_fills_while_downloading_leaves_no_half_part(server, tmp_path,
     assert names(tmp_path / ".AFAD-Small.parts") == [FIRST]
 
 
-def test_progress_counts_the_parts_and_the_files(server, tmp_path, capsys):
+def test_progress_counts_the_parts_and_the_files(server, tmp_path, capsys, bars):
     fetch(tmp_path, server.url, progress=True)
     text = capsys.readouterr().err
     assert "AFAD-Small: 100%" in text

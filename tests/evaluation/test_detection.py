@@ -73,7 +73,7 @@ def test_landmarks_are_measured_on_faces_of_80_pixels():
     assert landmark_error(far, np.zeros((160, 160, 3), np.uint8), LANDMARKS) is None
 
 
-def test_all_figures_of_a_detector(picture, capsys):
+def test_all_figures_of_a_detector(picture, capsys, bars):
     photos = [
         Photo(picture, (LabeledFace(BOX),)),
         Photo(picture),

@@ -89,7 +89,7 @@ def test_unreadable_files_are_counted_listed_and_left_out():
     assert "- `broken`: The content is not an image (broken)." in evaluation.to_markdown()
 
 
-def test_progress_ends_with_everything(capsys):
+def test_progress_ends_with_everything(capsys, bars):
     records = [record(f"{number}") for number in range(25)]
     estimator = FakeEstimator({record.path.name: [face(30, 0.9)] for record in records})
     evaluate(estimator, records)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from asianage.errors import ImageError
 from asianage.faces.detection import Detection
 from asianage.models.hub import HubAccess
+from asianage.prediction import face_finder
 from asianage.prediction.face_finder import CHUNK, FaceFinder
 from tests.prediction.fakes import FakeDetector, noise
 
@@ -142,3 +146,37 @@ def test_what_a_detector_of_a_caller_returns_is_checked(faces):
 
     with pytest.raises(TypeError, match="`detect` of the detector 'wrong' must return a list"):
         finder(Wrong()).cut(noise(1))
+
+
+def jpeg(pixels) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=95)
+    return content.getvalue()
+
+
+def test_a_huge_jpeg_is_searched_at_half_its_size_and_its_faces_lie_where_they_are(hopper, monkeypatch):
+    photo = jpeg(hopper)
+    (whole,) = finder("auto").cut(photo).detections
+    monkeypatch.setattr(face_finder, "HUGE_PIXELS", 300_000)
+    halved = finder("auto")
+    assert halved.load(photo)[0].shape == (300, 256, 3)
+    (face,) = halved.cut(photo).detections
+    np.testing.assert_allclose(face.box, whole.box, atol=16)
+    np.testing.assert_allclose(face.landmarks, whole.landmarks, atol=4)
+    # A given box is in pixels of the file.
+    for box in (whole.box, whole):
+        (given,) = halved.cut(photo, [box]).detections
+        np.testing.assert_allclose(given.box, whole.box, atol=1e-3)
+    assert finder(None).cut(photo).detections == [Detection((0, 0, 512, 600))]
+    assert finder("auto").cut_whole(photo).detections == [Detection((0, 0, 512, 600))]
+    np.testing.assert_allclose(halved.cut_one_face(photo).detections[0].box, whole.box, atol=16)
+
+
+def test_whoever_looks_for_small_faces_gets_the_whole_file(hopper, monkeypatch):
+    monkeypatch.setattr(face_finder, "HUGE_PIXELS", 300_000)
+    assert finder("auto", min_face_size=10).load(jpeg(hopper))[1] == 1.0
+    content = io.BytesIO()
+    Image.fromarray(hopper).save(content, "PNG")
+    assert finder("auto").load(content.getvalue())[1] == 1.0
+    with pytest.raises(ImageError, match="more than max_pixels=200000"):
+        finder("auto", max_pixels=200_000).load(jpeg(hopper))

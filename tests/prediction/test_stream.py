@@ -67,7 +67,7 @@ def test_each_result_comes_with_its_source_as_it_was_given(estimator, tmp_path):
     assert ages == [pytest.approx([face.age for face in faces]) for faces in estimator.predict(paths, on_error=ignore)]
 
 
-def test_progress_is_shown_on_standard_error(estimator, capsys):
+def test_progress_is_shown_on_standard_error(estimator, capsys, bars):
     images = [noise(seed) for seed in range(3)]
     list(estimator.predict_stream(images))
     assert capsys.readouterr().err == ""

@@ -169,7 +169,7 @@ def test_a_run_that_is_stopped_while_it_saves_goes_on_as_if_it_had_not_been(trai
     assert_same_files(whole_run, tmp_path, run_folder.BEST_WEIGHTS, "checkpoint-0.weights.h5")
 
 
-def test_progress_is_shown_on_request(train, tmp_path, capsys):
+def test_progress_is_shown_on_request(train, tmp_path, capsys, bars):
     train(tmp_path, epochs=2, progress=True)
     assert "12/12" in capsys.readouterr().err
 
