@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from asianage.cli import options
+from asianage.cli.messages import say
 
 
 def add_to(commands: Any) -> None:
@@ -24,9 +24,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--distribution", action="store_true", help="also write the probability of each year of age")
     parser.add_argument("--part-size", type=int, default=1000, metavar="N", help="photos a part (default: %(default)s)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: as many as processors)")
-    parser.add_argument(
-        "--num-threads", type=int, default=1, metavar="N", help="processors of each worker (default: %(default)s)"
-    )
     parser.add_argument("--address", help="address of a Ray cluster, or auto (default: workers on this machine)")
     parser.set_defaults(run=run)
 
@@ -41,25 +38,22 @@ def run(given: argparse.Namespace) -> int:
         column=given.column,
         part_size=given.part_size,
         workers=given.workers,
-        num_threads=given.num_threads,
+        num_threads=1 if given.threads is None else given.threads,
         address=given.address,
         distribution=given.distribution,
-        progress=sys.stderr.isatty(),
+        progress=not given.quiet,
         model=given.model,
         detector=given.detector,
         mirror=given.mirror,
+        max_pixels=given.max_pixels,
     )
     if done.parts_before:
-        _say(f"{done.parts_before:,} parts were there already.")
+        say(f"{done.parts_before:,} parts were there already.")
     speed = done.photos / max(done.seconds, 1e-9)
-    _say(
+    say(
         f"{done.parts:,} parts are written to {done.output}: {done.photos:,} photos, {done.faces:,} faces, "
         f"{speed:.1f} photos a second."
     )
     if done.errors:
-        _say(f"{done.errors:,} photos could not be read. The column error says why.")
+        say(f"{done.errors:,} photos could not be read. The column error says why.")
     return 1 if done.errors else 0
-
-
-def _say(text: str) -> None:
-    print(f"asianage: {text}", file=sys.stderr)

@@ -29,7 +29,10 @@ def add_estimator(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image: a little better, slower")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="photos and faces at once (default: the number of usable processors)"
+        "--threads",
+        type=int,
+        metavar="N",
+        help="photos and faces at once, in batch those of a worker (default: the usable processors; in batch 1)",
     )
     parser.add_argument(
         "--max-pixels",

@@ -35,7 +35,23 @@ def test_a_batch_says_what_it_has_done(given, capsys):
 
 def test_every_option_is_handed_on(given):
     options = "--column image --model accurate --detector none --mirror --distribution --part-size 5 --workers 3"
-    assert main(["batch", "s3://a/b", "out", *options.split(), "--num-threads", "2", "--address", "auto"]) == 0
+    assert (
+        main(
+            [
+                "batch",
+                "s3://a/b",
+                "out",
+                *options.split(),
+                "--threads",
+                "2",
+                "--max-pixels",
+                "9000",
+                "--address",
+                "auto",
+            ]
+        )
+        == 0
+    )
     expected = {
         "column": "image",
         "model": "accurate",
@@ -45,6 +61,7 @@ def test_every_option_is_handed_on(given):
         "part_size": 5,
         "workers": 3,
         "num_threads": 2,
+        "max_pixels": 9000,
         "address": "auto",
     }
     assert {name: given[name] for name in expected} == expected
