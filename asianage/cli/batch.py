@@ -47,13 +47,14 @@ def run(given: argparse.Namespace) -> int:
         mirror=given.mirror,
         max_pixels=given.max_pixels,
     )
-    if done.parts_before:
-        say(f"{done.parts_before:,} parts were there already.")
-    speed = done.photos / max(done.seconds, 1e-9)
-    say(
-        f"{done.parts:,} parts are written to {done.output}: {done.photos:,} photos, {done.faces:,} faces, "
-        f"{speed:.1f} photos a second."
-    )
+    if not given.quiet:
+        if done.parts_before:
+            say(f"{done.parts_before:,} parts were there already.")
+        say(
+            f"{done.parts:,} parts are written to {done.output}: {done.photos:,} photos, {done.faces:,} faces, "
+            f"{done.photos / max(done.seconds, 1e-9):.1f} photos a second."
+        )
     if done.errors:
-        say(f"{done.errors:,} photos could not be read. The column error says why.")
+        photos = "photo" if done.errors == 1 else "photos"
+        say(f"{done.errors:,} {photos} could not be read. The column error says why.")
     return 1 if done.errors else 0

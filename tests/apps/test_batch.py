@@ -175,6 +175,6 @@ def test_a_killed_job_is_resumed_from_the_command_line(photos, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "parts were there already" in done.stderr
-    assert "1 photos could not be read" in done.stderr
+    assert "1 photo could not be read" in done.stderr
     positions = parquet.read_table(output, columns=["position"])["position"].to_pylist()
     assert sorted(set(positions)) == list(range(PHOTOS + 1))

@@ -36,20 +36,7 @@ def test_a_batch_says_what_it_has_done(given, capsys):
 def test_every_option_is_handed_on(given):
     options = "--column image --model accurate --detector none --mirror --distribution --part-size 5 --workers 3"
     assert (
-        main(
-            [
-                "batch",
-                "s3://a/b",
-                "out",
-                *options.split(),
-                "--threads",
-                "2",
-                "--max-pixels",
-                "9000",
-                "--address",
-                "auto",
-            ]
-        )
+        main(["batch", "s3://a/b", "out", *options.split(), "--threads", "2", "--address", "auto", "--max-pixels", "9"])
         == 0
     )
     expected = {
@@ -61,7 +48,8 @@ def test_every_option_is_handed_on(given):
         "part_size": 5,
         "workers": 3,
         "num_threads": 2,
-        "max_pixels": 9000,
+        "max_pixels": 9,
+        "progress": True,
         "address": "auto",
     }
     assert {name: given[name] for name in expected} == expected
@@ -75,9 +63,19 @@ def test_unreadable_photos_and_earlier_parts_are_told(given, capsys):
     assert "12 photos could not be read" in told
 
 
+def test_quiet_says_what_failed_only(given, capsys):
+    assert main(["batch", "photos", "out", "-q"]) == 0
+    assert not given["progress"]
+    assert not capsys.readouterr().err
+    given["errors"] = 1
+    main(["batch", "photos", "out", "--quiet"])
+    assert "1 photo could not be read" in capsys.readouterr().err
+
+
 def test_errors_speak_of_options(tmp_path, capsys):
-    assert main(["batch", str(tmp_path), str(tmp_path / "out"), "--part-size", "0"]) == 2
-    assert "--part-size must be 1 or more. Received: 0" in capsys.readouterr().err
+    for option in ("--part-size", "--workers", "--threads"):
+        assert main(["batch", str(tmp_path), str(tmp_path / "out"), option, "0"]) == 2
+        assert f"{option} must be 1 or more. Received: 0" in capsys.readouterr().err
 
 
 def test_without_ray_the_extra_is_named(tmp_path, monkeypatch, capsys):
