@@ -49,6 +49,7 @@ def crop(tmp_path) -> Path:
 
 
 NEEDED = {
+    "faces_with_ray.py": "ray",
     "fine_tune_own_faces.py": "tensorflow",
     "folder_to_parquet.py": "pyarrow",
     "serve_uploads.py": "fastapi",
@@ -60,8 +61,8 @@ def test_each_example_is_short_and_explains_itself_without_arguments(monkeypatch
     for path in EXAMPLES.glob("*.py"):
         assert len(path.read_text("utf-8").splitlines()) < 60, path
         needed = NEEDED.get(path.name)
-        # TensorFlow is slow to import.
-        if needed is None or (needed != "tensorflow" and importlib.util.find_spec(needed)):
+        # TensorFlow and Ray are slow to import.
+        if needed is None or (needed not in ("tensorflow", "ray") and importlib.util.find_spec(needed)):
             monkeypatch.setattr(sys, "argv", [path.name])
             with pytest.raises(SystemExit, match=f"python examples/{path.name} [A-Z]"):
                 runpy.run_path(str(path), run_name="__main__")
@@ -96,6 +97,22 @@ def test_the_example_with_own_boxes_estimates_these_faces(run, photo, tmp_path):
     lines = run("use_own_boxes.py", photo, tmp_path / "boxes.json").splitlines()
     assert [line.partition(": ")[0] for line in lines] == ["[40, 40, 120, 120]", "[10, 20, 60, 70]"]
     assert all(re.search(r": \d+ years, (fe)?male \(\d+%\)$", line) for line in lines)
+
+
+@pytest.mark.slow
+def test_the_ray_example_adds_faces_to_a_table(run, photo, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra ray")
+    pictures = pytest.importorskip("pyarrow").table({"file": [str(photo), "missing.jpg"], "name": ["Mei", "Bo"]})
+    parquet.write_table(pictures, tmp_path / "photos.parquet")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        run("faces_with_ray.py", tmp_path / "photos.parquet", tmp_path / "faces")
+    finally:
+        ray.shutdown()
+    rows = parquet.read_table(tmp_path / "faces").to_pylist()
+    assert [row["name"] for row in rows] == ["Mei", "Bo"]
+    assert rows[1]["error"]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ _FETCHES = 16
 class FacePredictor:
     """Predicts the photos of a batch. Ray Data makes one per worker, which loads the model once.
 
-    Example:
+    Examples:
         >>> import ray  # doctest: +SKIP
         >>> from asianage.apps.face_predictor import FacePredictor
         >>> photos = ray.data.read_parquet("photos.parquet")  # doctest: +SKIP

@@ -32,7 +32,7 @@ class AgeGenderEstimator:
 
     An estimator keeps no state between calls and may be used from several threads.
 
-    Example:
+    Examples:
         >>> from asianage import AgeGenderEstimator
         >>> estimator = AgeGenderEstimator()
         >>> faces = estimator.predict("photo.jpg")  # doctest: +SKIP

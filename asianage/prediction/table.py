@@ -101,7 +101,7 @@ def predict_table(
 
     A missing value (None, NaN or NA) and an image that cannot be read become a row with an `error`.
 
-    Example:
+    Examples:
         >>> import asianage
         >>> asianage.predict_table(["there_is_no_such_photo.jpg"])["face"]
         [None]

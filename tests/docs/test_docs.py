@@ -169,4 +169,8 @@ def test_the_pages_build_without_a_warning(tmp_path):
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run([*command, "-d", tmp_path], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "probability_at_least" in (tmp_path / "reference" / "python" / "index.html").read_text("utf-8")
+    reference = (tmp_path / "reference" / "python" / "index.html").read_text("utf-8")
+    assert "probability_at_least" in reference
+    assert "arguments: Any" not in re.sub(r"<[^>]+>", "", reference)
+    # What follows `Example:` instead of `Examples:` becomes a quotation.
+    assert "<blockquote>" not in reference

@@ -133,12 +133,13 @@ def _labeled(name: str, files: Sequence[Path], rows: Sequence[dict[str, str]]) -
 
 
 def largest(faces: Sequence[Sequence]) -> Sequence | None:
-    """Return the face with the largest box."""
-    return max(
-        faces,
-        key=lambda face: 0 if face[0] is None else (face[0][2] - face[0][0]) * (face[0][3] - face[0][1]),
-        default=None,
-    )
+    """Return the face with the largest box among those that have an age."""
+    aged = [face for face in faces if face[1] is not None]
+    return max(aged, key=_area, default=None)
+
+
+def _area(face: Sequence) -> float:
+    return 0.0 if face[0] is None else (face[0][2] - face[0][0]) * (face[0][3] - face[0][1])
 
 
 def judged(part: Labeled, answers: Sequence[Sequence], rest: Sequence[Sequence] | None) -> dict[str, float]:
