@@ -3,7 +3,7 @@
 Howard et al.: 'MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications' (2017). Savchenko:
 'Efficient facial representations for age, gender and identity recognition in organizing photo albums using multi-output
 ConvNet', PeerJ Computer Science 2019, trained it to tell the people of VGGFace2 apart and then to tell their ages and
-genders. Its affine layers are folded into the convolutions, as those of `dlib_resnet` are.
+genders. Its affine layers are folded into the convolutions.
 
 The published network takes 224 pixels. Enlarging a crop twice by linear interpolation and convolving it in steps of two
 pixels is the same as one convolution of the crop itself in steps of one. So this network takes 112 pixels, and computes

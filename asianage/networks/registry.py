@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 
-from asianage.networks.dlib_resnet import dlib_resnet_network
 from asianage.networks.gender_routing import gender_routing_network
 from asianage.networks.heads import HEADS, TASKS, check_choice
 from asianage.networks.mobilenet import mobilenet_network
@@ -18,7 +17,6 @@ from asianage.networks.vggface import vggface_network
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "residual": residual_network,
-    "dlib_resnet": dlib_resnet_network,
     "mobilenet": mobilenet_network,
     "simple_cnn": simple_cnn_network,
     "vggface": vggface_network,

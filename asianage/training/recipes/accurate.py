@@ -1,0 +1,69 @@
+"""The recipe of the model `accurate`: HSE-FaceRes's MobileNet, trained in two stages.
+
+The first stage learns ages and genders from mildly changed crops. The second begins with its weights, and has the first
+as teacher: it learns the same from crops under strong changes, such as masks, sunglasses, bad light and few pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asianage.training.augmentation import Augmentation
+from asianage.training.recipes.recipe import (
+    Distillation,
+    Faces,
+    GenderLoss,
+    LabelDistribution,
+    Optimizer,
+    TrainingRecipe,
+)
+from asianage.training.recipes.staged import Stage, StagedRecipe
+
+MILD = Augmentation(rotation=10.0, zoom=0.12, shift=0.05, cutout=0.2, noise=0.05, gray=0.05)
+
+STRONG = Augmentation(
+    rotation=14.0,
+    zoom=0.14,
+    shift=0.055,
+    gray=0.1,
+    low_resolution=0.25,
+    smallest_scale=0.13,
+    cutout=0.1,
+    disguise=0.22,
+    cut_off=0.08,
+    spoiled=0.25,
+)
+"""Masks, sunglasses, things and shadows before the face, bad light, few pixels, and sides that are cut off."""
+
+ACCURATE_PLAIN = TrainingRecipe(
+    name="accurate-plain",
+    architecture="mobilenet",
+    network={"dropout": 0.2, "frozen_blocks": 5},
+    pretrained="faceres",
+    faces=Faces(image_size=112, margin=20, other_group_share=0.4, age_balance=0.7),
+    age_loss=LabelDistribution(),
+    gender_loss=GenderLoss(weight=2.0),
+    optimizer=Optimizer(learning_rate=4e-4, warmup_epochs=0.3, clip_norm=1.0),
+    epochs=10,
+    batch_size=64,
+    augmentation=MILD,
+)
+
+ACCURATE_STRONG = replace(
+    ACCURATE_PLAIN,
+    name="accurate-strong",
+    pretrained="",
+    optimizer=replace(ACCURATE_PLAIN.optimizer, learning_rate=3e-4),
+    epochs=10,
+    distillation=Distillation(weight=0.5),
+    augmentation=STRONG,
+    seed=1,
+)
+
+ACCURATE = StagedRecipe(
+    name="accurate",
+    stages=(
+        Stage(recipe=ACCURATE_PLAIN),
+        Stage(recipe=ACCURATE_STRONG, initial="accurate-plain", teachers=("accurate-plain",)),
+    ),
+)
