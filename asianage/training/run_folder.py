@@ -161,13 +161,14 @@ def _is_run(folder: Path) -> bool:
     return any(mark.is_file() for mark in marks)
 
 
-def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse other settings than those that a run was begun with. More `epochs` are none: the run goes on.
+def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_grow: bool = True) -> None:
+    """Refuse other settings than those that a run was begun with.
 
     Args:
         folder: Folder of the run.
         name: File of the settings, `RECIPE` or `INPUTS`.
         settings: Plain JSON values.
+        may_grow: Whether more `epochs` are the same settings: the run goes on.
 
     Raises:
         ValueError: A run in `folder` was begun with others. The message names each setting that differs.
@@ -176,7 +177,7 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None
     if not (folder / PROGRESS).is_file() or not file.is_file():
         return
     before, now = (dict(_flattened(values)) for values in (json.loads(file.read_text("utf-8")), settings))
-    if int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
+    if may_grow and int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
         before["epochs"] = now["epochs"]
     differences = [
         f"`{key}` was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"

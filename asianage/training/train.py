@@ -141,6 +141,8 @@ def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.P
             "it out, and put each file in its usual place."
         )
     for step in planned:
-        check_settings(step.folder, RECIPE, step.recipe.to_dict())
+        # A stage that went on would leave the later ones with a model that is gone.
+        is_alone = len(planned) == 1 or not any(other.teachers for other in planned)
+        check_settings(step.folder, RECIPE, step.recipe.to_dict(), may_grow=is_alone)
         if step.recipe.pretrained and pretrained is None and step.initial is None:
             find_pretrained(step.recipe.pretrained)
