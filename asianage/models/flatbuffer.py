@@ -7,6 +7,7 @@ schema. It accepts one graph of common operators. All tables, vectors, indices, 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 
@@ -52,13 +53,13 @@ _OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
 """Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
 
 
-def check_network(content: bytes, source: str, *, outputs: int = 2) -> None:
+def check_network(content: bytes, source: str, *, outputs: Collection[int] = (2,)) -> None:
     """Refuse a flatbuffer that LiteRT could not run safely.
 
     Args:
         content: The flatbuffer.
         source: Where it comes from, for the message.
-        outputs: Number of outputs that the network must have.
+        outputs: Numbers of outputs that the network may have.
 
     Raises:
         ModelFormatError: `content` is not a flatbuffer of the form above.
@@ -79,7 +80,7 @@ class _Tensor:
     """The values of a short constant of int32: how often TILE repeats each axis."""
 
 
-def _check_model(buffer: Flatbuffer, outputs: int) -> None:
+def _check_model(buffer: Flatbuffer, outputs: Collection[int]) -> None:
     model = buffer.table(buffer.follow(0))
     operators = [_operator_name(code) for code in model.tables(1)]
     buffers = [_buffer_data(item) for item in model.tables(4)]
@@ -115,12 +116,13 @@ def _buffer_data(item: Table) -> tuple[int, int]:
     return data
 
 
-def _check_graph(graph: Table, operators: list[str], buffers: list[tuple[int, int]], expected: int) -> int:
+def _check_graph(graph: Table, operators: list[str], buffers: list[tuple[int, int]], expected: Collection[int]) -> int:
     """Check tensors and operators, and return the number of tensors."""
     graph.check_text(4)
     tensors = [_check_tensor(tensor, buffers) for tensor in graph.tables(0)]
     inputs, outputs = graph.numbers(1), graph.numbers(2)
-    require(len(inputs) == 1 and len(outputs) == expected, f"it does not have one input and {expected} outputs")
+    counts = " or ".join(str(count) for count in expected)
+    require(len(inputs) == 1 and len(outputs) in expected, f"it does not have one input and {counts} outputs")
     require(all(0 <= index < len(tensors) for index in (*inputs, *outputs)), "its inputs or outputs do not exist")
     require(not tensors[inputs[0]].constant, "its input is a constant")
     ready = {index for index, tensor in enumerate(tensors) if tensor.constant} | set(inputs)

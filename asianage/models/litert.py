@@ -44,6 +44,9 @@ class LiteRTNetwork:
 
     Each crop runs alone, on one processor. In LiteRT a batch costs as much per crop, and two processors that share a
     crop are slower than two with a crop each.
+
+    Attributes:
+        feature_width: Width of the features that `features` returns; None if the network has no such output.
     """
 
     def __init__(
@@ -64,15 +67,17 @@ class LiteRTNetwork:
         """
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
-        check_network(content, source)
+        check_network(content, source, outputs=(2, 3))
         self._load = partial(_Interpreter, content, source, image_size, num_ages)
         self._image_size = image_size
         self._num_ages = num_ages
         self._num_threads = num_threads or usable_processors()
         # An interpreter holds the tensors of one call. None stands for one that no call has needed yet.
         self._interpreters: LifoQueue[_Interpreter | None] = LifoQueue()
-        for interpreter in (*[None] * (self._num_threads - 1), load_silently(self._load)):
+        first = load_silently(self._load)
+        for interpreter in (*[None] * (self._num_threads - 1), first):
             self._interpreters.put(interpreter)
+        self.feature_width: int | None = first.feature_width
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return age logits float32 (n, num_ages) and gender logits float32 (n,).
@@ -83,20 +88,46 @@ class LiteRTNetwork:
         Raises:
             ValueError: `crops` has another shape.
         """
+        age_logits = np.empty((len(crops), self._num_ages), dtype=np.float32)
+        gender_logits = np.empty(len(crops), dtype=np.float32)
+
+        def keep(row: int, interpreter: _Interpreter) -> None:
+            age_logits[row], gender_logits[row] = interpreter.logits()
+
+        self._run(crops, keep)
+        return age_logits, gender_logits
+
+    def features(self, crops: np.ndarray) -> np.ndarray:
+        """Return the features before the heads, float32 (n, feature_width), for `crops` as in a call.
+
+        Raises:
+            ValueError: `crops` has another shape, or the network has no features.
+        """
+        if self.feature_width is None:
+            raise ValueError("The network must have an output of features. Received one without.")
+        features = np.empty((len(crops), self.feature_width), dtype=np.float32)
+
+        def keep(row: int, interpreter: _Interpreter) -> None:
+            features[row] = interpreter.features()
+
+        self._run(crops, keep)
+        return features
+
+    def _run(self, crops: np.ndarray, keep: Callable[[int, _Interpreter], None]) -> None:
+        """Run each crop, and hand its row and the interpreter that holds its outputs to `keep`."""
         if crops.shape[1:] != (self._image_size, self._image_size, 3):
             raise ValueError(
                 f"`crops` must have shape (n, {self._image_size}, {self._image_size}, 3). "
                 f"Received: shape={crops.shape}, dtype={crops.dtype}."
             )
-        age_logits = np.empty((len(crops), self._num_ages), dtype=np.float32)
-        gender_logits = np.empty(len(crops), dtype=np.float32)
 
         def run(rows: range) -> None:
             interpreter = self._interpreters.get()
             try:
                 interpreter = interpreter or self._load()
                 for row in rows:
-                    age_logits[row], gender_logits[row] = interpreter.run(crops[row : row + 1])
+                    interpreter.invoke(crops[row : row + 1])
+                    keep(row, interpreter)
             finally:
                 self._interpreters.put(interpreter)
 
@@ -110,7 +141,6 @@ class LiteRTNetwork:
             with ThreadPoolExecutor(workers) as pool:
                 for future in [submit(pool, run, range(part, len(crops), parts)) for part in range(parts)]:
                     future.result()
-        return age_logits, gender_logits
 
 
 def averaged_with_mirror(network: LiteRTNetwork, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,19 +159,27 @@ class _Interpreter:
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
             self._input = self._interpreter.get_input_details()[0]
+            # Networks of the first version take any number of crops.
             self._interpreter.resize_tensor_input(self._input["index"], (1, image_size, image_size, 3), strict=True)
             self._interpreter.allocate_tensors()
             outputs = {tuple(detail["shape"]): detail["index"] for detail in self._interpreter.get_output_details()}
-            self._age, self._gender = outputs[(1, num_ages)], outputs[(1, 1)]
+            self._age, self._gender = outputs.pop((1, num_ages)), outputs.pop((1, 1))
+            (self._features,) = outputs.values() or (None,)
+            self.feature_width = next((width for _, width in outputs), None)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(
                 f"{source} is not a network from crops of {image_size} pixels to {num_ages} ages: {error}. "
                 "Fetch the model again."
             ) from error
 
-    def run(self, crops: np.ndarray) -> tuple[np.ndarray, float]:
+    def invoke(self, crops: np.ndarray) -> None:
         if np.issubdtype(self._input["dtype"], np.integer) and crops.dtype != self._input["dtype"]:
             crops = np.rint(crops).clip(0, 255)
         self._interpreter.set_tensor(self._input["index"], crops.astype(self._input["dtype"], copy=False))
         self._interpreter.invoke()
+
+    def logits(self) -> tuple[np.ndarray, float]:
         return self._interpreter.get_tensor(self._age)[0], self._interpreter.get_tensor(self._gender)[0, 0]
+
+    def features(self) -> np.ndarray:
+        return self._interpreter.get_tensor(self._features)[0]

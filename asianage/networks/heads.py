@@ -127,6 +127,22 @@ def features_network(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.get_layer(FEATURES).output, name="features")
 
 
+def prediction_network(network: keras.Model) -> keras.Model:
+    """Return the network of the same layers for one crop, with its features as a third output where it has them.
+
+    Returns:
+        A network from float32 (1, image_size, image_size, 3) to a dict. It has the outputs of `network`, and
+        ``features`` float32 (1, width) if there is a layer `FEATURES` of another width than these.
+    """
+    outputs = dict(network.output)
+    features = next((layer.output for layer in network.layers if layer.name == FEATURES), None)
+    # LiteRT tells outputs apart by their widths.
+    if features is not None and features.shape[-1] not in {output.shape[-1] for output in outputs.values()}:
+        outputs["features"] = features
+    crops = keras.Input(batch_shape=(1, *network.input_shape[1:]), name="crops")
+    return keras.Model(crops, keras.Model(network.input, outputs, name=network.name)(crops), name=network.name)
+
+
 def training_network(network: keras.Model, teacher_features: int = 0) -> keras.Model:
     """Return the network whose outputs a loss is for: raw ages, and only the tasks that are learned.
 

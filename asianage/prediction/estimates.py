@@ -94,6 +94,22 @@ class CropEstimator:
             male_probabilities=1.0 / (1.0 + np.exp(-gender_logits / calibration.gender_temperature)),
         )
 
+    def features(self, crops: np.ndarray) -> np.ndarray:
+        """Return the features of crops as in a call: float32 (n, width).
+
+        Raises:
+            ValueError: The model has no output of features.
+        """
+        if self._network.feature_width is None:
+            raise ValueError(
+                f"The model {self.model.config.name!r} has no output of features, as models of the first version. "
+                "`asianage.networks.heads.features_network` takes them from a Keras network."
+            )
+        features = self._network.features(crops)
+        if self.mirror:
+            features = (features + self._network.features(np.ascontiguousarray(crops[:, :, ::-1]))) / 2
+        return features
+
     def predict(self, images: Sequence[FaceCrops]) -> Iterator[list[FacePrediction]]:
         """Run the network once over the faces of several images, and yield the predictions of each image."""
         estimates = self(np.concatenate([faces.crops for faces in images]))

@@ -282,12 +282,10 @@ class AgeGenderEstimator:
         """Return the features before the heads: float32 (n, width), for `crops` as in `estimate_crops`.
 
         Raises:
-            ValueError: The model has no output of features, as all models of format version 1.
+            ImageError: An image cannot be read.
+            ValueError: The model has no output of features.
         """
-        raise ValueError(
-            f"The model {self.model.config.name!r} has no output of features. "
-            "`asianage.networks.heads.features_network` takes them from a Keras network."
-        )
+        return np.concatenate([self._crops.features(batch) for batch in self._finder.whole_crops(crops)])
 
     def detect(self, image: ImageSource) -> list[Detection]:
         """Return the faces of one image without estimating anything, largest first."""

@@ -64,7 +64,7 @@ def test_the_bundled_networks_are_accepted(name: str) -> None:
 
 
 def test_the_networks_of_the_bundled_detector_are_accepted() -> None:
-    check_network(SEARCH, "bundled", outputs=12)
+    check_network(SEARCH, "bundled", outputs=(12,))
     check_network(open_detector("detector").read(LANDMARKS_NETWORK), "bundled")
 
 
@@ -72,7 +72,7 @@ def test_a_network_with_another_number_of_outputs_is_refused() -> None:
     with pytest.raises(ModelFormatError, match="does not have one input and 2 outputs"):
         check_network(SEARCH, "x")
     with pytest.raises(ModelFormatError, match="does not have one input and 12 outputs"):
-        check_network(CONTENT, "x", outputs=12)
+        check_network(CONTENT, "x", outputs=(12,))
 
 
 @pytest.mark.parametrize("repeats", [0, -1, 17, 2**31 - 1])
@@ -84,7 +84,7 @@ def test_an_axis_that_is_repeated_very_often_is_refused(repeats: int) -> None:
     place, count = buffers[tensors[tile.numbers(1)[1]].number(2, "<I")].vector(0, 1)
     assert count == 5 * 4
     with pytest.raises(ModelFormatError, match=f"TILE repeats by .*{repeats}"):
-        check_network(changed(place + 4, "i", repeats, content=SEARCH), "x", outputs=12)
+        check_network(changed(place + 4, "i", repeats, content=SEARCH), "x", outputs=(12,))
 
 
 @pytest.mark.parametrize("fault", BROKEN)

@@ -95,6 +95,23 @@ def test_any_number_of_crops_gives_the_results_of_single_crops(network_and_size:
             np.testing.assert_allclose(gender_logits[index], alone[index][1][0], atol=1e-5)
 
 
+def test_features_are_those_of_the_network(keras_network: Any, float_content: bytes) -> None:
+    from asianage.networks.heads import features_network
+
+    network = load(float_content, image_size=TINY_SIZE, num_ages=TINY_AGES)
+    pictures = crops(5, size=TINY_SIZE)
+    assert network.feature_width == 8
+    expected = features_network(keras_network).predict_on_batch(pictures.astype(np.float32))
+    np.testing.assert_allclose(network.features(pictures), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_flatbuffer_takes_one_crop(float_content: bytes) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    (details,) = Interpreter(model_content=float_content).get_input_details()
+    assert details["shape_signature"].tolist() == [1, TINY_SIZE, TINY_SIZE, 3]
+
+
 def test_results_stay_when_the_network_runs_again() -> None:
     network = load()
     for count in (1, 32):
@@ -126,7 +143,7 @@ def test_one_network_serves_several_threads() -> None:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many crops were being computed whenever one more began; each takes a while longer than it needs."""
     counts, active, lock = [], [0], threading.Lock()
-    run = litert._Interpreter.run
+    run = litert._Interpreter.invoke
 
     def counted(interpreter: Any, crop: np.ndarray) -> Any:
         with lock:
@@ -139,7 +156,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             with lock:
                 active[0] -= 1
 
-    monkeypatch.setattr(litert._Interpreter, "run", counted)
+    monkeypatch.setattr(litert._Interpreter, "invoke", counted)
     return counts
 
 
@@ -157,7 +174,7 @@ def test_a_call_that_fails_leaves_the_network_usable(monkeypatch: pytest.MonkeyP
     network = load(num_threads=2)
     expected, _ = network(crops(4))
     with monkeypatch.context() as patch:
-        patch.setattr(litert._Interpreter, "run", lambda *_: 1 / 0)
+        patch.setattr(litert._Interpreter, "invoke", lambda *_: 1 / 0)
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 network(crops(4))

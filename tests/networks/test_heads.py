@@ -16,8 +16,10 @@ from asianage.networks.heads import (
     OrdinalLogits,
     UnknownLogits,
     attach_heads,
+    prediction_network,
     training_network,
 )
+from asianage.networks.registry import build_network
 
 
 def logits(layer, values):
@@ -190,3 +192,17 @@ def test_heads_and_tasks_have_known_names():
         attach_heads(features, num_ages=101, head="rank")
     with pytest.raises(ValueError, match=r"both, age, gender\. Received: 'smile'"):
         attach_heads(features, num_ages=101, task="smile")
+
+
+def test_a_network_for_prediction_takes_one_crop_and_gives_its_features():
+    network = build_network("residual", image_size=32, num_ages=11, widths=(4, 8), blocks=(0, 0))
+    served = prediction_network(network)
+    assert served.input_shape == (1, 32, 32, 3)
+    assert {name: output.shape for name, output in served.output.items()} == {
+        "age_logits": (1, 11),
+        "gender_logit": (1, 1),
+        "features": (1, 8),
+    }
+    # Of the same width as the ages, they could not be told from them.
+    alike = build_network("residual", image_size=32, num_ages=8, widths=(4, 8), blocks=(0, 0))
+    assert set(prediction_network(alike).output) == {"age_logits", "gender_logit"}

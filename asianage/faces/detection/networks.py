@@ -44,7 +44,7 @@ class FaceNetwork:
         Raises:
             ModelFormatError: `content` is not a network of that form.
         """
-        check_network(content, source, outputs=_OUTPUTS)
+        check_network(content, source, outputs=(_OUTPUTS,))
         outputs = [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
         self._interpreters = _Interpreters(content, source, outputs, (1, _SMALL_STEP, _SMALL_STEP, 3))
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from asianage.native_output import without_native_output
+from asianage.networks.heads import OUTPUTS, prediction_network
 from asianage.training.export.ranges import widen_ranges
 
 QUANTIZATIONS = ("float32", "float16", "int8")
@@ -47,7 +48,7 @@ def to_tflite(
         before: int8 flatbuffer of the model that the network began with; its ranges of int8 do not become smaller.
 
     Returns:
-        The flatbuffer. It takes (batch, size, size, 3), RGB in [0, 255]: float32, for int8 uint8.
+        The flatbuffer. It takes (1, size, size, 3), RGB in [0, 255]: float32, for int8 uint8.
 
     Raises:
         RuntimeError: Keras does not run on TensorFlow, which alone can convert.
@@ -61,7 +62,7 @@ def to_tflite(
     import tensorflow as tf
 
     with without_converter_output():
-        converter = tf.lite.TFLiteConverter.from_keras_model(fold_scaling(network))
+        converter = tf.lite.TFLiteConverter.from_keras_model(_served(fold_scaling(network)))
         if quantization != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
@@ -74,6 +75,12 @@ def to_tflite(
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             return _quantized(converter, network, before)
         return converter.convert()
+
+
+def _served(network: keras.Model) -> keras.Model:
+    """Return an estimator for one crop; a detector takes one picture already."""
+    is_estimator = isinstance(network.output, dict) and set(OUTPUTS) <= set(network.output)
+    return prediction_network(network) if is_estimator else network
 
 
 def _quantized(converter: Any, network: keras.Model, before: bytes | None) -> bytes:
