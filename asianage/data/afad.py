@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from asianage.data.folders import NOT_A_PICTURE, is_picture, list_files, require_folder
-from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age
+from asianage.data.labels import parse_age
+from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 from asianage.data.special_figures import AgeRange, SpecialFigures
 from asianage.faces.image_files import stored_form
 

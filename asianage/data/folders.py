@@ -6,15 +6,20 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from asianage.data.records import DroppedFile, FaceRecord, RecordTable, parse_age, parse_gender
+from asianage.data.labels import AgeLabel, parse_age_label, parse_gender
+from asianage.data.records import SPLITS, DroppedFile, FaceRecord, RecordTable
 from asianage.faces.image_files import IMAGE_SUFFIXES, LeftOut, conclude, stored_form, walk
-from asianage.models.config import GENDERS
 
 NOT_A_PICTURE = "not a picture"
 
+_SPLIT_FOLDERS = {**{split: split for split in SPLITS}, "validation": "val", "valid": "val"}
+"""Names of folders, in small letters -> split."""
+
 
 def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> RecordTable:
-    """Read a folder whose subfolders are named ``female`` and ``male``, or by ages such as ``25``, or both, nested.
+    """Read a folder whose subfolders are named ``female`` and ``male``, by ages such as ``25`` or ``25-32``, or both.
+
+    They may lie in folders named ``train``, ``val`` and ``test``, which are the splits.
 
     Args:
         root: The folder. ``female/25/a.jpg`` and ``25/female/a.jpg`` are the same; ``female/a.jpg`` has no age.
@@ -29,7 +34,7 @@ def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> Re
     """
     root = require_folder(root)
     dataset = root.resolve().name if dataset is None else dataset
-    table = read_pictures(root, lambda path: FaceRecord(path, *_labels(path, root), dataset))
+    table = read_pictures(root, lambda path: _record(path, root, dataset))
     _require_filled(root, table.records)
     return table
 
@@ -68,30 +73,39 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _labels(path: Path, root: Path) -> tuple[float | None, str | None]:
+def _record(path: Path, root: Path, dataset: str) -> FaceRecord:
     folders = path.relative_to(root).parts[:-1]
-    ages, genders = [], []
-    for name in folders:
-        if name.strip().lower() in GENDERS:
-            genders.append(parse_gender(name))
-        else:
-            ages.append(_age(name, path.parent))
-    if not folders:
+    splits = [_SPLIT_FOLDERS[name.strip().lower()] for name in folders if name.strip().lower() in _SPLIT_FOLDERS]
+    rest = [name for name in folders if name.strip().lower() not in _SPLIT_FOLDERS]
+    genders = [gender for name in rest if (gender := _gender(name)) is not None]
+    ages = [_age(name, path.parent) for name in rest if _gender(name) is None]
+    if not rest:
         raise ValueError(
             f"{path} has no label. Put it into a subfolder named female, male or by its age in years, or use a table."
         )
-    if len(ages) > 1 or len(genders) > 1:
-        raise ValueError(f"{path} has more than one age or gender: {', '.join(folders)}. Leave one of each.")
-    return (ages[0] if ages else None), (genders[0] if genders else None)
+    if len(ages) > 1 or len(genders) > 1 or len(splits) > 1:
+        raise ValueError(f"{path} has more than one age, gender or split: {', '.join(folders)}. Leave one of each.")
+    age, low, high = ages[0] if ages else (None, None, None)
+    gender = genders[0] if genders else None
+    split = splits[0] if splits else ""
+    return FaceRecord(path, age, gender, dataset, split, age_low=low, age_high=high)
 
 
-def _age(name: str, folder: Path) -> float | None:
+def _gender(name: str) -> str | None:
+    """Return the gender that a folder is named for, None if it is none."""
     try:
-        return parse_age(name)
+        return parse_gender(name)
+    except ValueError:
+        return None
+
+
+def _age(name: str, folder: Path) -> AgeLabel:
+    try:
+        return parse_age_label(name)
     except ValueError as error:
         raise ValueError(
-            f"Subfolders must be named female, male, or by an age in years from 0 to 120. "
-            f"Received: {name!r} in {folder}. Rename or remove it."
+            f"Subfolders must be named female, male, train, val, test, or by an age in years from 0 to 120 or a group "
+            f"of ages. Received: {name!r} in {folder}. Rename or remove it."
         ) from error
 
 

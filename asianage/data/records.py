@@ -7,16 +7,16 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
+from asianage.data.labels import MAX_AGE, GenderLabels, parse_age, parse_age_label, parse_gender
 from asianage.faces.image_files import address_start, stored_form
 from asianage.files import write_csv
 from asianage.models.config import GENDERS
-
-MAX_AGE = 120
 
 SPLITS = ("train", "val", "test")
 
@@ -27,7 +27,8 @@ class FaceRecord:
 
     Attributes:
         path: The image file.
-        age: Years; None if unknown, or if only its group is known.
+        age: Completed years; None if unknown, or if only its group is known. A fraction of a year is dropped: 17.99
+            years are 17.
         gender: "female" or "male" as labeled; None if unknown.
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
@@ -56,6 +57,8 @@ class FaceRecord:
             object.__setattr__(self, "path", Path(self.path))
         if self.age is not None and not (isinstance(self.age, Real) and 0 <= self.age <= MAX_AGE):
             raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}], or None. Received: {self.age!r}.")
+        if self.age is not None:
+            object.__setattr__(self, "age", float(math.floor(self.age)))
         self._check_age_group()
         if self.gender is not None and self.gender not in GENDERS:
             raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
@@ -128,16 +131,23 @@ class RecordTable:
         write_csv(table, ("file", "reason", "detail"), ((f.path, f.reason, f.detail) for f in self.dropped))
 
 
-def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[FaceRecord]:
+def read_records(
+    table: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None = None,
+    *,
+    gender_labels: GenderLabels | None = None,
+) -> list[FaceRecord]:
     """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age``, ``age_low`` and ``gender``.
 
     Optional columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means
-    unknown: such a row trains only the head that it has a label for. ``age_low`` and ``age_high`` are the first and the
-    last year of an age group, for faces of which no exact age is known.
+    unknown: such a row trains only the head that it has a label for. An age may be a group, such as ``25-32`` or
+    ``60+``. Instead ``age_low`` and ``age_high`` may hold the first and the last year of the group. A gender is female,
+    male, f, m, woman or man.
 
     Args:
         table: The CSV file, UTF-8, with a header line.
         root: Folder that relative file names start from; by default the table's own.
+        gender_labels: What the table writes for each gender, for instance ``{"0": "male", "1": "female"}``.
 
     Raises:
         FileNotFoundError: There is no such table.
@@ -151,7 +161,8 @@ def read_records(table: str | os.PathLike[str], root: str | os.PathLike[str] | N
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             # A value in quotes may go over several lines.
-            records = list(_read_rows(((reader.line_num, cells) for cells in reader), table, root))
+            rows = ((reader.line_num, cells) for cells in reader)
+            records = list(_read_rows(rows, table, root, gender_labels))
     except UnicodeDecodeError as error:
         raise ValueError(f"{table} must be text in UTF-8: {error}. Save the table again with this encoding.") from error
     except csv.Error as error:
@@ -192,40 +203,57 @@ def records_sha256(records: Sequence[FaceRecord], *, by_name: bool = False) -> s
     return digest.hexdigest()
 
 
-def parse_age(text: str) -> float | None:
-    """Return the age in `text`, in years, None if it is empty; refuse what is not a number in [0, 120]."""
-    if not text.strip():
-        return None
-    try:
-        # Python takes 2_5 for 25.
-        age = math.nan if "_" in text else float(text)
-    except ValueError:
-        age = math.nan
-    if not 0 <= age <= MAX_AGE:
-        raise ValueError(f"`age` must be a number of years in [0, {MAX_AGE}]. Received: {text!r}. Correct or empty it.")
-    return age
-
-
-def parse_gender(text: str) -> str | None:
-    """Return "female" or "male", whatever the letter case of `text`, None if it is empty; refuse other words."""
-    gender = text.strip().lower()
-    if not gender:
-        return None
-    if gender not in GENDERS:
-        raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or empty. Received: {text!r}. Correct or empty it.")
-    return gender
-
-
-def _read_rows(rows: Iterator[tuple[int, list[str]]], table: Path, root: Path) -> Iterator[FaceRecord]:
-    columns = [column.strip().lower() for column in next(rows, (1, list[str]()))[1]]
-    name = "file" if "file" in columns else "image"
-    if name not in columns or not {"age", "age_low", "gender"} & set(columns):
+def column_of_files(columns: Sequence[str], table: object) -> str:
+    """Return the column with the pictures, and refuse a table that lacks it, or labels, or has a column twice."""
+    name = next((column for column in ("file", "image", "path") if column in columns), "")
+    if not name or not {"age", "age_low", "gender"} & set(columns):
         raise ValueError(
             f"{table} must have a column `file` (or `image`) and at least one of `age`, `age_low` and `gender`. "
             f"Received: {columns}. Name the columns in the first line, separated by commas."
         )
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
         raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
+    return name
+
+
+def file_of(root: Path, name: str) -> Path:
+    """Return the file of a row, and refuse an empty name and an address."""
+    if not name.strip():
+        raise ValueError("the file name is empty. Fill it in or remove the row.")
+    if (start := address_start(name)) and not os.path.lexists(root / name):
+        raise ValueError(f"the file must be local. Received an address that begins with {start}. Download it first.")
+    return stored_form(root / name)
+
+
+def record_of(row: Mapping[str, Any], path: Path, gender_labels: GenderLabels | None = None) -> FaceRecord:
+    """Return the record of a row of a table, whose values may be text, numbers or missing."""
+    age, low, high = parse_age_label(row.get("age"))
+    if row.get("age_low") is not None or row.get("age_high") is not None:
+        given = parse_age(row.get("age_low")), parse_age(row.get("age_high"))
+        low, high = given if given != (None, None) else (low, high)
+
+    def text(column: str) -> str:
+        value = row.get(column)
+        return "" if value is None or value != value else str(value).strip()
+
+    return FaceRecord(
+        path=path,
+        age=age,
+        gender=parse_gender(row.get("gender"), gender_labels),
+        dataset=text("dataset"),
+        split=text("split").lower(),
+        identity=text("identity"),
+        group=text("group"),
+        age_low=low,
+        age_high=high,
+    )
+
+
+def _read_rows(
+    rows: Iterator[tuple[int, list[str]]], table: Path, root: Path, gender_labels: GenderLabels | None
+) -> Iterator[FaceRecord]:
+    columns = [column.strip().lower() for column in next(rows, (1, list[str]()))[1]]
+    name = column_of_files(columns, table)
     lines: dict[Path, int] = {}
     for number, cells in rows:
         if not cells:
@@ -234,30 +262,12 @@ def _read_rows(rows: Iterator[tuple[int, list[str]]], table: Path, root: Path) -
             if len(cells) != len(columns):
                 raise ValueError(f"{len(columns)} values are needed. Received: {len(cells)}. Quote names with commas.")
             row = dict(zip(columns, cells, strict=True))
-            record = _record(row, root, row[name].strip())
+            record = record_of(row, file_of(root, row[name].strip()), gender_labels)
             if (first := lines.setdefault(record.path, number)) != number:
                 raise ValueError(f"the file {record.path} is in line {first} too. Make one line of the two.")
             yield record
         except ValueError as error:
             raise ValueError(f"{table}, line {number}: {error}") from error
-
-
-def _record(row: dict[str, str], root: Path, name: str) -> FaceRecord:
-    if not name:
-        raise ValueError("the file name is empty. Fill it in or remove the row.")
-    if (start := address_start(name)) and not os.path.lexists(root / name):
-        raise ValueError(f"the file must be local. Received an address that begins with {start}. Download it first.")
-    return FaceRecord(
-        path=stored_form(root / name),
-        age=parse_age(row.get("age", "")),
-        gender=parse_gender(row.get("gender", "")),
-        dataset=row.get("dataset", "").strip(),
-        split=row.get("split", "").strip().lower(),
-        identity=row.get("identity", "").strip(),
-        group=row.get("group", "").strip(),
-        age_low=parse_age(row.get("age_low", "")),
-        age_high=parse_age(row.get("age_high", "")),
-    )
 
 
 def _name(path: Path, root: str | os.PathLike[str] | None) -> str:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from asianage.data import afad, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
 from asianage.data.folders import is_picture, list_files, read_folders
+from asianage.data.labels import GenderLabels
 from asianage.data.records import FaceRecord, RecordTable, read_records
 from asianage.data.special_figures import SpecialFigures
+from asianage.data.tables import is_table, read_table
 from asianage.data.utkface import is_named_as_utkface, read_utkface
 from asianage.faces.image_files import address_start, stored_form
+
+
+class TableInMemory(Protocol):
+    """A table of pandas, Polars, Arrow or `datasets`: what has columns with names."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
 
 _LAYOUTS = (
     (is_laid_out_as_afad, read_afad),
@@ -26,22 +37,35 @@ _LAYOUTS = (
 _SPECIAL_FIGURES = {"afad": afad.SPECIAL_FIGURES, "utkface": utkface.SPECIAL_FIGURES}
 
 
-Source: TypeAlias = str | os.PathLike[str] | Sequence[FaceRecord]
+Source: TypeAlias = str | os.PathLike[str] | Sequence[FaceRecord] | Sequence[Mapping[str, Any]] | TableInMemory
 """Labeled faces in any form that `read_source` takes."""
 
 
-def read_source(source: Source) -> RecordTable:
-    """Read a CSV table, a list of AFAD's files (``*.txt``), or a folder in a known layout. Records stay as they are.
+def read_source(
+    source: Source,
+    *,
+    gender_labels: GenderLabels | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+) -> RecordTable:
+    """Read a CSV table, a list of AFAD's files (``*.txt``), a folder in a known layout, or a table in memory.
+
+    Records stay as they are. `asianage.data.tables.read_table` says what tables in memory are.
 
     Most pictures of a folder decide its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
     All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
 
+    Args:
+        source: The faces.
+        gender_labels: What a table writes for each gender, for instance ``{"0": "male", "1": "female"}``.
+        pictures: Folder that images in a table in memory are written to.
+
     Raises:
         FileNotFoundError: There is nothing at `source`.
+        TypeError: It is nothing of these.
         ValueError: It does not have the form that it seems to have.
     """
     if not isinstance(source, str | os.PathLike):
-        return RecordTable(list(source), [])
+        return _in_memory(source, gender_labels, pictures)
     start = address_start(str(source))
     source = stored_form(Path(source))
     if not source.exists() and start:
@@ -49,7 +73,7 @@ def read_source(source: Source) -> RecordTable:
     if not source.exists():
         raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")
     if source.is_file():
-        return read_afad_list(source) if source.suffix.lower() == ".txt" else RecordTable(read_records(source), [])
+        return read_afad_list(source) if source.suffix.lower() == ".txt" else _csv_table(source, gender_labels)
     pictures = [path for path in list_files(source) if is_picture(path)]
     if not pictures:
         raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
@@ -60,6 +84,22 @@ def read_source(source: Source) -> RecordTable:
             if 2 * sum(map(is_of, some)) > len(some):
                 return read(source)
     return read_folders(source)
+
+
+def _csv_table(source: Path, gender_labels: GenderLabels | None) -> RecordTable:
+    return RecordTable(read_records(source, gender_labels=gender_labels), [])
+
+
+def _in_memory(source: Any, gender_labels: GenderLabels | None, pictures: str | os.PathLike[str] | None) -> RecordTable:
+    if is_table(source):
+        return RecordTable(read_table(source, gender_labels=gender_labels, pictures=pictures), [])
+    records = list(source)
+    if wrong := [type(record).__name__ for record in records if not isinstance(record, FaceRecord)]:
+        raise TypeError(
+            "`source` must be a CSV table, a folder, a table in memory, or a list of FaceRecord. Received: a list of "
+            f"{wrong[0]}."
+        )
+    return RecordTable(records, [])
 
 
 def special_figures(dataset: str) -> SpecialFigures:

@@ -12,8 +12,6 @@ from asianage.data.records import (
     DroppedFile,
     FaceRecord,
     RecordTable,
-    parse_age,
-    parse_gender,
     read_records,
     records_sha256,
     write_records,
@@ -53,6 +51,28 @@ def test_an_impossible_group_is_refused_with_its_line(tmp_path, labels):
         read_records(table(tmp_path, f"file,age,age_low,age_high\na.jpg,{labels}\n"))
 
 
+def test_labels_are_read_as_people_write_them(tmp_path):
+    text = "file,age,gender\na.jpg,25-32,F\nb.jpg, 60+ ,m\nc.jpg,25.0,Male\nd.jpg,NA,unknown\ne.jpg,17.99,woman\n"
+    records = read_records(table(tmp_path, text))
+    assert [record.age_range for record in records] == [(25, 32), (60, 120), (25, 25), None, (17, 17)]
+    assert [record.gender for record in records] == ["female", "male", "male", None, "female"]
+    write_records(records, tmp_path / "again.csv")
+    assert read_records(tmp_path / "again.csv") == records
+
+
+def test_what_a_table_writes_for_a_gender_can_be_said(tmp_path):
+    path = table(tmp_path, "file,gender\na.jpg,0\nb.jpg,1\nc.jpg,\n")
+    records = read_records(path, gender_labels={"0": "male", "1": "female"})
+    assert [record.gender for record in records] == ["male", "female", None]
+    with pytest.raises(ValueError, match=r"line 2: .*say which with `gender_labels`"):
+        read_records(path)
+
+
+def test_ages_are_completed_years():
+    assert FaceRecord("a.jpg", 17.99, None).age == 17.0
+    assert FaceRecord("a.jpg", np.float32(20.0), None).age == 20.0
+
+
 def test_a_group_changes_the_hash_and_its_absence_does_not():
     plain = FaceRecord(Path("a.jpg"), None, "male")
     teen = FaceRecord(Path("a.jpg"), None, "male", age_low=10, age_high=19)
@@ -85,7 +105,7 @@ def test_empty_lines_are_no_rows(tmp_path):
     assert len(read_records(table(tmp_path, "file,age\n\na.jpg,3\n\n"))) == 1
 
 
-@pytest.mark.parametrize("age", ["-1", "200", "120.5", "old", "nan", "inf", "25 years", "2_5"])
+@pytest.mark.parametrize("age", ["-1", "200", "120.5", "old", "inf", "25 years", "2_5"])
 def test_impossible_age_is_refused_with_its_line(tmp_path, age):
     with pytest.raises(ValueError, match=rf"line 3: `age` must be a number of years.*{age}"):
         read_records(table(tmp_path, f"file,age\na.jpg,3\nb.jpg,{age}\n"))
@@ -94,7 +114,7 @@ def test_impossible_age_is_refused_with_its_line(tmp_path, age):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.jpg,3,woman,train", "`gender` must be female or male.*'woman'"),
+        ("a.jpg,3,lady,train", "`gender` must be female or male.*'lady'"),
         ("a.jpg,3,male,training", "`split` must be train, val, test or empty.*'training'"),
         (",3,male,train", "file name is empty"),
         ("a,b.jpg,3,male,train", "4 values are needed. Received: 5"),
@@ -202,11 +222,6 @@ def test_hash_depends_on_labels_and_by_name_not_on_the_folder():
     assert records_sha256(RECORDS, by_name=True) == records_sha256(moved, by_name=True)
     assert records_sha256(RECORDS) != records_sha256(moved)
     assert records_sha256(RECORDS[:2]) != records_sha256(RECORDS[1:])
-
-
-def test_parsed_labels():
-    assert [parse_age(text) for text in ("0", " 25 ", "120", "")] == [0.0, 25.0, 120.0, None]
-    assert [parse_gender(text) for text in ("Female", " male", "")] == ["female", "male", None]
 
 
 def test_dropped_files_are_counted_summed_up_and_written(tmp_path):

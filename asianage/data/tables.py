@@ -1,0 +1,118 @@
+"""Labeled faces in tables in memory: pandas, Polars, Arrow, dictionaries, `datasets` of Hugging Face."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asianage.data.labels import GenderLabels
+from asianage.data.records import FaceRecord, column_of_files, file_of, record_of
+from asianage.faces.images import load_image
+from asianage.files import replacing
+
+_ROWS = ("to_dicts", "to_pylist")
+"""Methods of Polars and of Arrow that return a list of rows."""
+
+
+def is_table(source: Any) -> bool:
+    """Tell whether `source` is a table that `read_table` takes."""
+    if isinstance(source, Mapping) or hasattr(source, "column_names"):
+        return True
+    if any(hasattr(source, name) for name in ("columns", *_ROWS)):
+        return True
+    return (
+        isinstance(source, Sequence) and not isinstance(source, str) and bool(source) and isinstance(source[0], Mapping)
+    )
+
+
+def read_table(
+    table: Any,
+    *,
+    root: str | os.PathLike[str] = "",
+    gender_labels: GenderLabels | None = None,
+    pictures: str | os.PathLike[str] | None = None,
+) -> list[FaceRecord]:
+    """Return the faces of a table with the columns that `asianage.data.records.read_records` describes.
+
+    Args:
+        table: A pandas or Polars DataFrame, an Arrow table, a list of dictionaries, a dictionary of columns, or a
+            `datasets.Dataset`, whose class labels may be genders.
+        root: Folder that relative file names start from.
+        gender_labels: What the table writes for each gender.
+        pictures: Folder that images in the table itself are written to, each under the hash of its content.
+
+    Raises:
+        ValueError: A column is missing, a row holds a value that cannot be used, or images need `pictures`.
+    """
+    columns, rows = _rows(table)
+    names = {str(column).strip().lower(): column for column in columns}
+    file = column_of_files(list(names), "The table")
+    labels = _class_labels(table, names.get("gender")) if gender_labels is None else gender_labels
+    records = []
+    for number, values in enumerate(rows):
+        row = {name: values[column] for name, column in names.items()}
+        try:
+            path = _path(row[file], Path(root), pictures)
+            records.append(record_of(row, path, labels))
+        except ValueError as error:
+            raise ValueError(f"Row {number} of the table: {error}") from error
+    if not records:
+        raise ValueError("The table holds no rows. Add one row per picture.")
+    return records
+
+
+def _rows(table: Any) -> tuple[list[Any], Iterable[Mapping[Any, Any]]]:
+    """Return the names of the columns, and the rows."""
+    for name in _ROWS:
+        if hasattr(table, name):
+            rows = getattr(table, name)()
+            return list(rows[0]) if rows else [], rows
+    if hasattr(table, "column_names"):
+        return list(table.column_names), table
+    if hasattr(table, "itertuples"):
+        columns = list(table.columns)
+        return columns, (dict(zip(columns, row, strict=True)) for row in table.itertuples(index=False, name=None))
+    if isinstance(table, Mapping):
+        columns = list(table)
+        return columns, [dict(zip(columns, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    columns = list(dict.fromkeys(name for row in table for name in row))
+    return columns, ({name: row.get(name) for name in columns} for row in table)
+
+
+def _class_labels(table: Any, column: Any) -> GenderLabels | None:
+    """Return the names of the class labels of a `datasets.Dataset`."""
+    names = getattr((getattr(table, "features", None) or {}).get(column), "names", None)
+    return None if names is None else {str(number): str(name).strip().lower() for number, name in enumerate(names)}
+
+
+def _path(value: Any, root: Path, pictures: str | os.PathLike[str] | None) -> Path:
+    """Return the file of a picture; an image in the table is written to one."""
+    if isinstance(value, str | os.PathLike):
+        return file_of(root, os.fspath(value))
+    if isinstance(value, Mapping):
+        # `datasets` without decoding: the bytes of a file, or its name.
+        if value.get("bytes") is None and value.get("path"):
+            return file_of(root, value["path"])
+        value = value.get("bytes")
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        raise ValueError("the picture is empty. Fill it in or remove the row.")
+    if pictures is None:
+        raise ValueError("images in a table need a folder to be written to. Pass `pictures`.")
+    pixels = load_image(value)
+    path = Path(pictures, f"{hashlib.sha256(f'{pixels.shape}'.encode() + pixels.tobytes()).hexdigest()[:24]}.png")
+    if not path.is_file():
+        _write(pixels, path)
+    return path
+
+
+def _write(pixels: np.ndarray, path: Path) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
