@@ -47,7 +47,11 @@ def run(given: argparse.Namespace) -> int:
         from asianage.evaluation.report_folder import check_report_folder
 
         check_report_folder(given.output, FIGURES, inputs=[given.data])
-    records = [record for record in read_source(given.data).records if given.split in (None, record.split)]
+    records = [
+        record
+        for record in read_source(options.labeled_faces(given, given.data)).records
+        if given.split in (None, record.split)
+    ]
     if not records:
         raise ValueError(f"{given.data} has no rows of the split {given.split!r}.")
     result = evaluate(

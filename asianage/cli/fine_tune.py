@@ -31,9 +31,9 @@ def run(given: argparse.Namespace) -> int:
 
     estimator = fine_tune(
         given.model,
-        given.data,
+        options.labeled_faces(given, given.data),
         given.output,
-        validation=given.validation,
+        validation=None if given.validation is None else options.labeled_faces(given, given.validation),
         epochs=given.epochs,
         learning_rate=given.learning_rate,
         batch_size=given.batch_size,

@@ -106,8 +106,23 @@ def start_keras() -> None:
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
-    """Add the positional argument DATA: labeled faces."""
+    """Add the positional argument DATA, labeled faces, and `--gender-labels`."""
     parser.add_argument("data", type=Path, help="CSV table with file, age and/or gender; or folder, such as AFAD's")
+    parser.add_argument(
+        "--gender-labels",
+        metavar="LABELS",
+        help="what the table writes for each gender, for instance 0=male,1=female (default: female, male, f, m)",
+    )
+
+
+def labeled_faces(given: argparse.Namespace, data: Path) -> Any:
+    """Return `data` as training and evaluation take it: read already where the table writes genders in its own way."""
+    if given.gender_labels is None:
+        return data
+    from asianage.data.labels import parse_gender_labels
+    from asianage.data.sources import read_source
+
+    return read_source(data, gender_labels=parse_gender_labels(given.gender_labels)).records
 
 
 def _detector(text: str) -> str | None:

@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
 
     estimator = train(
         given.recipe,
-        given.data,
+        options.labeled_faces(given, given.data),
         given.output,
         epochs=given.epochs,
         seed=given.seed,
@@ -113,7 +113,7 @@ def _run_baseline(given: argparse.Namespace) -> int:
     from asianage.data.sources import read_source
     from asianage.training.study.baselines import run_baseline
 
-    records = select_dataset(read_source(given.data), given.dataset).records
+    records = select_dataset(read_source(options.labeled_faces(given, given.data)), given.dataset).records
     result = run_baseline(given.recipe, records, given.output, split=given.split, fold=given.fold)
     print(json.dumps(result, indent=1))
     return 0

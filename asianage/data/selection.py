@@ -44,7 +44,11 @@ def _reason(record: FaceRecord, tasks: Collection[str], gender: str, ages: tuple
     """Return why a face is left out, "" if it is not."""
     if gender and record.gender != gender:
         return "another gender"
-    if ages is not None and (record.age is None or not ages[0] <= record.age < ages[1] + 1):
+    known = {"age": record.age_range, "gender": record.gender}
+    if ages is not None and (record.age_range is None or not _lies_in(record.age_range, ages)):
         return "another age"
-    missing = [task for task in sorted(tasks) if getattr(record, task) is None]
-    return "without a label" if len(missing) == len(tasks) else ""
+    return "" if any(known[task] is not None for task in tasks) else "without a label"
+
+
+def _lies_in(part: tuple[float, float], whole: tuple[float, float]) -> bool:
+    return whole[0] <= part[0] and part[1] < whole[1] + 1

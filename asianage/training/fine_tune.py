@@ -26,7 +26,7 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training import recipes
 from asianage.training.augmentation import Augmentation
 from asianage.training.export.litert import check_quantization
-from asianage.training.run_folder import LEFT_OUT, PROGRESS, SPLIT, Run, held_run_folder
+from asianage.training.run_folder import LEFT_OUT, PICTURES, PROGRESS, SPLIT, Run, held_run_folder
 from asianage.training.train_network import train_network
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ def fine_tune(
 
     Args:
         model: Model to begin with: bundled name, folder or Hub id. Its folder must contain weights.
-        data: Labeled faces: a table, a folder, or records. Ages or genders may be missing. The split "train" trains,
+        data: Labeled faces: a CSV table, a folder, records, or a table in memory such as a DataFrame or a
+            `datasets.Dataset`. Ages or genders may be missing, and ages may be groups. The split "train" trains,
             "val" validates and calibrates, "test" is measured. Where no face has a split, a quarter is held out for
             validation: of all ages, and no person is on both sides.
         output: Folder of the run, as that of `asianage.training.train`.
@@ -158,7 +159,7 @@ def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:
 
 def _prepare(data: Source, validation: Source | None, run: Run, tasks: Collection[str]) -> list[FaceRecord]:
     """Return the faces that can be used, split, and write down which they are."""
-    table = _read(data, validation, tasks)
+    table = _read(data, validation, run, tasks)
     _require_faces(table.records, "Add faces.")
     run.output.mkdir(parents=True, exist_ok=True)
     left_out = run.output / LEFT_OUT
@@ -186,9 +187,10 @@ def _prepare(data: Source, validation: Source | None, run: Run, tasks: Collectio
     return table.records
 
 
-def _read(data: Source, validation: Source | None, tasks: Collection[str]) -> RecordTable:
+def _read(data: Source, validation: Source | None, run: Run, tasks: Collection[str]) -> RecordTable:
     """Return the faces with a label; with faces for validation, every face has a split."""
-    table = select_faces(read_source(data), tasks=tasks)
+    pictures = run.output / PICTURES
+    table = select_faces(read_source(data, pictures=pictures), tasks=tasks)
     if validation is None:
         return table
     if any(record.split == "val" for record in table.records):
@@ -196,7 +198,7 @@ def _read(data: Source, validation: Source | None, tasks: Collection[str]) -> Re
             "`data` must not have faces of the split val where `validation` is given. Leave `validation` out, or clear "
             "their split."
         )
-    held_out = select_faces(read_source(validation), tasks=tasks)
+    held_out = select_faces(read_source(validation, pictures=pictures), tasks=tasks)
     return RecordTable(
         [
             *(replace(record, split=record.split or "train") for record in table.records),

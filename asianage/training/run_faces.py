@@ -13,7 +13,7 @@ from asianage.data.split_file import keep_split
 from asianage.data.splits import split_records
 from asianage.data.study_split import unseen_by_parts
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
-from asianage.training.run_folder import LEFT_OUT, PROGRESS, SPLIT, Run
+from asianage.training.run_folder import LEFT_OUT, PICTURES, PROGRESS, SPLIT, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def prepare_faces(
         FileNotFoundError: Pictures do not exist.
         ValueError: The faces cannot be split so, or the folder holds a run on others.
     """
-    table = _faces_for(planned[0].recipe, select_dataset(read_source(data), dataset))
+    table = _faces_for(planned[0].recipe, select_dataset(read_source(data, pictures=run.output / PICTURES), dataset))
     if split == "study":
         return _as_in_the_study(planned, table, run)
     records = split_records(table.records, split, fold=fold)

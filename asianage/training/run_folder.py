@@ -21,6 +21,7 @@ HISTORY = "history.csv"
 INPUTS = "inputs.json"
 LEFT_OUT = "left_out.csv"
 PROGRESS = "progress.json"
+PICTURES = "pictures"
 RECIPE = "recipe.json"
 SPLIT = "split.csv"
 

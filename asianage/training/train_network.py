@@ -62,6 +62,7 @@ def train_network(
         measured_on: Split that figures are measured on; None measures none.
     """
     start = improved or initial
+    _warn_of_ages_outside(records, recipe)
     _check(recipe, records, run, start, teachers)
     if improved is None:
         _require_calibration_faces([record for record in records if record.split == "val"], recipe.tasks)
@@ -192,6 +193,21 @@ def _require_calibration_faces(held_out: Sequence[FaceRecord], tasks: Collection
         raise ValueError(
             f"The split val needs {MIN_FACES} readable faces{' with an age' if 'age' in tasks else ''} to calibrate "
             f"with. Received: {known}. Move some there from train, or fine-tune a model."
+        )
+
+
+def _warn_of_ages_outside(records: Sequence[FaceRecord], recipe: TrainingRecipe) -> None:
+    """Say how many ages the model cannot answer: they count as the ends of its axis."""
+    first, last = recipe.min_age, recipe.max_age
+    known = [record.age_range for record in records if record.age_range is not None and record.split != "test"]
+    outside = sum(low >= last + 1 or high < first for low, high in known)
+    if outside and "age" in recipe.tasks:
+        logger.warning(
+            "%d of %d faces are younger than %d or older than %d years, the range of the model: they count as its ends",
+            outside,
+            len(known),
+            first,
+            last,
         )
 
 

@@ -44,3 +44,14 @@ def test_an_unknown_detector_is_refused_with_the_names(capsys):
         main(["predict", "photo.jpg", "--detector", "haar"])
     assert caught.value.code == 2
     assert "--detector: must be auto, yunet, mtcnn, none, the path of a .onnx file, or" in capsys.readouterr().err
+
+
+def test_tables_may_write_genders_in_their_own_way(tmp_path):
+    parser = argparse.ArgumentParser()
+    options.add_faces(parser)
+    table = tmp_path / "faces.csv"
+    table.write_text("file,gender\na.jpg,0\nb.jpg,1\n")
+    plain = parser.parse_args([str(table)])
+    assert options.labeled_faces(plain, plain.data) == table
+    given = parser.parse_args([str(table), "--gender-labels", "0=male,1=female"])
+    assert [record.gender for record in options.labeled_faces(given, given.data)] == ["male", "female"]

@@ -11,6 +11,7 @@ from asianage.data.cleaning import (
     CONFLICTING,
     CROSS_SPLIT,
     DUPLICATE,
+    MISSING,
     UNLABELED,
     UNREADABLE,
     clean,
@@ -40,7 +41,9 @@ def test_damaged_files_are_left_out(tmp_path, caplog):
     truncated.path.write_bytes(jpeg(1)[:300])
     text.path.write_text("not a picture")
     empty.path.write_bytes(b"")
-    table = clean([truncated, good, text, empty])
+    table = clean([truncated, good, text, empty], largest_share=0.75)
+    with pytest.raises(ValueError, match=r"0 of 4 pictures are missing and 3 unreadable.*At most 10 % are left out"):
+        clean([truncated, good, text, empty])
     assert table.records == [good]
     assert reasons(table) == dict.fromkeys(["truncated.jpg", "text.jpg", "empty.jpg"], UNREADABLE)
     assert all(dropped.detail for dropped in table.dropped)
@@ -97,10 +100,22 @@ def test_list_of_the_reader_is_kept(tmp_path):
     assert clean(table) == table
 
 
-def test_missing_pictures_are_an_error(tmp_path):
-    records = [face(tmp_path, "a.jpg", 0), FaceRecord(tmp_path / "gone.jpg", 3.0, None)]
-    with pytest.raises(FileNotFoundError, match=r"1 of 2 pictures are missing.*gone\.jpg"):
-        clean(records)
+def test_missing_pictures_are_listed_and_left_out_up_to_a_share(tmp_path):
+    gone = FaceRecord(tmp_path / "gone.jpg", 3.0, None)
+    records = [face(tmp_path, f"{number}.jpg", number) for number in range(9)]
+    table = clean([*records, gone])
+    assert (table.records, reasons(table)) == (records, {"gone.jpg": MISSING})
+    with pytest.raises(FileNotFoundError, match=r"1 of 9 pictures are missing and 0 unreadable, .*gone\.jpg"):
+        clean([*records[1:], gone])
+
+
+def test_a_group_of_ages_contradicts_only_ages_outside(tmp_path):
+    exact = face(tmp_path, "a.jpg", 0, age=25.0)
+    group, other = (
+        replace(face(tmp_path, f"{low}.jpg", 0, age=None), age_low=low, age_high=low + 9) for low in (20, 30)
+    )
+    assert reasons(clean([exact, group])) == {"20.jpg": DUPLICATE}
+    assert reasons(clean([exact, other])) == {"a.jpg": CONFLICTING, "30.jpg": CONFLICTING}
 
 
 def test_result_does_not_depend_on_the_number_of_workers_and_progress_ends_at_the_total(tmp_path, capsys):

@@ -31,6 +31,14 @@ def test_faces_need_a_label_of_what_is_learned(tasks, kept):
     assert names(select_faces(FACES, tasks=tasks)) == [f"{number}.jpg" for number in kept.split()]
 
 
+def test_a_group_is_a_label_of_the_age():
+    groups = [FaceRecord(f"{low}.jpg", None, None, age_low=low, age_high=high) for low, high in ((20, 29), (35, 44))]
+    assert names(select_faces(RecordTable(groups, []), tasks={"age"})) == ["20.jpg", "35.jpg"]
+    assert names(select_faces(RecordTable(groups, []), tasks={"age"}, ages=(15, 40))) == ["20.jpg"]
+    with pytest.raises(ValueError, match="No face is left"):
+        select_faces(RecordTable(groups, []), tasks={"gender"})
+
+
 def test_one_gender_and_a_range_of_ages_are_selected_with_reasons_for_the_rest():
     selected = select_faces(FACES, tasks={"age"}, gender="male", ages=(15, 40))
     assert names(selected) == ["0.jpg"]

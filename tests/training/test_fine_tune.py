@@ -148,12 +148,19 @@ def test_few_faces_warn_and_fewer_are_refused(own_faces, tmp_path, caplog):
 
 
 def test_pictures_that_are_left_out_do_not_count(own_faces, tmp_path):
+    faces = [replace(face, split="val" if number < 2 else "train") for number, face in enumerate(own_faces[:8])]
+    copies = [
+        replace(faces[-1], path=shutil.copy(faces[-1].path, tmp_path / f"{i}.png"), identity=f"{i}") for i in range(9)
+    ]
+    with pytest.raises(ValueError, match=r"Received: 7\. Unreadable pictures.*left_out\.csv"):
+        prepared([*faces[:-1], *(replace(copy, age=float(i)) for i, copy in enumerate(copies))], tmp_path / "run")
+
+
+def test_a_folder_of_mostly_broken_pictures_is_refused(own_faces, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_text("no picture")
-    faces = [*own_faces[:4], *(replace(own_faces[0], path=broken, identity=f"b{i}") for i in range(20))]
-    faces = [replace(face, split="val" if number < 2 else "train") for number, face in enumerate(faces)]
-    with pytest.raises(ValueError, match=r"Received: 4\. Unreadable pictures.*left_out\.csv"):
-        prepared(faces, tmp_path / "run")
+    with pytest.raises(ValueError, match="0 of 24 pictures are missing and 4 unreadable"):
+        prepared([*own_faces[:20], *(replace(own_faces[0], path=broken, identity=f"b{i}") for i in range(4))], tmp_path)
 
 
 @pytest.mark.parametrize("women", [0, 1, 4])

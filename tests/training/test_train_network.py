@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage.models.pretrained import open_model
 from asianage.training.recipes.recipe import Distillation
 from asianage.training.run_folder import Run
-from asianage.training.train_network import measure, train_network
+from asianage.training.train_network import _warn_of_ages_outside, measure, train_network
 from tests.training.tiny_recipe import TINY
 
 
@@ -56,6 +57,19 @@ def test_layers_that_do_not_exist_cannot_be_frozen(tiny_records, tmp_path):
 def test_too_few_held_out_faces_for_a_first_calibration_are_refused(tiny_records, tmp_path):
     held_out = [replace(record, age=None if record.split == "val" else record.age) for record in tiny_records]
     check_refused(TINY, held_out, tmp_path, "needs 20 readable faces with an age.*Received: 0")
+
+
+def test_ages_outside_the_range_of_the_model_are_said(tiny_records, tmp_path, caplog):
+    young = replace(TINY, min_age=15, max_age=40)
+    faces = [
+        replace(record, age=age) for record, age in zip(tiny_records, (14.0, 15.0, 40.0, 41.0, 90.0), strict=False)
+    ]
+    with caplog.at_level(logging.WARNING):
+        _warn_of_ages_outside([*faces, replace(faces[0], split="test")], young)
+    assert "3 of 5 faces are younger than 15 or older than 40 years" in caplog.text
+    caplog.clear()
+    _warn_of_ages_outside(faces, TINY)
+    assert not caplog.records
 
 
 def test_only_what_was_learned_is_measured(tiny_records, tmp_path, monkeypatch):
