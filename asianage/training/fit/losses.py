@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from asianage.models.ages import AgeAxis
-from asianage.training.recipes.recipe import AgeLoss, CrossEntropy, LabelDistribution, Ordinal, Regression
+from asianage.training.recipes.recipe import AgeLoss, CrossEntropy, LabelDistribution, MeanVariance, Ordinal, Regression
 
 _SMALLEST_SPREAD = 0.1
 """Smallest spread of a feature, as a share of the median."""
@@ -21,6 +21,8 @@ def age_loss(settings: AgeLoss, axis: AgeAxis) -> keras.losses.Loss:
     """
     if isinstance(settings, LabelDistribution):
         return AgeDistributionLoss(axis, settings.expectation_weight, settings.mirror_weight)
+    if isinstance(settings, MeanVariance):
+        return MeanVarianceLoss(axis, settings.mean_weight, settings.variance_weight)
     return _LOSSES_OF_YEARS[type(settings)](axis)
 
 
@@ -123,6 +125,27 @@ class AgeCrossEntropyLoss(_YearsLoss):
         low, high = (ops.round(years) for years in self._years(y_true))
         allowed = ops.logical_and(self._axis.ages >= low, self._axis.ages <= high)
         return -ops.logsumexp(ops.where(allowed, ops.log_softmax(y_pred, axis=-1), -1e9), axis=-1)
+
+
+class MeanVarianceLoss(AgeCrossEntropyLoss):
+    """Cross-entropy of the class, plus half the squared error of the expected age and the variance, each weighted.
+
+    Pan et al.: 'Mean-Variance Loss for Deep Age Estimation from a Face', CVPR 2018.
+    """
+
+    def __init__(self, axis: AgeAxis, mean_weight: float, variance_weight: float) -> None:
+        """Create the loss for logits over `axis`; both weights are per square year."""
+        super().__init__(axis)
+        self._mean_weight, self._variance_weight = mean_weight, variance_weight
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the loss of each row: ages in years (batch, 1) and logits (batch, num_ages)."""
+        probability, ages = ops.softmax(y_pred, axis=-1), np.asarray(self._axis.ages)
+        mean = ops.sum(ops.multiply(probability, ages), axis=-1)
+        variance = ops.sum(probability * ops.square(ages - mean[:, None]), axis=-1)
+        squared = ops.square(mean - self._years(y_true))
+        penalty = 0.5 * self._mean_weight * squared + self._variance_weight * variance
+        return super().call(y_true, y_pred) + penalty
 
 
 class AgeOrdinalLoss(_YearsLoss):

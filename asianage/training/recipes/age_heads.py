@@ -1,9 +1,9 @@
-"""One residual network, one schedule, four ways to learn an age: to be compared on the same faces, not to be used.
+"""One residual network, one schedule, five ways to learn an age: to be compared on the same faces, not to be used.
 
 Hardware and time: two CPU cores, 10 to 20 seconds per 1,000 faces and epoch (measured beside another training).
-Expected: no published figure is of this network; what counts is the difference between the four.
-Command: asianage train residual-regression AFAD run --split identity (likewise residual-cross-entropy,
-residual-label-distribution and residual-ordinal)
+Expected: no published figure is of this network; what counts is the difference between the five.
+Command: asianage train heads AFAD out --split identity (all five, and a table), or asianage train residual-regression
+AFAD run --split identity (one)
 """
 
 from __future__ import annotations
@@ -33,4 +33,5 @@ AGE_HEADS = (
     replace(_FIRST, name="residual-cross-entropy", age_loss=recipe.CrossEntropy()),
     _FIRST,
     replace(_FIRST, name="residual-ordinal", network={"head": "ordinal"}, age_loss=recipe.Ordinal()),
+    replace(_FIRST, name="residual-mean-variance", age_loss=recipe.MeanVariance()),
 )

@@ -80,7 +80,21 @@ class Ordinal:
     head: ClassVar[str] = "ordinal"
 
 
-AgeLoss: TypeAlias = LabelDistribution | CrossEntropy | Regression | Ordinal
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanVariance:
+    """Cross-entropy of the class, plus the squared error of the expected age and the variance (Pan et al., CVPR 2018).
+
+    Attributes:
+        mean_weight: Weight of half the squared error of the expected age, per square year.
+        variance_weight: Weight of the variance of the distribution, per square year.
+    """
+
+    head: ClassVar[str] = "logits"
+    mean_weight: float = 0.2
+    variance_weight: float = 0.05
+
+
+AgeLoss: TypeAlias = LabelDistribution | CrossEntropy | Regression | Ordinal | MeanVariance
 """A loss for the age; its `head` is the head of `asianage.networks.heads` that it needs."""
 
 

@@ -16,12 +16,13 @@ from asianage.training.fit.losses import (
     AgeOrdinalLoss,
     AgeRegressionLoss,
     FeatureLoss,
+    MeanVarianceLoss,
     age_loss,
     gender_loss,
 )
-from asianage.training.recipes.recipe import CrossEntropy, LabelDistribution, Ordinal, Regression
+from asianage.training.recipes.recipe import CrossEntropy, LabelDistribution, MeanVariance, Ordinal, Regression
 
-LOSSES = (LabelDistribution(expectation_weight=0.1), CrossEntropy(), Regression(), Ordinal())
+LOSSES = (LabelDistribution(expectation_weight=0.1), CrossEntropy(), Regression(), Ordinal(), MeanVariance())
 WIDTHS = {"logits": 4, "regression": 1, "ordinal": 3}
 """Head -> raw outputs for four ages."""
 
@@ -170,3 +171,12 @@ def test_the_feature_loss_is_in_standard_deviations_and_counts_less_what_hardly_
     told = np.array([[1.0, 10.0, 0.1, 0.1]], dtype=np.float32)
     assert float(FeatureLoss(known)(target, told)) == pytest.approx(1.0, rel=1e-5)
     assert float(FeatureLoss(known)(target, told * [[2.0, 0.0, 0.0, 0.0]])) == pytest.approx(1.0, rel=1e-5)
+
+
+def test_mean_variance_by_hand():
+    axis = AgeAxis(20, 22)
+    logits = np.log(np.array([[0.25, 0.25, 0.5]], dtype=np.float32))
+    # The expected age is 21.25, its variance 11 / 16; the label is 20.
+    expected = -np.log(0.25) + 0.2 * 0.5 * 1.25**2 + 0.05 * 11 / 16
+    loss = MeanVarianceLoss(axis, 0.2, 0.05)
+    assert float(loss(np.array([[20.0]], dtype=np.float32), logits)) == pytest.approx(expected, rel=1e-5)
