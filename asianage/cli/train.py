@@ -67,6 +67,8 @@ def run(given: argparse.Namespace) -> int:
         return _run_baseline(given)
     if given.recipe == "detector":
         return _train_detector(given)
+    if given.recipe == "heads":
+        return _compare_heads(given)
     from asianage.training.train import train
 
     estimator = train(
@@ -86,6 +88,19 @@ def run(given: argparse.Namespace) -> int:
         **options.begin_run(given),
     )
     print(f"model: {estimator.model.path}")
+    return 0
+
+
+def _compare_heads(given: argparse.Namespace) -> int:
+    """Train one network with each way to learn an age, and print the table."""
+    from asianage.training.compare_heads import TABLE, compare_heads
+
+    if given.initial or given.pretrained or given.teacher or given.name:
+        raise ValueError("The recipe 'heads' takes no `initial`, `pretrained`, `teacher` or `name`.")
+    names = ("epochs", "seed", "batch_size", "learning_rate", "dataset", "split", "fold", "detector", "quantization")
+    progress = options.begin_run(given)["progress"]
+    compare_heads(given.data, given.output, **{name: getattr(given, name) for name in names}, progress=progress)
+    print((given.output / TABLE).read_text("utf-8"), end="")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from asianage.data.records import FaceRecord
 from asianage.evaluation import figure_style as style
@@ -40,7 +41,7 @@ def error_by_age(
         if ages:
             counts = np.bincount(ages)
             behind.bar(np.arange(len(counts)), counts, width=1.0, color=style.LIGHT)
-        _put_behind(panel, behind, counted_name)
+        put_behind(panel, behind, counted_name)
         if not len(part):
             style.note(panel, "no image has an age")
             continue
@@ -49,11 +50,12 @@ def error_by_age(
         panel.axhline(error.mean(), color=style.MIDDLE, linewidth=1, linestyle=":")
         single = errors_by_age(part.true_age, error)
         panel.plot(list(single), list(single.values()), "o", color=style.MIDDLE, markersize=3, label="MAE of one age")
-        _draw_error(panel, part.true_age, error, style.DARK, "-", f"MAE over {2 * REACH + 1} years of age")
-        _limit_error(panel, part.true_age, error)
+        draw_error(panel, part.true_age, error, style.DARK, "-", f"MAE over {2 * REACH + 1} years of age")
+        limit_error(panel, part.true_age, error)
         panel.set_ylabel("MAE in years")
     _legend_once(panels)
     _limit_years(panels[-1], faces)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
     panels[-1].set_xlabel("true age in years")
     return figure
 
@@ -68,16 +70,17 @@ def error_by_age_and_gender(faces: Mapping[str, LabeledPredictions]) -> Figure:
             mine = part.is_male == code
             if mine.any():
                 label = f"{gender} ({error[mine].mean():.2f})"
-                _draw_error(panel, part.true_age[mine], error[mine], color, dashes, label)
+                draw_error(panel, part.true_age[mine], error[mine], color, dashes, label)
         if len(part):
-            _limit_error(panel, part.true_age, error)
+            limit_error(panel, part.true_age, error)
             if not any(np.isfinite(line.get_ydata()).any() for line in panel.lines):
                 style.note(panel, f"no age has {FEWEST} faces or more around it")
-            panel.legend(loc="upper left", title="MAE of all ages", title_fontsize=9, alignment="left")
+            style.legend_above(panel)
         else:
             style.note(panel, "no image has both an age and a gender")
         panel.set_ylabel("MAE in years")
     _limit_years(panels[-1], faces)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
     panels[-1].set_xlabel("true age in years")
     return figure
 
@@ -168,7 +171,7 @@ def nominal_coverage(measured: Mapping[str, tuple[Mapping[str, float], int]]) ->
     return figure
 
 
-def _draw_error(panel: Axes, age: np.ndarray, error: np.ndarray, color: str, dashes: str, label: str) -> None:
+def draw_error(panel: Axes, age: np.ndarray, error: np.ndarray, color: str, dashes: str, label: str) -> None:
     """Draw a smoothed curve of the error by age with its 95 % band."""
     near = values_near_age(age, error, REACH, FEWEST)
     mean = np.array([values.mean() for values in near.values()])
@@ -189,7 +192,7 @@ def _interrupted(years: np.ndarray, curves: Sequence[np.ndarray]) -> tuple[np.nd
     return every, filled
 
 
-def _limit_error(panel: Axes, age: np.ndarray, error: np.ndarray) -> None:
+def limit_error(panel: Axes, age: np.ndarray, error: np.ndarray) -> None:
     """Start the errors at zero, with room for a legend; single ages with hardly a face may leave at the top."""
     near = values_near_age(age, error, REACH, FEWEST) or {0: error}
     panel.set_ylim(0, 1.5 * max(values.mean() for values in near.values()) + 0.5)
@@ -202,7 +205,8 @@ def _limit_years(panel: Axes, faces: Mapping[str, LabeledPredictions]) -> None:
         panel.set_xlim(np.nanmin(age) - 2, np.nanmax(age) + 2)
 
 
-def _put_behind(panel: Axes, behind: Axes, name: str) -> None:
+def put_behind(panel: Axes, behind: Axes, name: str) -> None:
+    """Let the axes of counts, on the right, stand behind a panel."""
     behind.set_ylabel(name, color=style.MIDDLE)
     behind.tick_params(axis="y", labelcolor=style.MIDDLE)
     behind.yaxis.set_major_formatter(style.THOUSANDS)
@@ -216,7 +220,7 @@ def _legend_once(panels: Sequence[Axes]) -> None:
     """Explain the lines in the first panel that has any; they are the same in all."""
     for panel in panels:
         if panel.get_legend_handles_labels()[1]:
-            panel.legend(loc="upper left")
+            style.legend_above(panel)
             return
 
 

@@ -86,11 +86,14 @@ def stacked_panels(titles: Sequence[str], *, height: float = 2.6, width: float =
     return figure, axes
 
 
-def panel_row(titles: Sequence[str], *, side: float = 3.6, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one square panel per title, side by side and wrapped after `columns`."""
+def panel_row(titles: Sequence[str], *, side: float = 3.6, columns: int = 3, label_height: float = 0.4) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one square panel per title, side by side and wrapped after `columns`.
+
+    `label_height` is what titles and labels of a panel take beside its square, in inches.
+    """
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
-    figure = Figure(figsize=(side * columns + 0.6, side * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(side * columns + 0.6, (side + label_height) * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in axes[len(titles) :]:
         panel.remove()
@@ -103,6 +106,13 @@ def note(panel: Axes, text: str) -> None:
     """Write into an empty panel why there is nothing to see."""
     panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", color=MIDDLE)
     panel.grid(False)
+
+
+def legend_above(panel: Axes, columns: int = 3) -> None:
+    """Explain the lines of a panel above it, beside its title, where they hide nothing."""
+    panel.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, borderpad=0.2, columnspacing=1.2, handlelength=1.6
+    )
 
 
 def draw_shares(panel: Axes, place: np.ndarray, hits: np.ndarray, faces: np.ndarray | int, **look: Any) -> None:

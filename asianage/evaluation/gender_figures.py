@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from asianage.data.records import FaceRecord
 from asianage.evaluation import figure_style as style
@@ -40,36 +41,42 @@ def images_by_age_and_gender(records: Mapping[str, Sequence[FaceRecord]]) -> Fig
         panel.set_ylabel("images")
         panel.yaxis.set_major_formatter(style.THOUSANDS)
         if known:
-            panel.legend(loc="upper right")
+            style.legend_above(panel)
         else:
             style.note(panel, "no image has an age")
     known_ages = [record.age for rows in records.values() for record in rows if record.age is not None]
     if known_ages:
         panels[-1].set_xlim(min(known_ages) - 2, max(known_ages) + 2)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
     panels[-1].set_xlabel("age in years")
     return figure
 
 
 def gender_confusion(faces: Mapping[str, LabeledPredictions]) -> Figure:
     """Draw the confusion matrix of gender, one panel per data set: counts, and shares of the true gender."""
-    figure, panels = style.panel_row(list(faces), side=3.2)
+    figure, panels = style.panel_row(list(faces), side=3.2, label_height=0.9)
     for panel, part in zip(panels, faces.values(), strict=True):
         part = part.take(np.isfinite(part.is_male))
         matrix = confusion_matrix(part.is_male, part.male_probability > 0.5)
-        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        panel.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), count in np.ndenumerate(matrix):
-            color = "white" if share[row, column] > 0.55 else style.DARK
-            panel.text(column, row - 0.09, f"{count:,}", ha="center", color=color, fontsize=14, fontweight="bold")
-            panel.text(column, row + 0.16, f"{100 * share[row, column]:.1f} %", ha="center", color=color)
-        panel.set_xticks(range(2), GENDERS)
-        panel.set_yticks(range(2), GENDERS, rotation=90, va="center")
-        panel.set_xlabel("predicted")
-        panel.set_ylabel("labeled")
-        panel.tick_params(length=0)
-        panel.grid(False)
-        panel.spines[:].set_visible(False)
+        draw_confusion(panel, matrix)
     return figure
+
+
+def draw_confusion(panel: Axes, matrix: np.ndarray) -> None:
+    """Draw a confusion matrix, int (2, 2) by labeled and predicted gender: counts, and shares of the labeled gender."""
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    panel.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(matrix):
+        color = "white" if share[row, column] > 0.55 else style.DARK
+        panel.text(column, row - 0.09, f"{count:,}", ha="center", color=color, fontsize=14, fontweight="bold")
+        panel.text(column, row + 0.16, f"{100 * share[row, column]:.1f} %", ha="center", color=color)
+    panel.set_xticks(range(2), GENDERS)
+    panel.set_yticks(range(2), GENDERS, rotation=90, va="center")
+    panel.set_xlabel("predicted")
+    panel.set_ylabel("labeled")
+    panel.tick_params(length=0)
+    panel.grid(False)
+    panel.spines[:].set_visible(False)
 
 
 def gender_reliability(faces: LabeledPredictions) -> Figure:

@@ -13,6 +13,7 @@ try:
     with needs_extra("train", "Training"):
         import asianage.networks  # noqa: F401  # The first import of Keras, which is silent there.
         from asianage.training import recipes
+        from asianage.training.compare_heads import compare_heads
         from asianage.training.detector.train import train_detector
         from asianage.training.fine_tune import fine_tune
         from asianage.training.train import train
@@ -30,6 +31,7 @@ except MissingExtraError as error:
 __all__ = [
     "Evaluation",
     "FaceRecord",
+    "compare_heads",
     "evaluate",
     "fine_tune",
     "read_records",

@@ -100,8 +100,10 @@ class RunState:
 
     def write(self, folder: Path) -> None:
         """Write the table of the epochs, and what a stopped run goes on from. The checkpoint must be there already."""
+        # A run of an older version goes on with more columns.
+        columns = list(dict.fromkeys(name for row in self.history for name in row))
         text = io.StringIO()
-        writer = csv.DictWriter(text, self.history[0], lineterminator="\n")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
         write_text(folder / HISTORY, text.getvalue())

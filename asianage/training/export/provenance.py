@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,11 +44,18 @@ def training_provenance(
         "quantization": quantization,
         "parameters": network.count_params(),
         **counts(used),
+        "frozen_parameters": frozen_parameters(network),
         "split_sha256": {name: records_sha256(records, by_name=True) for name, records in used.items()},
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         "commit": commit(),
     }
+
+
+def frozen_parameters(network: keras.Model) -> int:
+    """Return how many parameters of a network are not trained. Statistics of normalizations are no parameters."""
+    frozen = (weight for weight in network.non_trainable_weights if not weight.name.startswith("moving_"))
+    return sum(math.prod(weight.shape) for weight in frozen)
 
 
 def ancestry(initial: ModelFolder | None, teachers: Sequence[ModelFolder] = ()) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import keras
@@ -11,6 +10,7 @@ import numpy as np
 from asianage.data.crop_cache import CropCache
 from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, training_network
 from asianage.training.fit.batches import CropBatches
+from asianage.training.fit.curves import EpochScores
 from asianage.training.fit.devices import scope_of, training_devices
 from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.loop import fit
@@ -18,7 +18,6 @@ from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.optimizer import build_optimizer
 from asianage.training.fit.sampling import sampling_shares
 from asianage.training.fit.targets import make_targets
-from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 from asianage.training.run_folder import RECIPE, keep_settings
 
@@ -68,7 +67,7 @@ def fit_network(
     return fit(
         learner,
         batches,
-        functools.partial(validate, network, cache, val, recipe.axis),
+        EpochScores(recipe, network, learner, losses, cache, train, val),
         folder,
         epochs=recipe.epochs,
         patience=recipe.patience,

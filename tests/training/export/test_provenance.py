@@ -4,9 +4,21 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
+import keras
+
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
-from asianage.training.export.provenance import ancestry
+from asianage.training.export.provenance import ancestry, frozen_parameters
+
+
+def test_frozen_parameters_are_those_that_no_step_changes():
+    inputs = keras.Input((3,))
+    frozen = keras.layers.Dense(4, name="frozen")
+    x = keras.layers.BatchNormalization()(frozen(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1)(x))
+    assert frozen_parameters(network) == 0
+    frozen.trainable = False
+    assert frozen_parameters(network) == 3 * 4 + 4
 
 
 def model(name, tmp_path, **before):
