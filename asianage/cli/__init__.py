@@ -12,7 +12,20 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from asianage import __version__
-from asianage.cli import batch, demo, download, evaluate, export, fine_tune, info, messages, predict, train, verify
+from asianage.cli import (
+    batch,
+    demo,
+    download,
+    evaluate,
+    export,
+    fine_tune,
+    info,
+    messages,
+    predict,
+    study,
+    train,
+    verify,
+)
 from asianage.native_output import open_standard_streams
 
 
@@ -84,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="asianage", description="Age and gender from photos of Asian faces.")
     parser.add_argument("-V", "--version", action="version", version=f"asianage {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, batch, demo, train, fine_tune, evaluate, export, info, verify, download):
+    for command in (predict, batch, demo, train, fine_tune, evaluate, study, export, info, verify, download):
         command.add_to(commands)
     for subparser in commands.choices.values():
         subparser.set_defaults(usage=subparser.format_usage())

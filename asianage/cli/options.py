@@ -63,14 +63,14 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but results, failures and warnings")
 
 
-def add_detector(parser: argparse.ArgumentParser) -> None:
+def add_detector(parser: argparse.ArgumentParser, default: str = "auto") -> None:
     """Add `--detector`, whose value is what `AgeGenderEstimator` takes."""
     parser.add_argument(
         "--detector",
-        default="auto",
+        default=default,
         type=_detector,
         help=f"{', '.join(NAMES)}, the path of YuNet's .onnx file, folder or Hub id of a face detector, or "
-        "none: each image already is one face",
+        f"none: each image already is one face (default: {default})",
     )
 
 
@@ -79,6 +79,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, help="folder of the run; its folder `model` becomes the model")
     parser.add_argument("--name", help="name of the new model (default: after the recipe or the first model)")
     add_detector(parser)
+    add_quantization(parser)
+
+
+def add_quantization(parser: argparse.ArgumentParser) -> None:
+    """Add `--quantization`."""
     parser.add_argument(
         "--quantization",
         default="int8",
@@ -90,11 +95,17 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def begin_run(given: argparse.Namespace) -> dict[str, Any]:
     """Log to standard error, and return the options of `add_run` as `train` and `fine_tune` take them."""
-    level = logging.WARNING if given.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
+    progress = begin_logging(given)
     start_keras()
     names = ("name", "detector", "quantization")
-    return {**{name: getattr(given, name) for name in names}, "progress": not given.quiet}
+    return {**{name: getattr(given, name) for name in names}, "progress": progress}
+
+
+def begin_logging(given: argparse.Namespace) -> bool:
+    """Log to standard error, and tell whether to show progress."""
+    level = logging.WARNING if given.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
+    return not given.quiet
 
 
 def start_keras() -> None:

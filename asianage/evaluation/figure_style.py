@@ -86,7 +86,9 @@ def stacked_panels(titles: Sequence[str], *, height: float = 2.6, width: float =
     return figure, axes
 
 
-def panel_row(titles: Sequence[str], *, side: float = 3.6, columns: int = 3, label_height: float = 0.4) -> tuple[Figure, list[Axes]]:
+def panel_row(
+    titles: Sequence[str], *, side: float = 3.6, columns: int = 3, label_height: float = 0.4
+) -> tuple[Figure, list[Axes]]:
     """Return a figure with one square panel per title, side by side and wrapped after `columns`.
 
     `label_height` is what titles and labels of a panel take beside its square, in inches.

@@ -56,7 +56,10 @@ FIGURES = {
         f"The line is the mean absolute error {_AROUND}; a dot is the error of a single age, the dotted line that of "
         "all. Behind it, in gray and on the right axis, the number of {images}.",
     ),
-    "error_by_age_and_gender.png": ("Error by age and gender", f"Mean absolute error {_AROUND}; in brackets, that of all ages."),
+    "error_by_age_and_gender.png": (
+        "Error by age and gender",
+        f"Mean absolute error {_AROUND}; in brackets, that of all ages.",
+    ),
     "true_against_predicted.png": (
         "Estimated against true age",
         f"One dot per face, scattered a little sideways; of more than {age_figures.MAX_DOTS:,} faces a random choice. "

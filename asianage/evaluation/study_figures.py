@@ -106,16 +106,22 @@ def errors_of_genders(
         put_behind(panel, behind, "training faces")
         everything = [part for part in genders.values() if len(part[0])]
         if everything:
-            limit_error(panel, np.concatenate([age for age, _ in everything]), np.concatenate([e for _, e in everything]))
+            limit_error(
+                panel, np.concatenate([age for age, _ in everything]), np.concatenate([e for _, e in everything])
+            )
             panel.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderpad=0, columnspacing=1.2)
         panel.set_ylabel("MAE in years")
     every = [age for genders in measured.values() for age, _ in genders.values() if len(age)]
     if every:
         panels[-1].set_xlim(min(map(np.min, every)) - 1, max(map(np.max, every)) + 1)
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
-    panels[-1].set_xlabel(f"true age in years; errors over {2 * REACH + 1} years, where there are {FEWEST} faces or more")
+    panels[-1].set_xlabel(
+        f"true age in years; errors over {2 * REACH + 1} years, where there are {FEWEST} faces or more"
+    )
     figure.legend(
-        handles=[Patch(color=color, alpha=0.18, label=f"training faces, {name}") for name, color, _ in style.GENDER_LINES],
+        handles=[
+            Patch(color=color, alpha=0.18, label=f"training faces, {name}") for name, color, _ in style.GENDER_LINES
+        ],
         loc="outside lower center",
         ncols=2,
     )

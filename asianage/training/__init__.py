@@ -16,6 +16,7 @@ try:
         from asianage.training.compare_heads import compare_heads
         from asianage.training.detector.train import train_detector
         from asianage.training.fine_tune import fine_tune
+        from asianage.training.run_study import run_study
         from asianage.training.train import train
     with needs_extra("train", "A report"):
         from asianage.evaluation.report import save_report
@@ -37,6 +38,7 @@ __all__ = [
     "read_records",
     "recipes",
     "run_baseline",
+    "run_study",
     "save_report",
     "train",
     "train_detector",

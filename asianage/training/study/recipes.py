@@ -139,6 +139,9 @@ def _systems(networks: Sequence[TrainingRecipe], ending: str = "") -> tuple[Stag
 STUDY, STUDY_SIMPLE_CNN = _systems(NETWORKS)
 
 _SCALED_NETWORKS = tuple(_scaled(recipe) for recipe in NETWORKS)
+STUDY_NETWORKS = {"": NETWORKS, SCALED: _SCALED_NETWORKS}
+"""End of the names -> the six networks, in the order of the study's results."""
+
 _RECIPES: tuple[Recipe, ...] = (
     *(*NETWORKS, STUDY, STUDY_SIMPLE_CNN),
     *(*_SCALED_NETWORKS, *_systems(_SCALED_NETWORKS, SCALED)),

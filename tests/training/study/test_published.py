@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from asianage.training.study.baselines import BASELINES
+from asianage.training.study.published import ROWS
+
+
+def test_every_row_has_a_recipe_and_says_what_it_was_measured_on():
+    pytest.importorskip("keras", reason="needs the extra train")
+    from asianage.training.study.recipes import STUDY_RECIPES
+
+    assert {row.recipe for row in ROWS} <= {*STUDY_RECIPES, *BASELINES}
+    assert {row.baseline for row in ROWS} <= {"", *BASELINES}
+    assert all(row.measured_on and row.figure in ("mae", "gender_accuracy") for row in ROWS)
+
+
+def test_figures_are_those_of_the_notebooks():
+    texts = {row.title: row.text for row in ROWS}
+    assert (texts["gender"], texts["age"], texts["age of men"], texts["age of women"]) == (
+        "93 %",
+        "4.1",
+        "4.01",
+        "3.880",
+    )
+    for row in ROWS:
+        if row.value is not None and row.figure == "mae":
+            assert row.value == pytest.approx(float(row.text), abs=0.05)
