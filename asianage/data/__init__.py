@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asianage.data.afad_download import download_afad
 from asianage.data.cleaning import clean
+from asianage.data.datasets import Dataset, register_dataset
 from asianage.data.records import FaceRecord, RecordTable, read_records, write_records
 from asianage.data.sources import read_source
 from asianage.data.split_file import read_split, write_split
@@ -11,6 +12,7 @@ from asianage.data.splits import identity_split, predefined_split, random_split
 from asianage.data.study_split import study_split
 
 __all__ = [
+    "Dataset",
     "FaceRecord",
     "RecordTable",
     "clean",
@@ -18,6 +20,7 @@ __all__ = [
     "identity_split",
     "predefined_split",
     "random_split",
+    "register_dataset",
     "read_records",
     "read_source",
     "read_split",

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from asianage.data import afad, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
+from asianage.data.datasets import REGISTERED
 from asianage.data.folders import is_picture, list_files, read_folders
 from asianage.data.labels import GenderLabels
 from asianage.data.records import FaceRecord, RecordTable, read_records
@@ -79,8 +80,9 @@ def read_source(
         raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
     # Pictures beside the labeled folders, such as an overview, do not count.
     inner = [path for path in pictures if path.parent != source]
+    registered = [(dataset.has, dataset.read) for dataset in REGISTERED.values()]
     for some in (inner, pictures):
-        for is_of, read in _LAYOUTS:
+        for is_of, read in (*registered, *_LAYOUTS):
             if 2 * sum(map(is_of, some)) > len(some):
                 return read(source)
     return read_folders(source)
@@ -104,5 +106,6 @@ def _in_memory(source: Any, gender_labels: GenderLabels | None, pictures: str | 
 
 def special_figures(dataset: str) -> SpecialFigures:
     """Return the special figures of a data set, by the beginning of its name: "AFAD-Lite" has those of AFAD."""
-    matching = (figures for name, figures in _SPECIAL_FIGURES.items() if dataset.lower().startswith(name))
+    known = {**{name: registered.figures for name, registered in REGISTERED.items()}, **_SPECIAL_FIGURES}
+    matching = (figures for name, figures in known.items() if dataset.lower().startswith(name))
     return next(matching, SpecialFigures())

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from asianage.networks.backbones import REGISTERED
 from asianage.networks.gender_routing import gender_routing_network
 from asianage.networks.heads import HEADS, TASKS, check_choice
 from asianage.networks.mobilenet import mobilenet_network
@@ -22,7 +23,12 @@ ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     "vggface": vggface_network,
     "gender_routing": gender_routing_network,
 }
-"""Name -> function that builds the network."""
+"""Name -> function that builds the network; `register_backbone` adds others."""
+
+
+def architectures() -> dict[str, Callable[..., keras.Model]]:
+    """Return all architectures by name, those of registered backbones too."""
+    return {**REGISTERED, **ARCHITECTURES}
 
 
 def build_network(
@@ -31,7 +37,7 @@ def build_network(
     """Build a network with random weights, under the dtype policy in force.
 
     Args:
-        architecture: A name in `ARCHITECTURES`.
+        architecture: A name in `architectures`.
         image_size: Side of the crops, in pixels.
         num_ages: Length of the age axis.
         min_age: First age of the axis, in years.
@@ -48,7 +54,7 @@ def build_network(
         ValueError: There is no such architecture, it has no such argument, or a value is out of range.
     """
     _arguments_of(architecture, arguments)
-    return ARCHITECTURES[architecture](image_size=image_size, num_ages=num_ages, min_age=min_age, **arguments)
+    return architectures()[architecture](image_size=image_size, num_ages=num_ages, min_age=min_age, **arguments)
 
 
 def tasks_of(architecture: str, arguments: Mapping[str, Any]) -> frozenset[str]:
@@ -79,9 +85,10 @@ def head_of(architecture: str, arguments: Mapping[str, Any]) -> str | None:
 
 def _arguments_of(architecture: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a network, defaults included, and refuse those that it does not take."""
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"There is no architecture {architecture!r}. Architectures: {', '.join(ARCHITECTURES)}.")
-    parameters = inspect.signature(ARCHITECTURES[architecture]).parameters
+    known_ones = architectures()
+    if architecture not in known_ones:
+        raise ValueError(f"There is no architecture {architecture!r}. Architectures: {', '.join(known_ones)}.")
+    parameters = inspect.signature(known_ones[architecture]).parameters
     known = {name: it.default for name, it in parameters.items() if name not in ("image_size", "num_ages", "min_age")}
     unknown = [name for name in arguments if name not in known]
     if unknown:

@@ -19,7 +19,7 @@ import numpy as np
 from asianage.errors import ModelFormatError
 from asianage.models.config import ModelConfig
 from asianage.models.folder import WEIGHTS, ModelFolder
-from asianage.networks.registry import ARCHITECTURES, build_network
+from asianage.networks.registry import architectures, build_network
 
 MAX_TEXT = 40
 MAX_STAGES = 8
@@ -55,10 +55,11 @@ def build_from_config(config: ModelConfig) -> keras.Model:
     Raises:
         ModelFormatError: It describes no network of this package.
     """
-    if config.architecture not in ARCHITECTURES:
+    if config.architecture not in architectures():
         raise ModelFormatError(
             f"config.json: the architecture {config.architecture[:100]!r} is not one of "
-            f"{', '.join(sorted(ARCHITECTURES))}. Run: pip install --upgrade asianage"
+            f"{', '.join(sorted(architectures()))}. Run: pip install --upgrade asianage. If it is a backbone of your "
+            "own, register it first: import its module, or pass its file with --register."
         )
     _check_arguments(config.network)
     try:

@@ -46,7 +46,7 @@ class ValidateAndSave(keras.callbacks.Callback):
         self._started = time.perf_counter()
         self._restart_clock()
         self.batches.start_epoch(epoch + 1)
-        for layer in self.model.layers:
+        for layer in all_layers(self.model):
             # A rate of 0 has no random state.
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Weights files do not hold the state of random layers.
@@ -122,7 +122,15 @@ def averaged_weights(learner: keras.Model, batches: EpochBatches) -> Iterator[No
 
 def normalizations(network: keras.Model) -> list[keras.layers.BatchNormalization]:
     """Return the BatchNorm layers of a network."""
-    return [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return [layer for layer in all_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield the layers of a network, and those of the networks in it."""
+    for layer in network.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
 
 
 def statistics(network: keras.Model) -> list[keras.Variable]:
