@@ -51,6 +51,7 @@ def crop(tmp_path) -> Path:
 NEEDED = {
     "faces_with_ray.py": "ray",
     "fine_tune_own_faces.py": "tensorflow",
+    "my_recipe.py": "tensorflow",
     "folder_to_parquet.py": "pyarrow",
     "serve_uploads.py": "fastapi",
 }
@@ -212,3 +213,16 @@ def test_the_fine_tuning_example_prints_the_gain(run, tmp_path):
     output = run("fine_tune_own_faces.py", tmp_path / "faces.csv", tmp_path / "tuned", 1)
     assert "val_score: " in output
     assert AgeGenderEstimator(tmp_path / "tuned" / "model", detector=None).predict(tmp_path / "0.png")
+
+
+def test_the_recipe_example_is_a_data_set_a_backbone_and_a_recipe(tmp_path):
+    pytest.importorskip("keras", reason="needs the extra train")
+    from asianage.data import read_source
+    from asianage.training.fit.network import build_network
+    from asianage.training.recipes.recipe_file import read_recipe
+
+    recipe = read_recipe(EXAMPLES / "my_recipe.py")
+    (tmp_path / "0007_31_F.jpg").touch()
+    [record] = read_source(tmp_path).records
+    assert (record.dataset, record.identity, record.age, record.gender) == ("studio", "0007", 31.0, "female")
+    assert {layer.name for layer in build_network(recipe).layers} >= {"pool", "age_logits", "gender_logit"}

@@ -16,6 +16,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--to", required=True, choices=("keras", "saved_model", "onnx", "tflite", "int8"))
     parser.add_argument("--output", type=Path, metavar="PATH", help="where to write (default: the model's name)")
     parser.add_argument("--samples", type=Path, metavar="DIR", help="pictures of one face each, to quantize for int8")
+    options.add_register(parser)
     parser.set_defaults(run=run)
 
 
@@ -26,6 +27,7 @@ def run(given: argparse.Namespace) -> int:
     from asianage.training.export.conversion import convert_model
 
     options.start_keras()
+    options.run_registered(given)
     samples = None if given.samples is None else list(list_images(given.samples))
     model = open_model(given.model)
     converted = convert_model(model, given.to, given.output, samples=samples)

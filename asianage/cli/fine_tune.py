@@ -22,6 +22,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--freeze", action="append", metavar="LAYERS", help="backbone, or the beginning of layer names; may be repeated"
     )
+    options.add_register(parser)
     parser.set_defaults(run=run)
 
 
@@ -29,6 +30,7 @@ def run(given: argparse.Namespace) -> int:
     """Fine-tune a model."""
     from asianage.training.fine_tune import fine_tune
 
+    options.run_registered(given)
     estimator = fine_tune(
         given.model,
         options.labeled_faces(given, given.data),

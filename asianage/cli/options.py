@@ -80,6 +80,23 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the new model (default: after the recipe or the first model)")
     add_detector(parser)
     add_quantization(parser)
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="where to train: auto, cpu, gpu, or gpu:1 for the second GPU (default: auto, all GPUs)",
+    )
+
+
+def choose_device(given: argparse.Namespace) -> None:
+    """Train on what `--device` names."""
+    from asianage.training.fit.devices import use_device
+
+    use_device(given.device)
 
 
 def add_quantization(parser: argparse.ArgumentParser) -> None:
@@ -94,8 +111,9 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
 
 
 def begin_run(given: argparse.Namespace) -> dict[str, Any]:
-    """Log to standard error, and return the options of `add_run` as `train` and `fine_tune` take them."""
+    """Log, choose the device, and return the options of `add_run` as `train` and `fine_tune` take them."""
     progress = begin_logging(given)
+    choose_device(given)
     start_keras()
     names = ("name", "detector", "quantization")
     return {**{name: getattr(given, name) for name in names}, "progress": progress}
@@ -114,6 +132,21 @@ def start_keras() -> None:
         import keras
 
         keras.ops.zeros(1)
+
+
+def add_register(parser: argparse.ArgumentParser) -> None:
+    """Add `--register`, for models whose backbone is not of this package."""
+    parser.add_argument(
+        "--register", type=Path, metavar="FILE", help="Python file to run first: registers the backbone of the model"
+    )
+
+
+def run_registered(given: argparse.Namespace) -> None:
+    """Run the file that `--register` names."""
+    if given.register is not None:
+        from asianage.training.recipes.recipe_file import run_file
+
+        run_file(given.register)
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:

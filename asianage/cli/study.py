@@ -32,6 +32,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
     options.add_detector(parser, default="none")
     options.add_quantization(parser)
+    options.add_device(parser)
     options.add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -41,6 +42,7 @@ def run(given: argparse.Namespace) -> int:
     from asianage.training.run_study import run_study
 
     progress = options.begin_logging(given)
+    options.choose_device(given)
     options.start_keras()
     names = ("epochs", "seed", "max_faces", "vggface_size", "pretrained", "random_vggface", "scaled", "dataset")
     table = run_study(

@@ -1,4 +1,4 @@
-"""Backbones of one's own: a function from crops to features becomes an architecture, with the heads of every network."""
+"""Backbones of one's own: a function from crops to features becomes an architecture with the heads of every network."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def register_backbone(name: str) -> Callable[[Backbone], Backbone]:
     return register
 
 
-def _builder(
-    name: str, backbone: Callable[..., Any], own: list[inspect.Parameter]
-) -> Callable[..., keras.Model]:
+def _builder(name: str, backbone: Callable[..., Any], own: list[inspect.Parameter]) -> Callable[..., keras.Model]:
     """Return the function that builds a network on a backbone; its signature names all arguments."""
 
     def build(**arguments: Any) -> keras.Model:

@@ -12,10 +12,12 @@ from asianage.training.study.baselines import run_baseline
 try:
     with needs_extra("train", "Training"):
         import asianage.networks  # noqa: F401  # The first import of Keras, which is silent there.
+        from asianage.networks.backbones import register_backbone
         from asianage.training import recipes
         from asianage.training.compare_heads import compare_heads
         from asianage.training.detector.train import train_detector
         from asianage.training.fine_tune import fine_tune
+        from asianage.training.fit.devices import use_device
         from asianage.training.run_study import run_study
         from asianage.training.train import train
     with needs_extra("train", "A report"):
@@ -37,10 +39,12 @@ __all__ = [
     "fine_tune",
     "read_records",
     "recipes",
+    "register_backbone",
     "run_baseline",
     "run_study",
     "save_report",
     "train",
     "train_detector",
+    "use_device",
     "write_records",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from asianage.data.records import FaceRecord
 from asianage.data.sources import Source
 from asianage.data.splits import measured_split
 from asianage.evaluation.figure_style import report_style
@@ -17,7 +18,7 @@ from asianage.models.markdown import percent, table
 from asianage.training.recipes.age_heads import AGE_HEADS
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import HISTORY, Run
+from asianage.training.run_folder import HISTORY, Run, held_run_folder
 from asianage.training.train_network import train_network
 from asianage.training.trained_row import TrainedRow, finished_model, spoken_time, trained_row
 
@@ -71,20 +72,21 @@ def compare_heads(
     chosen = {name: value for name, value in settings.items() if value is not None}
     planned = [_planned(replace(recipe, **chosen), output, learning_rate) for recipe in AGE_HEADS]
     run = Run(output, detector, quantization, progress)
-    faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
     measured_on = measured_split(split)
-    rows = []
-    for step, records in zip(planned, faces.parts, strict=True):
-        model = finished_model(step.folder, step.recipe, measured_on)
-        if model is None:
-            part = replace(run, output=step.folder)
-            name = step.recipe.name
-            model = train_network(
-                step.recipe, records, part, name=name, crops=step.crops, measured_on=measured_on
-            ).model
-        rows.append(trained_row(model, step.folder, measured_on))
-    _write(rows, planned, output, measured_on)
+    with held_run_folder(output, [data]):
+        faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
+        rows = [_trained(step, records, run, measured_on) for step, records in zip(planned, faces.parts, strict=True)]
+        _write(rows, planned, output, measured_on)
     return rows
+
+
+def _trained(step: PlannedRun, records: list[FaceRecord], run: Run, measured_on: str) -> TrainedRow:
+    """Return the row of one way, trained unless it is finished."""
+    model = finished_model(step.folder, step.recipe, measured_on)
+    if model is None:
+        part, name = replace(run, output=step.folder), step.recipe.name
+        model = train_network(step.recipe, records, part, name=name, crops=step.crops, measured_on=measured_on).model
+    return trained_row(model, step.folder, measured_on)
 
 
 def _planned(recipe: TrainingRecipe, output: Path, learning_rate: float | None) -> PlannedRun:

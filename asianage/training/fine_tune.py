@@ -45,7 +45,9 @@ LARGEST_BATCH = 32
 GENTLE = Augmentation(rotation=8.0, zoom=0.1, shift=0.04, cutout=0.1, noise=0.05, gray=0.03)
 """The augmentation of fine-tuning: weaker than that of a training from the start."""
 
-_LOSSES: dict[str, recipes.AgeLoss] = {
+_LOSSES: dict[str | None, recipes.AgeLoss] = {
+    # Several networks as one, of which each has its own head: their common output is logits.
+    None: recipes.LabelDistribution(),
     "logits": recipes.LabelDistribution(),
     "regression": recipes.Regression(),
     "ordinal": recipes.Ordinal(),
@@ -132,11 +134,6 @@ def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:
     """Return how a model is trained further: its own network and axis, in few steps."""
     config = start.config
     head = head_of(config.architecture, config.network)
-    if head is None:
-        raise ValueError(
-            f"A model of the architecture {config.architecture!r} cannot be fine-tuned. Fine-tune the networks that it "
-            "consists of, or another model."
-        )
     tasks = tasks_of(config.architecture, config.network)
     return recipes.TrainingRecipe(
         # A resumed run is compared by it: its checkpoints go on from these weights and no others.

@@ -114,7 +114,7 @@ def _row(row: PublishedRow, results: Mapping[str, ProtocolResults]) -> list[str]
             cells.append(f"{trained.train_faces:,} / {trained.measured_faces:,}")
             cells.append(f"{spoken_time(trained.seconds)}, {trained.epochs} epochs" if trained.epochs else "")
             parameters = f"{trained.parameters:,}" + (f" ({trained.frozen:,} frozen)" if trained.frozen else "")
-        elif baseline is not None:
+        elif baseline is not None and not row.baseline:
             cells += [_spoken(row.figure, baseline[0]), f"{baseline[1]:,}", ""]
         else:
             cells += [measured.notes.get(row.recipe, ""), "", ""]

@@ -53,7 +53,7 @@ def finished_model(folder: Path, recipe: TrainingRecipe | None, measured_on: str
     """
     try:
         model = require_estimator(open_model_folder(folder / "model"))
-        metrics = model.metrics
+        metrics = model.metrics()
     except (FileNotFoundError, ModelFormatError, ValueError):
         return None
     if recipe is not None and model.config.provenance.get("recipe") != recipe.to_dict():
@@ -64,7 +64,7 @@ def finished_model(folder: Path, recipe: TrainingRecipe | None, measured_on: str
 def trained_row(model: ModelFolder, folder: Path, measured_on: str) -> TrainedRow:
     """Return the row of a measured model; `folder` is that of its run."""
     provenance = model.config.provenance
-    figures = model.metrics[measured_on]["all"]["overall"]
+    figures = model.metrics()[measured_on]["all"]["overall"]
     history = read_history(folder / HISTORY) if (folder / HISTORY).is_file() else {}
     scores = [float(score) for score in history.get("val_score", ())]
     return TrainedRow(

@@ -16,7 +16,7 @@ from asianage.errors import ModelFormatError
 from asianage.models.folder import NETWORK, WEIGHTS, open_model_folder
 from asianage.models.pretrained import save_model
 from asianage.networks.restore import restore_network
-from asianage.training import fine_tune
+from asianage.training import fine_tune, recipes
 from asianage.training.fine_tune import FEWEST_FACES, _prepare, _recipe
 from asianage.training.run_folder import Run
 from tests.training.tiny_recipe import TINY
@@ -230,8 +230,8 @@ def test_the_recipe_is_that_of_the_models_own_network(start):
     assert (recipe.architecture, recipe.network, recipe.axis) == ("residual", dict(start.config.network), TINY.axis)
     assert start.sha256(WEIGHTS).startswith(recipe.name.removeprefix("fine-tune "))
     config = replace(start.config, architecture="gender_routing", network={})
-    with pytest.raises(ValueError, match="'gender_routing' cannot be fine-tuned"):
-        _recipe(replace(start, config=config))
+    whole = _recipe(replace(start, config=config))
+    assert (whole.tasks, whole.age_loss) == ({"age", "gender"}, recipes.LabelDistribution())
     config = replace(start.config, architecture="simple_cnn", network={"task": "age"})
     assert _recipe(replace(start, config=config)).tasks == {"age"}
 

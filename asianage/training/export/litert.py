@@ -17,19 +17,23 @@ import numpy as np
 
 from asianage.native_output import without_native_output
 from asianage.networks.heads import OUTPUTS, prediction_network
+from asianage.training.export.own_process import convert_elsewhere, require_tensorflow
 from asianage.training.export.ranges import widen_ranges
 
 QUANTIZATIONS = ("float32", "float16", "int8")
 
 
 def check_quantization(quantization: str) -> None:
-    """Refuse a quantization that no network can be exported in.
+    """Refuse before a training what could not be exported after it.
 
     Raises:
-        ValueError: There is none of this name.
+        MissingExtraError: TensorFlow, which alone converts, is not installed.
+        ValueError: There is no quantization of this name.
     """
     if quantization not in QUANTIZATIONS:
         raise ValueError(f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}.")
+    if keras.backend.backend() != "tensorflow":
+        require_tensorflow()
 
 
 def to_tflite(
@@ -39,7 +43,7 @@ def to_tflite(
     samples: np.ndarray | None = None,
     before: bytes | None = None,
 ) -> bytes:
-    """Convert a network to LiteRT.
+    """Convert a network to LiteRT. Where Keras does not run on TensorFlow, a process of its own converts.
 
     Args:
         network: A network of `asianage.networks`, in float32.
@@ -51,14 +55,15 @@ def to_tflite(
         The flatbuffer. It takes (1, size, size, 3), RGB in [0, 255]: float32, for int8 uint8.
 
     Raises:
-        RuntimeError: Keras does not run on TensorFlow, which alone can convert.
+        MissingExtraError: TensorFlow, which alone converts, is not installed.
+        RuntimeError: The process of its own failed.
         ValueError: Unknown quantization, or int8 without samples.
     """
     check_quantization(quantization)
     if quantization == "int8" and (samples is None or len(samples) == 0):
         raise ValueError("int8 needs `samples`: a few hundred typical crops, uint8 (n, size, size, 3).")
     if keras.backend.backend() != "tensorflow":
-        raise RuntimeError("Only TensorFlow converts to LiteRT. Set KERAS_BACKEND=tensorflow and run the export again.")
+        return convert_elsewhere(network, quantization=quantization, samples=samples, before=before)
     import tensorflow as tf
 
     with without_converter_output():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,8 +14,85 @@ _BFLOAT16_CAPABILITY = (8, 0)
 """NVIDIA GPUs compute in bfloat16 from this compute capability on (Ampere)."""
 
 
+def use_device(device: str = "auto") -> None:
+    """Choose where networks are trained from now on in this process. GPU memory is taken as it is needed.
+
+    Args:
+        device: "auto" for all GPUs, or the processor if there is none; "cpu"; "gpu" for the first GPU; "gpu:1" for the
+            second, and so on.
+
+    Raises:
+        ValueError: There is no such device.
+        RuntimeError: TensorFlow is in use already.
+    """
+    if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", device):
+        raise ValueError(f"`device` must be auto, cpu, gpu, or gpu:NUMBER. Received: {device!r}.")
+    grow_memory()
+    if device == "auto":
+        return
+    kind, _, number = device.partition(":")
+    count = _count_gpus()
+    if kind == "gpu" and int(number or 0) >= count:
+        raise ValueError(
+            f"`device` must be one that Keras on {keras.backend.backend()} sees: {count} GPUs. Received: {device!r}."
+        )
+    if keras.backend.backend() == "tensorflow":
+        _show_tensorflow(kind, int(number or 0))
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        jax.config.update("jax_default_device", jax.devices(kind)[int(number or 0)])
+    else:
+        # Entered for good: until the process ends.
+        keras.device(f"{'cuda' if kind == 'gpu' else 'cpu'}:{number or 0}").__enter__()
+
+
+def grow_memory() -> None:
+    """Let the memory of GPUs grow with what is needed, where Keras's backend would take all of it at once."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        # Read when JAX looks for devices, which no import does.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if backend != "tensorflow":
+        return
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        # TensorFlow refuses once it uses the GPU: the memory is taken then, or grows already.
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _count_gpus() -> int:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return len(tf.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return sum(device.platform == "gpu" for device in jax.devices())
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def _show_tensorflow(kind: str, number: int) -> None:
+    """Let TensorFlow see one GPU, or none."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    try:
+        tf.config.set_visible_devices(gpus[number : number + 1] if kind == "gpu" else [], "GPU")
+    except RuntimeError as error:
+        message = "`device` must be chosen before TensorFlow is used in the process. Call `use_device` first."
+        raise RuntimeError(message) from error
+
+
 def training_devices() -> list[str]:
     """Return the names of all GPUs; none if there are none, or if Keras does not run on TensorFlow."""
+    grow_memory()
     if keras.backend.backend() != "tensorflow":
         return []
     import tensorflow as tf

@@ -130,7 +130,8 @@ class AgeCrossEntropyLoss(_YearsLoss):
 class MeanVarianceLoss(AgeCrossEntropyLoss):
     """Cross-entropy of the class, plus half the squared error of the expected age and the variance, each weighted.
 
-    Pan et al.: 'Mean-Variance Loss for Deep Age Estimation from a Face', CVPR 2018.
+    Pan et al.: 'Mean-Variance Loss for Deep Age Estimation from a Face', CVPR 2018. For a group of ages the error is the
+    distance from the group, and the variance is left alone.
     """
 
     def __init__(self, axis: AgeAxis, mean_weight: float, variance_weight: float) -> None:
@@ -139,13 +140,15 @@ class MeanVarianceLoss(AgeCrossEntropyLoss):
         self._mean_weight, self._variance_weight = mean_weight, variance_weight
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the loss of each row: ages in years (batch, 1) and logits (batch, num_ages)."""
+        """Return the loss of each row: ages in years (batch, 2) and logits (batch, num_ages)."""
+        low, high = self._years(y_true)
         probability, ages = ops.softmax(y_pred, axis=-1), np.asarray(self._axis.ages)
-        mean = ops.sum(ops.multiply(probability, ages), axis=-1)
-        variance = ops.sum(probability * ops.square(ages - mean[:, None]), axis=-1)
-        squared = ops.square(mean - self._years(y_true))
-        penalty = 0.5 * self._mean_weight * squared + self._variance_weight * variance
-        return super().call(y_true, y_pred) + penalty
+        mean = ops.sum(ops.multiply(probability, ages), axis=-1, keepdims=True)
+        variance = ops.sum(probability * ops.square(ages - mean), axis=-1, keepdims=True)
+        error = mean - ops.clip(mean, low, high)
+        narrow = ops.where(low < high, 0.0, variance)
+        penalty = 0.5 * self._mean_weight * ops.square(error) + self._variance_weight * narrow
+        return super().call(y_true, y_pred) + penalty[:, 0]
 
 
 class AgeOrdinalLoss(_YearsLoss):

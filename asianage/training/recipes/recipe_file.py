@@ -53,6 +53,8 @@ def read_recipe(file: str | os.PathLike[str]) -> Recipe:
 
 def run_file(file: Path) -> types.ModuleType:
     """Run a Python file as a module of its own, once: what it registers stays known."""
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no Python file at {file}. Give its path.")
     name = f"asianage_recipe_{file.stem}"
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(file.resolve()):

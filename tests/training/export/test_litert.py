@@ -78,12 +78,6 @@ def test_int8_needs_samples_and_known_quantizations(network):
         to_tflite(network, quantization="int4")
 
 
-def test_only_tensorflow_converts(network, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match="KERAS_BACKEND=tensorflow"):
-        to_tflite(network)
-
-
 def test_a_factor_of_the_input_is_folded_into_the_first_convolution():
     network = face_landmarks_network()
     folded = fold_scaling(network)

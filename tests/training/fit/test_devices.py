@@ -87,3 +87,37 @@ def test_bfloat16_is_used_where_every_gpu_has_it(capabilities, policy, monkeypat
     details = {number: {"compute_capability": value} if value else {} for number, value in found.items()}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.__getitem__)
     assert devices.dtype_policy("auto") == policy
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """GPUs that TensorFlow has, and those that it was told to see."""
+    chosen = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, grows: chosen.append((gpu, grows)))
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda gpus, kind: chosen.append((gpus, kind)))
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("device", "visible"),
+    [("cpu", [([], "GPU")]), ("gpu", [(["first"], "GPU")]), ("gpu:1", [(["second"], "GPU")]), ("auto", [])],
+)
+def test_a_device_is_chosen_and_its_memory_grows(device, visible, seen):
+    devices.use_device(device)
+    assert seen == [("first", True), ("second", True), *visible]
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu:2", "sees: 2 GPUs"), ("tpu", "must be auto, cpu, gpu")])
+def test_a_device_that_is_not_there_is_refused(device, message, seen):
+    with pytest.raises(ValueError, match=message):
+        devices.use_device(device)
+
+
+def test_a_device_is_chosen_before_tensorflow_is_used(seen, monkeypatch):
+    def late(*arguments):
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", late)
+    with pytest.raises(RuntimeError, match="before TensorFlow is used"):
+        devices.use_device("cpu")

@@ -179,4 +179,7 @@ def test_mean_variance_by_hand():
     # The expected age is 21.25, its variance 11 / 16; the label is 20.
     expected = -np.log(0.25) + 0.2 * 0.5 * 1.25**2 + 0.05 * 11 / 16
     loss = MeanVarianceLoss(axis, 0.2, 0.05)
-    assert float(loss(np.array([[20.0]], dtype=np.float32), logits)) == pytest.approx(expected, rel=1e-5)
+    assert float(loss(exact(20.0), logits)) == pytest.approx(expected, rel=1e-5)
+    # Of a group, 20 to 21, the expected age is a quarter of a year away.
+    group = np.array([[20.0, 21.0]], dtype=np.float32)
+    assert float(loss(group, logits)) == pytest.approx(-np.log(0.5) + 0.1 * 0.25**2, rel=1e-5)

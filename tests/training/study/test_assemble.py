@@ -11,7 +11,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage import AgeGenderEstimator
 from asianage.models.folder import open_model_folder
 from asianage.networks.restore import restore_network
-from asianage.training import train
+from asianage.training import fine_tune, train
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.run_folder import BEST_WEIGHTS, Run
 from asianage.training.study.assemble import PARTS, assemble_study
@@ -114,3 +114,10 @@ def test_a_system_that_was_stopped_goes_on_with_the_part_it_was_at(resumed, face
     changed = replace(first, recipe=replace(first.recipe, seed=1))
     with pytest.raises(ValueError, match="`seed` was 0 and is 1"):
         train(replace(RECIPE, stages=(changed, *others)), faces, folder, detector=None)
+
+
+def test_the_whole_system_can_be_fine_tuned(system, faces, tmp_path):
+    start = open_model_folder(system / "model")
+    tuned = fine_tune(system / "model", faces, tmp_path, epochs=1, detector=None, quantization="float32")
+    assert tuned.model.config.architecture == "gender_routing"
+    assert tuned.model.config.network == start.config.network
