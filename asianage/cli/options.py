@@ -81,6 +81,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add_detector(parser)
     add_quantization(parser)
     add_device(parser)
+    add_quiet(parser)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +108,6 @@ def add_quantization(parser: argparse.ArgumentParser) -> None:
         choices=("int8", "float16", "float32"),
         help="of the exported network (default: %(default)s)",
     )
-    add_quiet(parser)
 
 
 def begin_run(given: argparse.Namespace) -> dict[str, Any]:

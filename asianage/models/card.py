@@ -60,6 +60,7 @@ def _sections(config: ModelConfig, metrics: Mapping[str, Any], repo_id: str | No
         _introduction(config, repo_id),
         _fine_tuned(config),
         card_figures(metrics),
+        card_sources.protocol(config),
         card_sources.training_data(config, _caution(config)),
         card_sources.licenses(config),
         _intended_use(config),

@@ -106,6 +106,30 @@ def _beginnings(config: AnyConfig) -> str:
     return "\nThe weights also come from:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 
+_FLATTERED = "People can be on both sides, and the measured faces also chose the best epoch: **the figures flatter**."
+
+_PROTOCOLS = {
+    "study": "The first 20 % of each class folder by name were measured, as in the notebooks of the study. "
+    + _FLATTERED,
+    "random": f"A random fifth of the pictures was measured. {_FLATTERED}",
+    "identity": "Nobody is in two splits, and the measured faces chose nothing.",
+}
+
+
+def protocol(config: AnyConfig) -> str:
+    """Return the section on how the faces were split, and what the study published; "" where nothing is known."""
+    known = mapping(config.provenance.get("protocol"))
+    split = str(known.get("split"))
+    lines = [_PROTOCOLS[split]] if split in _PROTOCOLS else []
+    if known.get("published"):
+        lines.append(
+            f"The study that this recipe reproduces published {cell_text(known['published'])}, measured on "
+            f"{cell_text(known.get('published_on'))}. That figure flatters: its split is the one by class folders, and "
+            "the best epoch was chosen on the same faces."
+        )
+    return "## How it was measured\n\n" + "".join(f"- {line}\n" for line in lines) if lines else ""
+
+
 def licenses(config: AnyConfig) -> str:
     """Return the section on licenses."""
     names = restricted(config)

@@ -25,6 +25,7 @@ from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import Run, held_run_folder
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES, run_baseline
+from asianage.training.study.published import protocol_of
 from asianage.training.study.recipes import SCALED, STUDY, STUDY_NETWORKS
 from asianage.training.study_table import TABLE, ProtocolResults, write_study
 from asianage.training.train_network import measure, train_network
@@ -155,7 +156,14 @@ def _run_protocol(
             given = pretrained if step.recipe.pretrained else None
             part = replace(run, output=step.folder)
             model = train_network(
-                step.recipe, records, part, name=name, crops=step.crops, pretrained=given, measured_on=measured_on
+                step.recipe,
+                records,
+                part,
+                name=name,
+                crops=step.crops,
+                pretrained=given,
+                measured_on=measured_on,
+                protocol=protocol_of(name, protocol),
             ).model
         shutil.rmtree(step.crops, ignore_errors=True)
         models[name], results.faces[name] = model, records

@@ -20,6 +20,7 @@ from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import RECIPE, Run, check_settings, held_run_folder
 from asianage.training.study.assemble import assemble_study
+from asianage.training.study.published import protocol_of
 from asianage.training.train_network import measure, train_network
 
 
@@ -110,6 +111,7 @@ def train(
                 pretrained=pretrained,
                 teachers=[open_model(teacher) for teacher in step.teachers],
                 measured_on=measured_on if step.measured else None,
+                protocol=protocol_of(step.recipe.name, split),
             )
             parts[step.part] = estimator.model
         if "" in parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -45,6 +45,7 @@ def train_network(
     pretrained: str | os.PathLike[str] | None = None,
     teachers: Sequence[ModelFolder] = (),
     measured_on: str | None = "test",
+    protocol: Mapping[str, str] | None = None,
 ) -> AgeGenderEstimator:
     """Train one network on faces that are split and cleaned, write its model folder and measure it.
 
@@ -60,6 +61,7 @@ def train_network(
         pretrained: File of published weights.
         teachers: Models to learn from.
         measured_on: Split that figures are measured on; None measures none.
+        protocol: How the faces were split, as `asianage.training.study.published.protocol_of` returns it.
     """
     start = improved or initial
     _warn_of_ages_outside(records, recipe)
@@ -81,6 +83,8 @@ def train_network(
         _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
     trained = _fit(recipe, network, cache, splits, run, teachers)
     provenance = ancestry(start, teachers)
+    if protocol:
+        provenance["protocol"] = dict(protocol)
     is_kept = False
     if begun is not None and improved is not None:
         scores = {

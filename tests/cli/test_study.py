@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
@@ -15,7 +17,7 @@ def test_the_study_is_run_as_the_options_say_and_its_table_printed(tmp_path, cap
         (tmp_path / "study.md").write_text("# The table\n")
         return tmp_path / "study.md"
 
-    monkeypatch.setattr("asianage.training.run_study.run_study", run_study)
+    monkeypatch.setattr(importlib.import_module("asianage.training.run_study"), "run_study", run_study)
     command = ["study", "AFAD-Full", str(tmp_path), "--epochs", "2", "--max-faces", "50", "--random-vggface"]
     assert main([*command, "--protocol", "identity"]) == 0
     assert capsys.readouterr().out == "# The table\n"

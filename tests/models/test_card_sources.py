@@ -64,3 +64,18 @@ def test_only_terms_for_research_restrict_the_weights() -> None:
 def test_details_leave_out_what_is_unknown() -> None:
     text = card_sources.details(detector(recipe={"seed": 7}), ("parameters", 1234567), ("networks", None))
     assert rows(text, "## Details")[2:] == [["parameters", "1,234,567"], ["seed", "7"]]
+
+
+def test_a_card_says_what_published_figures_were_measured_on_and_that_they_flatter() -> None:
+    given = {"split": "study", "published": "an MAE of 4.1 years", "published_on": "32,877 men, no women"}
+    text = card_sources.protocol(estimator(protocol=given))
+    assert "**the figures flatter**" in text
+    assert "published an MAE of 4.1 years, measured on 32,877 men, no women. That figure flatters" in text
+    safe = card_sources.protocol(estimator(protocol={"split": "identity"}))
+    assert "Nobody is in two splits" in safe
+    assert "flatter" not in safe
+
+
+@pytest.mark.parametrize("protocol", [None, {}, {"split": "predefined"}, {"split": ["study"]}, "study"])
+def test_an_unknown_protocol_is_not_spoken_of(protocol: object) -> None:
+    assert card_sources.protocol(estimator(protocol=protocol)) == ""

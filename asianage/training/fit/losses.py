@@ -130,8 +130,8 @@ class AgeCrossEntropyLoss(_YearsLoss):
 class MeanVarianceLoss(AgeCrossEntropyLoss):
     """Cross-entropy of the class, plus half the squared error of the expected age and the variance, each weighted.
 
-    Pan et al.: 'Mean-Variance Loss for Deep Age Estimation from a Face', CVPR 2018. For a group of ages the error is the
-    distance from the group, and the variance is left alone.
+    Pan et al.: 'Mean-Variance Loss for Deep Age Estimation from a Face', CVPR 2018. For a group of ages the error is
+    the distance from the group, and the variance is left alone.
     """
 
     def __init__(self, axis: AgeAxis, mean_weight: float, variance_weight: float) -> None:

@@ -143,3 +143,13 @@ ROWS = (
     ),
 )
 """The rows of the study's table, in its order."""
+
+
+def protocol_of(recipe: str, split: str) -> dict[str, str]:
+    """Return how the faces of a recipe were split, and the figure that the study published for it, for the card."""
+    known = {"split": split}
+    for row in ROWS:
+        if row.recipe == recipe and row.text:
+            unit = "a gender accuracy of {}" if row.figure == "gender_accuracy" else "an MAE of {} years"
+            known |= {"published": unit.format(row.text), "published_on": row.measured_on}
+    return known
