@@ -30,6 +30,7 @@ NEED_EXTRAS = (
             "contact_sheet",
             "figure_style",
             "gender_figures",
+            "study_figures",
             "threshold_figures",
             "training_curves",
         )

@@ -29,6 +29,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--pretrained", type=Path, metavar="FILE", help="published weights of VGGFace")
     parser.add_argument("--random-vggface", action="store_true", help="begin VGGFace with random weights")
     parser.add_argument("--scaled", action="store_true", help="scale pixels as each network expects them")
+    parser.add_argument(
+        "--show-faces", action="store_true", help="draw sample faces; the license of the data decides who may see them"
+    )
     parser.add_argument("--dataset", metavar="NAME", help="only the faces of this data set (default: all)")
     options.add_detector(parser, default="none")
     options.add_quantization(parser)
@@ -44,12 +47,12 @@ def run(given: argparse.Namespace) -> int:
     progress = options.begin_logging(given)
     options.choose_device(given)
     options.start_keras()
-    names = ("epochs", "seed", "max_faces", "vggface_size", "pretrained", "random_vggface", "scaled", "dataset")
+    names = ("epochs", "seed", "max_faces", "vggface_size", "pretrained", "random_vggface", "scaled")
     table = run_study(
         given.data,
         given.output,
         protocols=tuple(given.protocol or ("study", "identity")),
-        **{name: getattr(given, name) for name in (*names, "detector", "quantization")},
+        **{name: getattr(given, name) for name in (*names, "show_faces", "dataset", "detector", "quantization")},
         progress=progress,
     )
     print(table.read_text("utf-8"), end="")

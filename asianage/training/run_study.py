@@ -46,6 +46,7 @@ def run_study(
     pretrained: str | os.PathLike[str] | None = None,
     random_vggface: bool = False,
     scaled: bool = False,
+    show_faces: bool = False,
     dataset: str | None = None,
     detector: str | None = None,
     quantization: str = "int8",
@@ -68,6 +69,7 @@ def run_study(
         pretrained: File of VGGFace's published weights; None looks in its usual place, or fetches it.
         random_vggface: Whether VGGFace begins with random weights. The table says so.
         scaled: Whether pixels are scaled as each network expects them, instead of as in the study.
+        show_faces: Whether to draw some faces as well. The license of the data decides who may see them.
         dataset: Only faces of this data set; None takes all.
         detector: Face detector; None takes every picture as one face, as the study did.
         quantization: "int8", "float16" or "float32" of the exported networks.
@@ -95,7 +97,7 @@ def run_study(
             part = replace(run, output=run.output / protocol)
             results[protocol] = _run_protocol(protocol, networks, faces, part, pretrained)
             remarks = _remarks(epochs, max_faces, vggface_size, random_vggface, scaled)
-            write_study(run.output, results, faces, remarks)
+            write_study(run.output, results, faces, remarks, show_faces=show_faces)
     return run.output / TABLE
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from asianage.data.records import FaceRecord
 from asianage.evaluation import study_figures as figures
+from asianage.evaluation.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
 from asianage.evaluation.figure_style import report_style
 from asianage.evaluation.gender_figures import images_by_age_and_gender
 from asianage.evaluation.training_curves import read_history
@@ -56,7 +57,12 @@ class ProtocolResults:
 
 
 def write_study(
-    output: Path, results: Mapping[str, ProtocolResults], faces: Sequence[FaceRecord], remarks: Sequence[str]
+    output: Path,
+    results: Mapping[str, ProtocolResults],
+    faces: Sequence[FaceRecord],
+    remarks: Sequence[str],
+    *,
+    show_faces: bool = False,
 ) -> None:
     """Write ``study.md``, ``study.csv`` and the folder ``figures``.
 
@@ -65,12 +71,14 @@ def write_study(
         results: Protocol -> what was measured.
         faces: All faces.
         remarks: How the runs differ from the study's.
+        show_faces: Whether to draw some of the faces.
     """
     folder = output / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with report_style():
-        for name, caption, figure in _figures(results, faces):
+        shown = [("sample_faces.png", "Sample faces", _samples(faces))] if show_faces else []
+        for name, caption, figure in (*_figures(results, faces), *shown):
             figure.savefig(folder / name)
             written.append(f"![{caption}](figures/{name})\n\n*{caption}.*\n")
     text = [study_markdown(results, remarks), *written]
@@ -165,6 +173,21 @@ def _figures(results: Mapping[str, ProtocolResults], faces: Sequence[FaceRecord]
         panels, trained = _errors(measured)
         if panels:
             yield _named("error_by_age_{protocol}.png", protocol, figures.errors_of_genders(panels, trained))
+
+
+def _samples(faces: Sequence[FaceRecord]) -> Any:
+    """Draw some faces of ages from all over, women and men in turn."""
+    known = sorted(faces, key=lambda face: (face.age or 0, face.path.as_posix()))
+    half = MAX_PICTURES // 2
+    chosen = []
+    for gender in GENDERS:
+        mine = [face for face in known if face.gender == gender]
+        places = np.unique(np.linspace(0, len(mine) - 1, half).astype(int)) if mine else []
+        chosen.append([mine[place] for place in places])
+    pairs = [face for pair in zip(*chosen, strict=False) for face in pair]
+    return contact_sheet(
+        "Sample faces", [SheetEntry(face.path, (f"{face.age:.0f} years", face.gender or "")) for face in pairs]
+    )
 
 
 def _named(name: str, protocol: str, figure: Any) -> tuple[str, str, Any]:

@@ -58,5 +58,5 @@ def test_a_detector_is_trained_on_photos(tmp_path, capsys, monkeypatch):
         "epochs": 3,
         "name": None,
         "pretrained": None,
-        "progress": False,
+        "progress": True,
     }

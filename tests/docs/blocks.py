@@ -86,7 +86,8 @@ def _dry_run_python(example: Example) -> None:
 
 def _mocked(value: Any) -> Any:
     kind = value if hasattr(value, "__module__") else type(value)
-    if not kind.__module__.startswith("asianage.") or dataclasses.is_dataclass(value):
+    # What a page defines itself has no module.
+    if not (kind.__module__ or "").startswith("asianage.") or dataclasses.is_dataclass(value):
         return value
     specification = mock.create_autospec(value)
     if hasattr(value, "from_pretrained"):

@@ -42,7 +42,13 @@ def young(tmp_path_factory):
 def studied(young, tmp_path_factory):
     """The folder of a study with tiny networks, and what a second call trained."""
     folder = tmp_path_factory.mktemp("study")
-    options = {"random_vggface": True, "quantization": "float32", "epochs": 1, "protocols": ["study"]}
+    options = {
+        "random_vggface": True,
+        "quantization": "float32",
+        "epochs": 1,
+        "protocols": ["study"],
+        "show_faces": True,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "STUDY_NETWORKS", {"": [tiny(recipe) for recipe in FEW]})
         patch.setattr(vggface, "_BLOCKS", ((4, 2), (8, 2), (8, 3), (8, 3), (8, 3)))
@@ -89,6 +95,7 @@ def test_the_figures_are_there_and_the_crops_are_not(studied):
         "gender_confusion.png",
         "training_curves_study.png",
         "error_by_age_study.png",
+        "sample_faces.png",
     }
     assert not list(folder.rglob("crops.npy"))
 

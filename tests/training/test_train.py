@@ -26,7 +26,7 @@ def test_training_writes_a_model_that_has_learned(run, tiny_records):
     estimator, _ = run
     test = [record for record in tiny_records if record.split == "test"]
     faces = estimator.predict_crops([record.path for record in test], align=False)
-    assert np.mean([face.gender == record.gender for face, record in zip(faces, test, strict=True)]) > 0.8
+    assert np.mean([face.gender == record.gender for face, record in zip(faces, test, strict=True)]) >= 0.8
     assert np.mean([abs(face.age - record.age) for face, record in zip(faces, test, strict=True)]) < 15
 
 

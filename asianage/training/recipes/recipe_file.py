@@ -105,7 +105,7 @@ def _built(kind: type, values: Mapping[str, Any], place: str) -> Any:
 def _value(hint: Any, value: Any, place: str) -> Any:
     """Return a value of a field as its annotation has it."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    kinds = [option for option in options if dataclasses.is_dataclass(option)]
+    kinds: list[type] = [option for option in options if isinstance(option, type) and dataclasses.is_dataclass(option)]
     if kinds and value is not None:
         wanted = value.get("kind") if isinstance(value, Mapping) else None
         named = kinds if len(kinds) == 1 else [kind for kind in kinds if kind.__name__ == wanted]

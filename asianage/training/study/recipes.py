@@ -143,8 +143,10 @@ STUDY_NETWORKS = {"": NETWORKS, SCALED: _SCALED_NETWORKS}
 """End of the names -> the six networks, in the order of the study's results."""
 
 _RECIPES: tuple[Recipe, ...] = (
-    *(*NETWORKS, STUDY, STUDY_SIMPLE_CNN),
-    *(*_SCALED_NETWORKS, *_systems(_SCALED_NETWORKS, SCALED)),
+    *NETWORKS,
+    *(STUDY, STUDY_SIMPLE_CNN),
+    *_SCALED_NETWORKS,
+    *_systems(_SCALED_NETWORKS, SCALED),
 )
 
 STUDY_RECIPES = {recipe.name: recipe for recipe in _RECIPES}
