@@ -226,3 +226,15 @@ def test_the_recipe_example_is_a_data_set_a_backbone_and_a_recipe(tmp_path):
     [record] = read_source(tmp_path).records
     assert (record.dataset, record.identity, record.age, record.gender) == ("studio", "0007", 31.0, "female")
     assert {layer.name for layer in build_network(recipe).layers} >= {"pool", "age_logits", "gender_logit"}
+
+
+def test_the_container_is_made_of_files_that_are_there_and_is_not_run_as_root():
+    lines = (EXAMPLES / "Dockerfile").read_text("utf-8").splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    assert "examples/serve_uploads.py" in copied
+    assert all((EXAMPLES.parent / name).exists() for name in copied)
+    user = next(number for number, line in enumerate(lines) if line.startswith("USER "))
+    assert lines[user] != "USER root"
+    assert not [line for line in lines[user:] if line.startswith("RUN ")]
+    (command,) = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
+    assert command[:2] == ["uvicorn", "serve_uploads:app"]
