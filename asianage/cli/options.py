@@ -32,7 +32,7 @@ def add_estimator(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=int,
         metavar="N",
-        help="photos and faces at once, in batch those of a worker (default: the usable processors; in batch 1)",
+        help="photos and faces at once; of each worker in batch (default: the usable processors, 1 in batch)",
     )
     parser.add_argument(
         "--max-pixels",
