@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from asianage import __version__
 from asianage.cli import (
@@ -41,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files need not be text, nor need a terminal know their letters.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _raising_on_termination():
+        with _raising_on_termination(), warnings.catch_warnings():
+            # A photo with odd metadata is no news.
+            warnings.filterwarnings("ignore", module=r"PIL\b")
             code = given.run(given)
             sys.stdout.flush()
         return code
@@ -86,6 +90,13 @@ def _raising_on_termination() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that does not repeat passwords."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(messages.masked(message))
+
+
 def _discard_output() -> None:
     """Lead standard output nowhere. What is left in its buffer is written when the process ends."""
     null = os.open(os.devnull, os.O_WRONLY)
@@ -94,7 +105,7 @@ def _discard_output() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="asianage", description="Age and gender from photos of Asian faces.")
+    parser = _Parser(prog="asianage", description="Age and gender from photos of Asian faces.")
     parser.add_argument("-V", "--version", action="version", version=f"asianage {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (predict, batch, demo, train, fine_tune, evaluate, study, export, info, verify, download):

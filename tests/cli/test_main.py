@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_an_error_is_a_line_and_an_exit_code(monkeypatch, capsys, error, code, t
     monkeypatch.setattr(cli.predict, "run", fail)
     assert main(["predict", "photo.jpg"]) == code
     assert capsys.readouterr().err == text
+
+
+def test_wrong_usage_does_not_repeat_a_password(capsys):
+    with pytest.raises(SystemExit):
+        main(["info", "https://me:secret@example.org/x"])
+    assert "https://...@example.org/x" in capsys.readouterr().err
+
+
+def test_odd_metadata_of_a_photo_are_no_news(monkeypatch):
+    def warn(given):
+        warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 982, "PIL.TiffImagePlugin")
+        warnings.warn_explicit("an own warning", UserWarning, "hub.py", 1, "asianage.models.hub")
+        return 0
+
+    monkeypatch.setattr(cli.predict, "run", warn)
+    with pytest.warns(UserWarning, match="an own warning") as seen:
+        assert main(["predict", "photo.jpg"]) == 0
+    assert len(seen) == 1
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
