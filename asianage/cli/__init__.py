@@ -16,6 +16,7 @@ from typing import NoReturn
 from asianage import __version__
 from asianage.cli import (
     batch,
+    build_table,
     demo,
     download,
     evaluate,
@@ -24,6 +25,7 @@ from asianage.cli import (
     info,
     messages,
     predict,
+    publish,
     study,
     train,
     verify,
@@ -108,7 +110,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="asianage", description="Age and gender from photos of Asian faces.")
     parser.add_argument("-V", "--version", action="version", version=f"asianage {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, batch, demo, train, fine_tune, evaluate, study, export, info, verify, download):
+    for command in (
+        predict,
+        batch,
+        demo,
+        build_table,
+        train,
+        fine_tune,
+        evaluate,
+        study,
+        export,
+        info,
+        verify,
+        download,
+        publish,
+    ):
         command.add_to(commands)
     for subparser in commands.choices.values():
         subparser.set_defaults(usage=subparser.format_usage())

@@ -10,11 +10,14 @@ from asianage.data.sources import read_source
 from asianage.data.split_file import read_split, write_split
 from asianage.data.splits import identity_split, predefined_split, random_split
 from asianage.data.study_split import study_split
+from asianage.data.training_table import TrainingTable, build_training_table
 
 __all__ = [
     "Dataset",
     "FaceRecord",
     "RecordTable",
+    "TrainingTable",
+    "build_training_table",
     "clean",
     "download_afad",
     "identity_split",

@@ -11,6 +11,7 @@ from asianage.data import afad, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
 from asianage.data.datasets import REGISTERED
+from asianage.data.fairface import is_laid_out_as_fairface, read_fairface
 from asianage.data.folders import is_picture, list_files, read_folders
 from asianage.data.labels import GenderLabels
 from asianage.data.records import FaceRecord, RecordTable, read_records
@@ -32,6 +33,7 @@ _LAYOUTS = (
     (is_laid_out_as_afad, read_afad),
     (is_named_as_utkface, read_utkface),
     (is_named_as_all_age_faces, read_all_age_faces),
+    (is_laid_out_as_fairface, read_fairface),
 )
 """Whether a picture's path has the layout of a data set, and the reader of that data set."""
 
@@ -53,7 +55,8 @@ def read_source(
     Records stay as they are. `asianage.data.tables.read_table` says what tables in memory are.
 
     Most pictures of a folder decide its layout: AFAD (``AGE/111/*.jpg``), UTKFace (``age_gender_group_date.jpg``),
-    All-Age-Faces (``NNNNNAyy.jpg``), otherwise subfolders named female, male or by ages.
+    All-Age-Faces (``NNNNNAyy.jpg``), FairFace (``train/N.jpg`` and its label tables), otherwise subfolders named
+    female, male or by ages.
 
     Args:
         source: The faces.

@@ -35,6 +35,12 @@ KNOWN_DATA = {
     ),
 }
 
+# Parts of it under names of their own.
+KNOWN_DATA |= {
+    f"utkface_{part}": KnownData(f"UTKFace, {what}", KNOWN_DATA["utkface"].terms, KNOWN_DATA["utkface"].source)
+    for part, what in (("more", "more of the young and the old"), ("other", "other groups, held out"))
+}
+
 _MTFL = KnownData(
     "MTFL",
     "none stated; taken as research only",

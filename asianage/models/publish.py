@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from asianage.models.pretrained import HUB_ID, check_revision
 
 UPLOAD_SECONDS = 900.0
 """Limit of an upload."""
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,57 @@ def push_model(
             ) from error
     digest = hashlib.sha256(config).hexdigest()
     return PushedModel(repo_id, commit.oid, digest, commit.commit_url, commit.pr_url, model.config.KIND)
+
+
+def push_bundled(
+    namespace: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    token: bool | str | None = None,
+    endpoint: str | None = None,
+    overwrite_card: bool = False,
+) -> Iterator[PushedModel]:
+    """Upload the models of the package and its face detector, each to ``namespace/asianage-NAME``.
+
+    All of them are checked before the first upload. After an error, a repetition uploads only what is not there yet.
+
+    Args:
+        namespace: User or organization of the Hub.
+        private: As for `push_model`, and so are the other arguments.
+        revision: Branch.
+        create_pr: Open pull requests.
+        token: Hub access token.
+        endpoint: Address of the Hub.
+        overwrite_card: Replace cards that were edited on the Hub.
+
+    Yields:
+        Each model as soon as it is on the Hub.
+
+    Raises:
+        UploadError: An upload failed. Those before it stand.
+        ModelFormatError: A file of a model is missing or altered. Nothing was uploaded.
+        ValueError: `namespace` cannot be one, or `revision` and `create_pr` are both given.
+    """
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ValueError(f"`namespace` must be a user or an organization of the Hub. Received: {namespace!r}.")
+    names = [*model_folder.bundled_names(), model_folder.BUNDLED_DETECTOR]
+    models = [model_folder.open_model_folder(model_folder.BUNDLED / name) for name in names]
+    for model in models:
+        model.verify()
+    for name, model in zip(names, models, strict=True):
+        yield push_model(
+            model,
+            f"{namespace}/asianage-{name}",
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            token=token,
+            endpoint=endpoint,
+            commit_message=f"Upload the asianage model {name}",
+            overwrite_card=overwrite_card,
+        )
 
 
 def _card_in(folder: Path) -> str:

@@ -16,7 +16,18 @@ import pytest
 from asianage import __version__, cli
 from asianage.cli import main
 
-COMMANDS = ("predict", "train", "fine-tune", "evaluate", "export", "info", "verify", "download")
+COMMANDS = (
+    "predict",
+    "train",
+    "fine-tune",
+    "evaluate",
+    "export",
+    "info",
+    "verify",
+    "download",
+    "build-table",
+    "publish",
+)
 
 
 def test_wrong_usage_ends_with_two():

@@ -4,6 +4,7 @@ import pytest
 
 from asianage.data.sources import read_source, special_figures
 from asianage.data.special_figures import SpecialFigures
+from tests.data.fairface_folder import make_fairface
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,11 @@ def test_a_picture_of_another_kind_does_not_decide_the_layout(tmp_path, names, c
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert len(read_source(tmp_path).records) == count
+
+
+def test_fairface_is_recognized_by_its_label_tables(tmp_path):
+    (first, *_) = read_source(make_fairface(tmp_path)).records
+    assert (first.dataset, first.age_range, first.gender) == ("fairface", (3, 9), "male")
 
 
 def test_table_and_list_are_recognized(tmp_path):

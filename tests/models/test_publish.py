@@ -11,13 +11,15 @@ import pytest
 from huggingface_hub import constants
 
 from asianage.errors import ModelFormatError, UploadError
+from asianage.models import folder as model_folder
 from asianage.models import publish
 from asianage.models.card import model_card
 from asianage.models.folder import CARD, DETECTOR_NETWORK, NETWORK, WEIGHTS, AnyModel, ModelFolder
+from asianage.models.hub import HubAccess
 from asianage.models.pretrained import open_detector, open_model
-from asianage.models.publish import PushedModel, push_model
+from asianage.models.publish import PushedModel, push_bundled, push_model
 from asianage.prediction.estimator import AgeGenderEstimator
-from tests.models.conftest import REPO, contents, make_model
+from tests.models.conftest import REPO, contents, make_detector, make_model
 from tests.models.hub_server import HubServer, answer, disconnect, hang
 
 Push = Callable[..., PushedModel]
@@ -192,3 +194,51 @@ def test_a_model_of_the_hub_can_be_pushed_on(
     server.add(REPO, files)
     pushed = push(load(), "other/copy")
     assert server.repositories["other/copy"].commits[pushed.commit][WEIGHTS] == files[WEIGHTS]
+
+
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with two small models and a small detector."""
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    for name in ("small", "large"):
+        make_model(folder / name, name=name, network=name.encode())
+    make_detector(folder / "detector")
+    monkeypatch.setattr(model_folder, "BUNDLED", folder)
+    return folder
+
+
+def test_everything_in_the_package_is_published_with_its_card(
+    server: HubServer, bundled: Path, load: Callable[..., ModelFolder], access: HubAccess
+) -> None:
+    pushed = list(push_bundled("me", token=server.token, endpoint=server.url))
+    assert [model.repo_id for model in pushed] == ["me/asianage-large", "me/asianage-small", "me/asianage-detector"]
+    assert set(server.repositories) == {model.repo_id for model in pushed}
+    for model, name in zip(pushed, ("large", "small"), strict=False):
+        assert load(model.repo_id, revision=model.commit, sha256=model.sha256).read(NETWORK) == name.encode()
+    detector = open_detector(f"me/asianage-detector@{pushed[2].commit}", access)
+    assert detector.read(DETECTOR_NETWORK) == (bundled / "detector" / DETECTOR_NETWORK).read_bytes()
+    card = server.repositories["me/asianage-detector"].commits[pushed[2].commit][CARD].decode()
+    assert 'detector="me/asianage-detector"' in card
+
+
+def test_a_repeated_publication_goes_on_where_the_last_one_failed(server: HubServer, bundled: Path) -> None:
+    server.faults.append(answer(500, when="/me/asianage-small/commit/"))
+    first = push_bundled("me", token=server.token, endpoint=server.url)
+    commit = next(first).commit
+    with pytest.raises(UploadError, match="me/asianage-small"):
+        next(first)
+    server.faults.clear()
+    again = list(push_bundled("me", token=server.token, endpoint=server.url))
+    assert (again[0].commit, len(again)) == (commit, 3)
+
+
+def test_nothing_is_published_if_one_model_is_damaged_or_the_namespace_is_none(
+    server: HubServer, bundled: Path
+) -> None:
+    with pytest.raises(ValueError, match="`namespace` must be a user or an organization"):
+        next(push_bundled("me/you", token=server.token, endpoint=server.url))
+    (bundled / "detector" / DETECTOR_NETWORK).write_bytes(b"other")
+    with pytest.raises(ModelFormatError, match="damaged or altered"):
+        next(push_bundled("me", token=server.token, endpoint=server.url))
+    assert server.requests == []
