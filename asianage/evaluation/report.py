@@ -84,6 +84,11 @@ FIGURES = {
         "and the adults who are challenged, for every challenge age; the dotted lines are those of the tables. Bands "
         "are 95 % intervals.",
     ),
+    "thresholds_by_part.png": (
+        "Age thresholds by part",
+        "Minors up to 5 years below the threshold who pass, and adults who are challenged, by data set, gender and "
+        "group. Bars are 95 % intervals.",
+    ),
     "age_reliability.png": (
         "Reliability of the probability of being old enough",
         "On the dotted line, people are as often old enough as `probability_at_least` states; bars are 95 % intervals. "
@@ -199,6 +204,7 @@ def _drawn(
         yield "nominal_coverage.png", age_figures.nominal_coverage(measured)
         pairs = challenge_pairs(evaluation.thresholds, evaluation.challenge_ages)
         yield "thresholds.png", threshold_figures.thresholds(everyone, pairs)
+        yield "thresholds_by_part.png", threshold_figures.thresholds_by_part(evaluation.at_thresholds())
         limits, ages = sorted(set(evaluation.thresholds)), evaluation.age_distribution
         reliability = threshold_figures.age_reliability_diagram(everyone, evaluation.age_axis, ages, limits)
         yield "age_reliability.png", reliability

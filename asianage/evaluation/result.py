@@ -136,14 +136,14 @@ class Evaluation:
             "bootstrap": {"samples": self.bootstrap_samples, "seed": self.seed, "level": CONFIDENCE_LEVEL},
             "datasets": {name: self._breakdown(name) for name in datasets},
             "all": self._breakdown(None),
-            "thresholds": _rounded(self._at_thresholds()),
+            "thresholds": _rounded(self.at_thresholds()),
         }
 
     def to_markdown(self) -> str:
         """Return the figures as tables, and the list of unreadable files."""
         return metrics_markdown(self.to_dict(), unreadable=self.unreadable_rows())
 
-    def _at_thresholds(self) -> list[dict[str, Any]]:
+    def at_thresholds(self) -> list[dict[str, Any]]:
         """Return the figures of every threshold and challenge age, as a whole and part by part."""
         labels = {
             "dataset": [dataset_of(record) for record in self.records],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,6 +44,31 @@ def thresholds(faces: LabeledPredictions, pairs: Sequence[tuple[int, int]]) -> F
     return figure
 
 
+def thresholds_by_part(measured: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Draw minors who pass and adults who are challenged by data set, gender and group; None without such parts.
+
+    Args:
+        measured: What `thresholds.measure_thresholds` returns; one row of panels for each threshold.
+    """
+    limits = sorted({node["threshold"] for node in measured})
+    names = {limit: _part_names([node for node in measured if node["threshold"] == limit]) for limit in limits}
+    if not any(names.values()):
+        return None
+    heights = [1.2 + 0.42 * len(names[limit]) for limit in limits]
+    figure = Figure(figsize=(9.6, sum(heights)), layout="constrained")
+    rows = figure.subplots(len(limits), 2, squeeze=False, sharey="row", height_ratios=heights)
+    for (passing, challenged), limit in zip(rows, limits, strict=True):
+        nodes = [node for node in measured if node["threshold"] == limit]
+        _draw_parts(passing, nodes, names[limit], "near_minors", "near_false_positives")
+        _draw_parts(challenged, nodes, names[limit], "adults", "adults_challenged")
+        passing.set_title(f"Threshold {limit}: minors {limit - NEAR}\N{EN DASH}{limit - 1} who pass")
+        challenged.set_title("Adults who are challenged")
+        passing.set_yticks(range(len(names[limit])), [name for _, name in names[limit]])
+        passing.invert_yaxis()
+        challenged.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
 def age_reliability_diagram(
     faces: LabeledPredictions, axis: AgeAxis, distribution: np.ndarray, limits: Sequence[int]
 ) -> Figure:
@@ -79,6 +105,34 @@ def age_reliability_diagram(
     panel.yaxis.set_major_formatter(style.PERCENT)
     below.xaxis.set_major_formatter(style.PERCENT)
     return figure
+
+
+def _part_names(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return kind and name of the parts of every kind that has more than one."""
+    kinds = [(kind, nodes[0].get(kind, {})) for kind in ("by_dataset", "by_gender", "by_group")]
+    return [(kind, name) for kind, parts in kinds if len(parts) > 1 for name in parts]
+
+
+def _draw_parts(
+    panel: Axes, nodes: Sequence[Mapping[str, Any]], names: Sequence[tuple[str, str]], everyone: str, hits: str
+) -> None:
+    """Draw one share per part and challenge age, with its interval."""
+    for number, node in enumerate(nodes):
+        look = number % style.MAX_DATASETS
+        label: str | None = f"challenge age {node['challenge_age']}"
+        for row, (kind, name) in enumerate(names):
+            leaf = node[kind].get(name)
+            if leaf is None or not leaf[everyone]:
+                continue
+            low, high = wilson_interval(leaf[hits], leaf[everyone])
+            share, place = leaf[hits] / leaf[everyone], row + 0.2 * (number - (len(nodes) - 1) / 2)
+            panel.errorbar(
+                share, place, xerr=[[max(share - low, 0)], [max(high - share, 0)]], color=style.DATASET_COLORS[look],
+                marker=style.DATASET_MARKERS[look], markersize=5, elinewidth=1.1, linestyle="none", label=label,
+            )  # fmt: skip
+            label = None
+    panel.set_xlim(-0.02, 1.02)
+    panel.xaxis.set_major_formatter(style.PERCENT)
 
 
 def _draw_passing(panel: Axes, faces: LabeledPredictions, threshold: int, challenges: Sequence[int]) -> None:

@@ -41,3 +41,20 @@ def test_the_reliability_diagram_shows_each_threshold(mixed):
     assert labels == ["calibrated", *(f"{age} or older (120)" for age in limits[:4])]
     assert "mean over 10 to 30 years" in panel.get_title()
     assert len(below.patches) == 4 * threshold_figures.BINS
+
+
+def test_parts_are_drawn_beside_each_other(mixed):
+    measured = [node for node in mixed.at_thresholds() if node["challenge_age"] in (18, 25)]
+    figure = threshold_figures.thresholds_by_part(measured)
+    figure.draw_without_rendering()
+    passing, challenged = figure.axes
+    assert [label.get_text() for label in passing.get_yticklabels()] == ["a", "b", "female", "male"]
+    assert challenged.get_legend_handles_labels()[1] == ["challenge age 18", "challenge age 25"]
+    first = challenged.containers[0].lines[0]
+    leaf = measured[0]["by_dataset"]["a"]
+    assert first.get_xdata()[0] == pytest.approx(leaf["challenge_rate"])
+
+
+def test_without_parts_there_is_no_such_figure(picture):
+    one = labeled_evaluation(picture, [15.0, 40.0], ["male", "male"], ["a", "a"])
+    assert threshold_figures.thresholds_by_part(one.at_thresholds()) is None
