@@ -65,7 +65,7 @@ def make_page(estimator: AgeGenderEstimator) -> Any:
         gradio.Markdown(INTRODUCTION)
         with gradio.Row(equal_height=False):
             with gradio.Column(scale=1, min_width=300):
-                photo = gradio.Image(
+                photo: Any = gradio.Image(
                     label="Photo",
                     type="filepath",
                     image_mode=None,
@@ -74,6 +74,9 @@ def make_page(estimator: AgeGenderEstimator) -> Any:
                     buttons=[],
                     elem_id="photo",
                 )
+                decoded = photo.preprocess
+                # Gradio would end with an error of its own at what Pillow cannot open.
+                photo.preprocess = lambda payload: getattr(payload, "path", None) or decoded(payload)
             with gradio.Column(scale=2, min_width=300):
                 result = gradio.HTML(message_section(NO_IMAGE), elem_id="result", padding=False)
         gradio.Markdown(REMARK)

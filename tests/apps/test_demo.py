@@ -11,6 +11,8 @@ from PIL import Image
 from asianage import AgeGenderEstimator, MissingExtraError
 from asianage.apps.demo import NO_FACE, NO_IMAGE, Demo, make_page, result_section
 
+CLEAR = '#photo button[aria-label="Remove Image"], #photo button[aria-label="Clear"], #photo button[title="Clear"]'
+
 
 @pytest.fixture(scope="module")
 def estimator() -> AgeGenderEstimator:
@@ -68,13 +70,14 @@ def test_a_visitor_gets_results_and_nothing_leaves_the_computer(estimator, photo
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for scheme, width in (("light", 1280), ("dark", 390)):
             page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 844})
+            page.set_default_timeout(60_000)
             asked: list[str] = []
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto(demo.address)
             page.wait_for_selector("#result .message")
             assert NO_IMAGE in page.inner_text("#result")
             page.set_input_files("#photo input[type=file]", photos / "group.jpg")
-            page.wait_for_selector("#result article >> nth=2", timeout=60_000)
+            page.wait_for_selector("#result article >> nth=2")
             # Nothing sticks out of a phone.
             assert page.evaluate("document.documentElement.scrollWidth") == width
             boxes = page.locator("#result .box")
@@ -85,11 +88,16 @@ def test_a_visitor_gets_results_and_nothing_leaves_the_computer(estimator, photo
                 assert box["x"] + box["width"] <= shown["x"] + shown["width"]
             dark = np.mean([int(part) for part in _color(page, "body")]) < 128
             assert dark == (scheme == "dark")
-            page.get_by_label("Clear").click()
+            page.click(CLEAR)
             page.wait_for_selector("#result .message")
             page.set_input_files("#photo input[type=file]", photos / "no_face.png")
             page.wait_for_selector("#result .wrong")
             assert NO_FACE in page.inner_text("#result")
+            page.click(CLEAR)
+            page.wait_for_selector("#result .message:not(.wrong)")
+            page.set_input_files("#photo input[type=file]", photos / "broken.jpg")
+            page.wait_for_selector("#result .wrong")
+            assert "This photo cannot be read" in page.inner_text("#result")
             elsewhere = [url for url in asked if not url.startswith((demo.address, "data:", "blob:"))]
             assert elsewhere == []
             page.close()
