@@ -10,6 +10,7 @@ from pathlib import Path
 from asianage.data.folders import read_pictures, require_folder
 from asianage.data.labels import parse_age_label, parse_gender
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable
+from asianage.data.special_figures import AgeRange, SpecialFigures
 
 PARTS = ("train", "val")
 
@@ -22,6 +23,9 @@ GROUP_BY_RACE = {
     "Latino Hispanic": "other",
     "Middle Eastern": "other",
 }
+
+# The gender of children and teenagers is hard to see.
+SPECIAL_FIGURES = SpecialFigures(age_ranges=(AgeRange(name="from_20", first=20, figures=("gender_accuracy",)),))
 
 _COLUMNS = ("file", "age", "gender", "race")
 

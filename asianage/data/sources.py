@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from asianage.data import afad, utkface
+from asianage.data import afad, fairface, utkface
 from asianage.data.afad import is_laid_out_as_afad, read_afad, read_afad_list
 from asianage.data.all_age_faces import is_named_as_all_age_faces, read_all_age_faces
 from asianage.data.datasets import REGISTERED
@@ -37,7 +37,11 @@ _LAYOUTS = (
 )
 """Whether a picture's path has the layout of a data set, and the reader of that data set."""
 
-_SPECIAL_FIGURES = {"afad": afad.SPECIAL_FIGURES, "utkface": utkface.SPECIAL_FIGURES}
+_SPECIAL_FIGURES = {
+    "afad": afad.SPECIAL_FIGURES,
+    "fairface": fairface.SPECIAL_FIGURES,
+    "utkface": utkface.SPECIAL_FIGURES,
+}
 
 
 Source: TypeAlias = str | os.PathLike[str] | Sequence[FaceRecord] | Sequence[Mapping[str, Any]] | TableInMemory

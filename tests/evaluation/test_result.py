@@ -94,6 +94,18 @@ def test_gender_of_utkface_counts_from_15_years():
     assert special == {"faces_from_15": 2, "gender_accuracy_from_15": 0.5}
 
 
+def test_gender_of_fairface_counts_from_20_years():
+    estimator = FakeEstimator({name: [face(25, 0.9)] for name in "abc"})
+    groups = {"a": (10, 19), "b": (20, 29), "c": (70, 120)}
+    records = [
+        record(name, None, ("female", "male", "female")[number], dataset="fairface", age_low=low, age_high=high)
+        for number, (name, (low, high)) in enumerate(groups.items())
+    ]
+    special = evaluate(estimator, records).to_dict()["datasets"]["fairface"]["special"]
+    assert special["faces_from_20"] == 2
+    assert special["gender_accuracy_from_20"] == 0.5
+
+
 def test_the_youngest_and_the_oldest_have_figures_of_their_own():
     estimator = FakeEstimator({name: [face(6, 0.1)] for name in "ab"} | {name: [face(60, 0.9)] for name in "cd"})
     records = [record(name, age) for name, age in {"a": 4.0, "b": 5.0, "c": 70.0, "d": 69.0}.items()]
