@@ -38,6 +38,18 @@ def shown(
         yield from _told(items, description, unit, total)
 
 
+def say(line: str) -> None:
+    """Write a line to standard error, above the bar if there is one."""
+    if sys.stderr is None:
+        return
+    if _is_watched():
+        from tqdm.auto import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
 def _is_watched() -> bool:
     """Tell whether a bar can be drawn: standard error is a terminal, or a notebook shows it."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from asianage import progress
-from asianage.progress import shown
+from asianage.progress import say, shown
 
 
 class Terminal(io.StringIO):
@@ -59,3 +59,12 @@ def test_what_is_done_within_a_minute_is_not_told(capsys):
 def test_without_standard_error_nothing_is_shown(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert list(shown(range(3), True, description="measuring", unit="face")) == [0, 1, 2]
+
+
+def test_a_line_is_written_above_the_bar_or_alone(monkeypatch, capsys, clock):
+    say("epoch=1")
+    assert capsys.readouterr().err == "epoch=1\n"
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    say("epoch=2")
+    assert terminal.getvalue().endswith("epoch=2\n")

@@ -26,7 +26,7 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training import recipes
 from asianage.training.augmentation import Augmentation
 from asianage.training.export.litert import check_quantization
-from asianage.training.run_folder import LEFT_OUT, PICTURES, PROGRESS, SPLIT, Run, held_run_folder
+from asianage.training.run_folder import LEFT_OUT, PICTURES, PROGRESS, SPLIT, Run, delete_leftovers, held_run_folder
 from asianage.training.train_network import train_network
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def fine_tune(
         detector: Face detector, as in `AgeGenderEstimator`; None takes every picture as one face.
         quantization: "int8", "float16" or "float32" of the exported network.
         seed: Seed of the order and the augmentation.
-        progress: Whether to show progress bars.
+        progress: Whether to show progress bars, and the scores of each epoch.
 
     Returns:
         An estimator of the new model.
@@ -127,7 +127,9 @@ def fine_tune(
         if batch_size is None:
             learning = sum(record.split == "train" for record in records)
             recipe = replace(recipe, batch_size=int(np.clip(learning // 8, 1, LARGEST_BATCH)))
-        return train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
+        better = train_network(recipe, records, run, name=name or f"{start.config.name}-fine-tuned", improved=start)
+        delete_leftovers(run.output)
+        return better
 
 
 def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +29,25 @@ SPLIT = "split.csv"
 RUN = "run.json"
 """File that marks the folder of a run."""
 
+_CHECKPOINTS = "checkpoint-?.weights.h5"
+
 MODEL, REPORT, CROPS = "model", "report", "crops"
 
-_OWN = (MODEL, REPORT, CROPS, BEST_WEIGHTS, HISTORY, INPUTS, LEFT_OUT, PROGRESS, RECIPE, SPLIT, RUN, "metrics.json")
+_OWN = (
+    MODEL,
+    REPORT,
+    CROPS,
+    PICTURES,
+    BEST_WEIGHTS,
+    HISTORY,
+    INPUTS,
+    LEFT_OUT,
+    PROGRESS,
+    RECIPE,
+    SPLIT,
+    RUN,
+    "metrics.json",
+)
 """What a run may write or replace in its folder, besides the folders of its parts."""
 
 
@@ -83,6 +100,11 @@ class RunState:
         Two names take turns, so that the file of the epoch before stays whole while the next one is written.
         """
         return f"checkpoint-{self.epoch % 2}.weights.h5"
+
+    @property
+    def earlier_checkpoint(self) -> str:
+        """Name of the file with the state after the epoch before."""
+        return f"checkpoint-{(self.epoch + 1) % 2}.weights.h5"
 
     @property
     def is_finished(self) -> bool:
@@ -164,6 +186,14 @@ def _is_run(folder: Path) -> bool:
     return any(mark.is_file() for mark in marks)
 
 
+def delete_leftovers(folder: Path) -> None:
+    """Delete what only an unfinished run needs: its checkpoints, its crops, and pictures of a table in memory."""
+    for checkpoint in folder.glob(_CHECKPOINTS):
+        checkpoint.unlink()
+    for name in (CROPS, PICTURES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
 def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_grow: bool = True) -> None:
     """Refuse other settings than those that a run was begun with.
 
@@ -171,7 +201,7 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_
         folder: Folder of the run.
         name: File of the settings, `RECIPE` or `INPUTS`.
         settings: Plain JSON values.
-        may_grow: Whether more `epochs` are the same settings: the run goes on.
+        may_grow: Whether more `epochs` are the same settings: the run goes on, if it still has a checkpoint.
 
     Raises:
         ValueError: A run in `folder` was begun with others. The message names each setting that differs.
@@ -180,7 +210,7 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_
     if not (folder / PROGRESS).is_file() or not file.is_file():
         return
     before, now = (dict(_flattened(values)) for values in (json.loads(file.read_text("utf-8")), settings))
-    if may_grow and int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
+    if may_grow and any(folder.glob(_CHECKPOINTS)) and int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
         before["epochs"] = now["epochs"]
     differences = [
         f"`{key}` was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"

@@ -84,7 +84,7 @@ def test_a_finished_call_changes_nothing_and_another_is_refused(start, better, o
     fine_tune(start.path, own_faces, folder, **SETTINGS)
     assert (folder / "history.csv").read_bytes() == history
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    check_refused(start, own_faces, folder, "`epochs` was 8 and is 7", epochs=7)
+    check_refused(start, own_faces, folder, "`epochs` was 8 and is 9", epochs=9)
     check_refused(start, own_faces, folder, "`detector`", detector="mtcnn")
     check_refused(start, own_faces[:50], folder, "other faces or another split")
     other = save_model(better.model, tmp_path / "other")

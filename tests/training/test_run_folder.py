@@ -5,7 +5,16 @@ import json
 
 import pytest
 
-from asianage.training.run_folder import INPUTS, RECIPE, RUN, RunState, check_settings, held_run_folder, keep_settings
+from asianage.training.run_folder import (
+    INPUTS,
+    RECIPE,
+    RUN,
+    RunState,
+    check_settings,
+    delete_leftovers,
+    held_run_folder,
+    keep_settings,
+)
 
 SETTINGS = {"name": "tiny", "optimizer": {"learning_rate": 0.1, "schedule": "cosine"}, "freeze": ["a"], "network": {}}
 
@@ -62,6 +71,27 @@ def test_settings_may_change_until_an_epoch_is_done(tmp_path):
     check_settings(folder, INPUTS, SETTINGS)
     with pytest.raises(ValueError, match='`name` was "other" and is "tiny"'):
         check_settings(folder, RECIPE, SETTINGS)
+
+
+def test_a_finished_run_keeps_its_results_and_no_more_epochs_are_added(tmp_path):
+    keep_settings(tmp_path, RECIPE, {"epochs": 1})
+    state(1.0).write(tmp_path)
+    for name in (
+        "checkpoint-1.weights.h5",
+        "best.weights.h5",
+        "crops/crops.npy",
+        "pictures/a.png",
+        "model/config.json",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    check_settings(tmp_path, RECIPE, {"epochs": 2})
+    delete_leftovers(tmp_path)
+    assert below(tmp_path).keys() == {
+        *("history.csv", "progress.json", "recipe.json", "best.weights.h5", "model/config.json")
+    }
+    with pytest.raises(ValueError, match="`epochs` was 1 and is 2"):
+        check_settings(tmp_path, RECIPE, {"epochs": 2})
 
 
 def test_the_message_of_a_refused_run_names_each_setting_that_differs(tmp_path):

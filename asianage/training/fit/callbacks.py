@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from asianage.files import replacing
+from asianage.progress import say
 from asianage.training.fit.batches import EpochBatches
 from asianage.training.run_folder import BEST_WEIGHTS, RunState
 
@@ -35,6 +36,7 @@ class ValidateAndSave(keras.callbacks.Callback):
     state: RunState
     network: keras.Model
     seed: int
+    progress: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -88,14 +90,23 @@ class ValidateAndSave(keras.callbacks.Callback):
             }
             if self.state.add(row):
                 _save_weights(self.network, self.folder / BEST_WEIGHTS)
-        logger.info(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
+        tell(" ".join(f"{name}={value:.4g}" for name, value in row.items()), self.progress)
         _save_weights(self.model, self.folder / self.state.checkpoint)
         self.state.write(self.folder)
+        # The state of the epoch before was for the case that this one could not be written.
+        (self.folder / self.state.earlier_checkpoint).unlink(missing_ok=True)
         self.model.stop_training = self.state.is_finished
 
     def _restart_clock(self) -> None:
         self._steps_started = self._free = time.perf_counter()
         self._waited = 0.0
+
+
+def tell(line: str, progress: bool) -> None:
+    """Log a line; where nobody listens to the log, write it to standard error if progress is wanted."""
+    logger.info(line)
+    if progress and not logger.isEnabledFor(logging.INFO):
+        say(line)
 
 
 @contextlib.contextmanager

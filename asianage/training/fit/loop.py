@@ -13,7 +13,7 @@ import numpy as np
 
 from asianage.progress import shown
 from asianage.training.fit.batches import EpochBatches
-from asianage.training.fit.callbacks import ValidateAndSave
+from asianage.training.fit.callbacks import ValidateAndSave, tell
 from asianage.training.fit.devices import scope_of
 from asianage.training.run_folder import BEST_WEIGHTS, RunState
 
@@ -44,12 +44,13 @@ def fit(
         patience: Training ends after so many epochs without a better one; 0 always goes to the end.
         seed: Seed of dropout.
         network: Network whose weights are kept, which shares its layers with `learner`; None keeps `learner`.
-        progress: Whether to show a bar.
+        progress: Whether to show a bar, and the scores of each epoch.
 
     Returns:
         The file with the weights of the best epoch.
 
     Raises:
+        ValueError: A finished run is to go on, and the state after its last epoch was deleted.
         RuntimeError: The loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,13 @@ def fit(
     if state.is_finished:
         return folder / BEST_WEIGHTS
     if state.epoch:
+        if not (folder / state.checkpoint).is_file():
+            raise ValueError(
+                f"The run in {folder} is finished after {state.epoch} epochs, and what it would go on from was "
+                "deleted. Choose another output folder."
+            )
         learner.load_weights(folder / state.checkpoint)
+        tell(f"going on after epoch {state.epoch} of {epochs}, which an earlier call in {folder} finished", progress)
     _build_losses(learner, batches)
     remaining = range((epochs - state.epoch) * len(batches))
     bar = shown(remaining, progress, description="training", unit="batch")
@@ -67,7 +74,9 @@ def fit(
             epochs=epochs,
             initial_epoch=state.epoch,
             callbacks=[
-                ValidateAndSave(batches, validate, folder, state, learner if network is None else network, seed),
+                ValidateAndSave(
+                    batches, validate, folder, state, learner if network is None else network, seed, progress
+                ),
                 keras.callbacks.TerminateOnNaN(),
                 keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: next(bar, None)),
             ],

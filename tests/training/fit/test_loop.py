@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -171,7 +172,26 @@ def test_a_run_that_is_stopped_while_it_saves_goes_on_as_if_it_had_not_been(trai
 
 def test_progress_is_shown_on_request(train, tmp_path, capsys, bars):
     train(tmp_path, epochs=2, progress=True)
-    assert "12/12" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert all(text in shown for text in ("12/12", "epoch=1 ", "epoch=2 "))
+    assert "going on" not in shown
+
+
+def test_a_resumed_run_says_where_it_starts_and_keeps_one_checkpoint(train, tmp_path, caplog, capsys):
+    train(tmp_path, epochs=1)
+    with caplog.at_level(logging.INFO):
+        train(tmp_path, epochs=2, learner=box_learner(), progress=True)
+    assert "going on after epoch 1 of 2" in caplog.text
+    # What is logged is not printed too.
+    assert "epoch=" not in capsys.readouterr().err
+    assert [file.name for file in tmp_path.glob("checkpoint*")] == ["checkpoint-0.weights.h5"]
+
+
+def test_a_finished_run_without_its_checkpoint_does_not_go_on(train, tmp_path):
+    train(tmp_path, epochs=1)
+    (tmp_path / "checkpoint-1.weights.h5").unlink()
+    with pytest.raises(ValueError, match="finished after 1 epochs"):
+        train(tmp_path, epochs=2)
 
 
 # As a program, because Keras chooses its backend when it is imported.
