@@ -51,8 +51,13 @@ def put_in_place(partial: Path, place: Path) -> None:
     the move fails.
     """
     if not place.exists():
-        partial.rename(place)
-    elif _exchanged(partial, place):
+        try:
+            partial.rename(place)
+            return
+        except OSError:
+            if not place.exists():  # Otherwise another process has just put one there.
+                raise
+    if _exchanged(partial, place):
         shutil.rmtree(partial)
     else:
         previous = partial.with_name(f"{partial.name}.previous")

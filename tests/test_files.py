@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,21 @@ def test_a_folder_is_put_in_place_of_another(tmp_path, monkeypatch, can_exchange
     assert (place / "file").read_text() == "one"
     put_in_place(folder(tmp_path / "second", "two"), place)
     assert (place / "file").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_folder_that_another_process_has_just_put_there_is_replaced(tmp_path, monkeypatch):
+    place, partial = tmp_path / "place", folder(tmp_path / "partial", "mine")
+    rename = Path.rename
+
+    def late(self, target):
+        if self == partial and not place.exists():
+            folder(place, "theirs")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    put_in_place(partial, place)
+    assert (place / "file").read_text() == "mine"
     assert list(tmp_path.iterdir()) == [place]
 
 

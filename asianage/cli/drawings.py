@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,8 +43,11 @@ class DrawingFolder:
 
         mark = MARK + hashlib.sha256(os.fsencode(os.path.abspath(name))).hexdigest()[:32].encode()
         path = self._path(Path(name).stem, mark)
+        # Pillow does not notice when a full disk takes only a part.
+        encoded = io.BytesIO()
+        draw_faces(source, faces, max_pixels=max_pixels).save(encoded, "JPEG", quality=92, comment=mark)
         with replacing(path) as temporary:
-            draw_faces(source, faces, max_pixels=max_pixels).save(temporary, "JPEG", quality=92, comment=mark)
+            temporary.write_bytes(encoded.getvalue())
 
     def _path(self, stem: str, mark: bytes) -> Path:
         """Return the first free path, or that of the earlier drawing of the same photo."""

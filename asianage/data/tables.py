@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -114,5 +115,8 @@ def _write(pixels: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Pillow does not notice when a full disk takes only a part.
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, format="PNG", compress_level=1)
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
+        temporary.write_bytes(encoded.getvalue())

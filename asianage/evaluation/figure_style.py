@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from asianage.evaluation.metrics import wilson_interval
+from asianage.files import replacing
 from asianage.prediction.face_prediction import COLORS as GENDER_COLORS
 
 DATASET_COLORS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -123,3 +126,14 @@ def draw_shares(panel: Axes, place: np.ndarray, hits: np.ndarray, faces: np.ndar
     share = hits / faces
     ends = [wilson_interval(int(hit), int(count)) for hit, count in zip(hits, faces, strict=True)]
     panel.errorbar(place, share, np.abs(np.array(ends).reshape(-1, 2).T - share), **look)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all.
+
+    Pillow, which encodes it, does not notice when a full disk takes only a part.
+    """
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png")
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.getvalue())

@@ -33,7 +33,7 @@ with needs_extra("train", "A report"):
 
     from asianage.evaluation import age_figures, gender_figures, threshold_figures
     from asianage.evaluation.contact_sheet import worst_ages, worst_genders
-    from asianage.evaluation.figure_style import MAX_DATASETS, report_style
+    from asianage.evaluation.figure_style import MAX_DATASETS, report_style, save_figure
     from asianage.evaluation.training_curves import read_history, training_curves
 
 _AROUND = (
@@ -164,7 +164,7 @@ def _write_figures(
     with report_style():
         for name, figure in _drawn(evaluation, curves, counted, images, contact_sheets):
             if figure is not None:
-                figure.savefig(folder / name)
+                save_figure(figure, folder / name)
                 title, caption = (words.format(images=images) for words in FIGURES[name])
                 written.append((name, title, caption))
     return written

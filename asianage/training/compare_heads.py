@@ -11,7 +11,7 @@ from pathlib import Path
 from asianage.data.records import FaceRecord
 from asianage.data.sources import Source
 from asianage.data.splits import measured_split
-from asianage.evaluation.figure_style import report_style
+from asianage.evaluation.figure_style import report_style, save_figure
 from asianage.evaluation.training_curves import compared_curves, read_history
 from asianage.files import write_csv, write_text
 from asianage.models.markdown import percent, table
@@ -108,7 +108,7 @@ def _write(rows: Sequence[TrainedRow], planned: Sequence[PlannedRun], output: Pa
     write_csv(output / "heads.csv", [*names, *figures], cells)
     with report_style():
         histories = {_way(step.recipe): read_history(step.folder / HISTORY) for step in planned}
-        compared_curves(histories).savefig(output / FIGURE)
+        save_figure(compared_curves(histories), output / FIGURE)
 
 
 def heads_markdown(rows: Sequence[TrainedRow], measured_on: str) -> str:

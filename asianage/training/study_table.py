@@ -13,7 +13,7 @@ import numpy as np
 from asianage.data.records import FaceRecord
 from asianage.evaluation import study_figures as figures
 from asianage.evaluation.contact_sheet import MAX_PICTURES, SheetEntry, contact_sheet
-from asianage.evaluation.figure_style import report_style
+from asianage.evaluation.figure_style import report_style, save_figure
 from asianage.evaluation.gender_figures import images_by_age_and_gender
 from asianage.evaluation.training_curves import read_history
 from asianage.files import write_csv, write_text
@@ -79,7 +79,7 @@ def write_study(
     with report_style():
         shown = [("sample_faces.png", "Sample faces", _samples(faces))] if show_faces else []
         for name, caption, figure in (*_figures(results, faces), *shown):
-            figure.savefig(folder / name)
+            save_figure(figure, folder / name)
             written.append(f"![{caption}](figures/{name})\n\n*{caption}.*\n")
     text = [study_markdown(results, remarks), *written]
     write_text(output / TABLE, "\n".join(text))

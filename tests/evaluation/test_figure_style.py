@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from asianage.evaluation import figure_style as style
 from asianage.evaluation.metrics import wilson_interval
+from tests.faults import full_disk
 
 
 def draw(file):
@@ -47,3 +48,13 @@ def test_shares_are_drawn_with_their_intervals():
     points, _, (intervals,) = bars
     assert points.get_ydata().tolist() == [0.3, 0.8]
     assert intervals.get_segments()[0][:, 1] == pytest.approx(wilson_interval(3, 10))
+
+
+def test_a_full_disk_leaves_the_earlier_figure(tmp_path):
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"earlier")
+    with full_disk(1000), pytest.raises(OSError, match="File too large"):
+        style.save_figure(Figure(), path)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figure.png", b"earlier")]
+    style.save_figure(Figure(), path)
+    assert Image.open(path).format == "PNG"
