@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -231,7 +233,7 @@ def _ray(address: str | None, processors: int) -> Iterator[None]:
             "include_dashboard": False,
         }
     try:
-        with without_native_output():
+        with without_native_output(), _own_signals():
             ray.init(address or "local", **quiet)
     # It raises plain exceptions.
     except Exception as error:
@@ -245,3 +247,18 @@ def _ray(address: str | None, processors: int) -> Iterator[None]:
     finally:
         logger.setLevel(level)
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the answers to Ctrl-C and SIGTERM. Ray's own would abort the process and leave files behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, answer in before.items():
+            if answer is not None:  # One that C code has set.
+                signal.signal(number, answer)

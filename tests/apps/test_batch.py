@@ -132,6 +132,13 @@ def test_a_dataset_of_ray_is_predicted(photos):
     assert faces["error"].notna().sum() == 1
 
 
+def test_signals_are_answered_as_before():
+    before = signal.getsignal(signal.SIGTERM)
+    with batch._own_signals():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_what_cannot_begin_is_refused_before_ray_starts(photos, tmp_path):
     for name in ("part_size", "workers", "num_threads"):
         with pytest.raises(ValueError, match=f"`{name}` must be 1 or more"):
