@@ -80,7 +80,7 @@ def export_network(
         seed: Chooses the faces that set ranges.
     """
 
-    def exported(form: str, difference: dict[str, float] | None = None) -> Exported:
+    def exported(form: str) -> Exported:
         samples = _crops(cache, calibration_faces(cache.records, train, seed))
         content = to_tflite(network, quantization=form, samples=samples, before=before)
         runnable = LiteRTNetwork(content, source=NETWORK, image_size=cache.size, num_ages=axis.num_ages)
