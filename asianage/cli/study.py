@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     options.start_keras()
     names = ("epochs", "seed", "max_faces", "vggface_size", "pretrained", "random_vggface", "scaled")
     table = run_study(
-        given.data,
+        options.labeled_faces(given, given.data),
         given.output,
         protocols=tuple(given.protocol or ("study", "identity")),
         **{name: getattr(given, name) for name in (*names, "show_faces", "dataset", "detector", "quantization")},

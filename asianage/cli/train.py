@@ -99,7 +99,8 @@ def _compare_heads(given: argparse.Namespace) -> int:
         raise ValueError("The recipe 'heads' takes no `initial`, `pretrained`, `teacher` or `name`.")
     names = ("epochs", "seed", "batch_size", "learning_rate", "dataset", "split", "fold", "detector", "quantization")
     progress = options.begin_run(given)["progress"]
-    compare_heads(given.data, given.output, **{name: getattr(given, name) for name in names}, progress=progress)
+    data = options.labeled_faces(given, given.data)
+    compare_heads(data, given.output, **{name: getattr(given, name) for name in names}, progress=progress)
     print((given.output / TABLE).read_text("utf-8"), end="")
     return 0
 
