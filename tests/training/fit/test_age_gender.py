@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.models.ages import AgeAxis, expected_age, softmax
-from asianage.training.fit import age_gender
+from asianage.training.fit import age_gender, curves
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.network import build_network
@@ -60,12 +60,13 @@ def whole_run(cache, tmp_path_factory):
 
     def copy_in_the_third_epoch(*arguments):
         calls.append(1)
-        if len(calls) == 3:
+        # Every epoch validates twice: the validation faces, and some training faces.
+        if len(calls) == 5:
             shutil.copytree(folder, stopped, dirs_exist_ok=True)
         return validate(*arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(age_gender, "validate", copy_in_the_third_epoch)
+        patched.setattr(curves, "validate", copy_in_the_third_epoch)
         network = run(SHORT, cache, folder)
     return folder, stopped, network
 
