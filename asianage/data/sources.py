@@ -82,13 +82,13 @@ def read_source(
         raise FileNotFoundError(f"`source` must be a CSV table or a folder. Received: {source}, which is not there.")
     if source.is_file():
         return read_afad_list(source) if source.suffix.lower() == ".txt" else _csv_table(source, gender_labels)
-    pictures = [path for path in list_files(source) if is_picture(path)]
-    if not pictures:
+    files = [path for path in list_files(source) if is_picture(path)]
+    if not files:
         raise ValueError(f"{source} holds no pictures. Pass a folder of pictures or a CSV table.")
     # Pictures beside the labeled folders, such as an overview, do not count.
-    inner = [path for path in pictures if path.parent != source]
+    inner = [path for path in files if path.parent != source]
     registered = [(dataset.has, dataset.read) for dataset in REGISTERED.values()]
-    for some in (inner, pictures):
+    for some in (inner, files):
         for is_of, read in (*registered, *_LAYOUTS):
             if 2 * sum(map(is_of, some)) > len(some):
                 return read(source)

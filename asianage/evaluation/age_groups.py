@@ -11,8 +11,10 @@ from asianage.evaluation.metrics import LabeledPredictions, bootstrap_interval, 
 FEWEST_FACES = 40
 """Faces of a group that count in the mean over groups."""
 
-_NAMES = ("age_group_accuracy", "age_group_accuracy_interval", "macro_age_group_accuracy", "age_group_too_young")
-_NAMES += ("age_group_too_old", "years_outside_age_group", "years_outside_age_group_interval")
+_NAMES = (
+    *("age_group_accuracy", "age_group_accuracy_interval", "macro_age_group_accuracy"),
+    *("age_group_too_young", "age_group_too_old", "years_outside_age_group", "years_outside_age_group_interval"),
+)
 
 
 def age_group_figures(faces: LabeledPredictions, *, bootstrap_samples: int = 1000, seed: int = 0) -> dict[str, Any]:

@@ -164,7 +164,8 @@ class _Interpreter:
             self._interpreter.allocate_tensors()
             outputs = {tuple(detail["shape"]): detail["index"] for detail in self._interpreter.get_output_details()}
             self._age, self._gender = outputs.pop((1, num_ages)), outputs.pop((1, 1))
-            (self._features,) = outputs.values() or (None,)
+            others = list(outputs.values())
+            (self._features,) = others or [None]
             self.feature_width = next((width for _, width in outputs), None)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(
