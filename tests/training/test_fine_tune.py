@@ -150,7 +150,8 @@ def test_few_faces_warn_and_fewer_are_refused(own_faces, tmp_path, caplog):
 def test_pictures_that_are_left_out_do_not_count(own_faces, tmp_path):
     faces = [replace(face, split="val" if number < 2 else "train") for number, face in enumerate(own_faces[:8])]
     copies = [
-        replace(faces[-1], path=shutil.copy(faces[-1].path, tmp_path / f"{i}.png"), identity=f"{i}") for i in range(9)
+        replace(faces[-1], path=shutil.copy(faces[-1].path, tmp_path / f"{i}.png"), identity=f"copy{i}")
+        for i in range(9)
     ]
     with pytest.raises(ValueError, match=r"Received: 7\. Unreadable pictures.*left_out\.csv"):
         prepared([*faces[:-1], *(replace(copy, age=float(i)) for i, copy in enumerate(copies))], tmp_path / "run")
