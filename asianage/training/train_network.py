@@ -22,12 +22,13 @@ from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.model_folder import add_metrics, write_model
+from asianage.training.export.prior import correct_prior
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.fit.distillation import TeacherOutputs, run_teachers
 from asianage.training.fit.network import build_network, trained_network, transfer_weights
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.recipe import TrainingRecipe
+from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 from asianage.training.run_folder import HISTORY, INPUTS, RECIPE, Run, RunState, check_settings, keep_settings
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,9 @@ def train_network(
     if improved is None:
         _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
     trained = _fit(recipe, network, cache, splits, run, teachers)
+    if isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.prior_correction:
+        faces = [cache.records[index] for index in splits["train"]]
+        correct_prior(trained, faces, recipe.faces, recipe.axis, recipe.age_loss.prior_correction)
     provenance = ancestry(start, teachers)
     if protocol:
         provenance["protocol"] = dict(protocol)

@@ -16,10 +16,10 @@ from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.loop import fit
 from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.optimizer import build_optimizer
-from asianage.training.fit.sampling import sampling_shares
 from asianage.training.fit.targets import make_targets
 from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 from asianage.training.run_folder import RECIPE, keep_settings
+from asianage.training.sampling import sampling_shares
 
 
 def fit_network(

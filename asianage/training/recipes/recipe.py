@@ -47,12 +47,15 @@ class LabelDistribution:
         expectation_weight: Weight of the absolute error of the expected age, per year.
         mirror_weight: Weight of the difference between the expected ages of a crop and its mirror image, per year.
             Batches hold such pairs where it is not 0.
+        prior_correction: Share of the training faces' age density, as a logarithm, that the finished network's logits
+            lose. Rare ages become likelier.
     """
 
     head: ClassVar[str] = "logits"
     sigma: float = 2.0
     expectation_weight: float = 0.15
     mirror_weight: float = 0.0
+    prior_correction: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mirror_weight < 0.0:

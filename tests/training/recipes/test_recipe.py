@@ -25,7 +25,8 @@ def test_a_recipe_is_plain_json_and_names_its_loss():
     assert json.loads(json.dumps(values)) == values
     assert set(values) == {field.name for field in fields(TINY)}
     assert values["age_loss"] == {
-        "kind": "LabelDistribution", "sigma": 2.0, "expectation_weight": 0.15, "mirror_weight": 0.0
+        "kind": "LabelDistribution", "sigma": 2.0, "expectation_weight": 0.15, "mirror_weight": 0.0,
+        "prior_correction": 0.0,
     }  # fmt: skip
     assert values["faces"]["image_size"] == 32
     ordinal = replace(TINY, network={"head": "ordinal"}, age_loss=Ordinal())

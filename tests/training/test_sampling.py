@@ -9,8 +9,8 @@ pytest.importorskip("keras", reason="needs the extra train")
 
 from asianage.data.records import FaceRecord
 from asianage.models.ages import AgeAxis
-from asianage.training.fit.sampling import MAX_REPEATS, sampling_shares
 from asianage.training.recipes.recipe import Faces
+from asianage.training.sampling import MAX_REPEATS, sampling_shares
 
 AXIS = AgeAxis(0, 100)
 
