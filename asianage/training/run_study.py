@@ -191,7 +191,7 @@ def _add_system(
     model = finished_model(run.output, None, measured_on)
     if model is None or _is_older(model, parts):
         model = assemble_study(parts, whole, run, name=STUDY.name)
-        model = measure(model, whole, run, frozenset({"age", "gender"}), measured_on).model
+        model = measure(model, whole, run, measured_on).model
     shutil.rmtree(run.output / "crops", ignore_errors=True)
     results.rows[STUDY.name] = trained_row(model, run.output, measured_on)
 

@@ -117,7 +117,7 @@ def train(
         if "" in parts:
             return estimator
         model = assemble_study(parts, faces.whole, run, name=name or recipe.name)
-        return measure(model, faces.whole, run, frozenset({"age", "gender"}), measured_on)
+        return measure(model, faces.whole, run, measured_on)
 
 
 def _changed(

@@ -111,12 +111,10 @@ def train_network(
     )
     if improved is not None:
         _report(model)
-    return measure(model, records, run, recipe.tasks, measured_on)
+    return measure(model, records, run, measured_on)
 
 
-def measure(
-    model: ModelFolder, records: Sequence[FaceRecord], run: Run, tasks: Collection[str], measured_on: str | None
-) -> AgeGenderEstimator:
+def measure(model: ModelFolder, records: Sequence[FaceRecord], run: Run, measured_on: str | None) -> AgeGenderEstimator:
     """Measure a model on a split, if the data have it, and return its estimator."""
     measured = [record for record in records if record.split == measured_on]
     if measured and measured_on is not None:
