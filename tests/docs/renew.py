@@ -42,7 +42,8 @@ def test_sets() -> str:
             (
                 full_name(dataset), f"{leaf['faces']:,}", f"`{model}`", _with_interval(leaf, "mae", "{:.2f}"),
                 _share(leaf, "cs_at_5"), _share(leaf, "gender_accuracy"),
-                f"{_share(leaf, 'interval_coverage')}, {_years(leaf, 'interval_mean_width', '{:.1f}')} years",
+                f"{_share(leaf, 'interval_coverage')}, {_years(leaf, 'interval_mean_width', '{:.1f}')} years"
+                if leaf.get("interval_coverage") is not None else "-",
             )
         )  # fmt: skip
     header = ("test part", "faces", "model", "MAE, years", "within 5 years", "gender accuracy", "90 % interval")

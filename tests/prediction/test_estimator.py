@@ -183,9 +183,13 @@ def test_an_unreadable_crop_has_no_estimate(estimator):
         estimator.estimate_crops([noise(1), b"nothing"])
 
 
-def test_a_model_without_features_says_so(estimator):
-    with pytest.raises(ValueError, match="'compact' has no output of features"):
-        estimator.features([noise(1)])
+def test_features_are_the_same_alone_and_among_others(estimator):
+    crops = [noise(1), noise(2)]
+    features = estimator.features(crops)
+    assert features.shape == (2, 1024)
+    assert features.dtype == np.float32
+    assert np.abs(features[0] - features[1]).max() > 0.0
+    np.testing.assert_array_equal(estimator.features(crops[1:]), features[1:])
 
 
 def test_every_kind_of_input_gives_the_same_face(estimator, tmp_path):
