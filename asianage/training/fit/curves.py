@@ -81,7 +81,8 @@ class EpochScores:
             # Called as it is: to compile a prediction of its own would take longer than the few faces.
             outputs = self.learner(crops, training=False)
             for name, (loss, weight) in self.losses.items():
-                value = float(loss(targets[name][rows], outputs[name], sample_weight=weights[name][rows]))
+                predicted = keras.ops.convert_to_numpy(outputs[name])
+                value = float(loss(targets[name][rows], predicted, sample_weight=weights[name][rows]))
                 total += weight * value * len(crops) / len(indices)
         return total
 
