@@ -130,10 +130,10 @@ def predict_batch(
         counts = _run(job, to_do, workers, address, progress) if to_do else []
     return BatchResult(
         where,
-        len(counts),
-        job.num_parts - len(to_do),
-        *(sum(count[name] for count in counts) for name in ("photos", "faces", "errors")),
-        time.monotonic() - started,
+        parts=len(counts),
+        parts_before=job.num_parts - len(to_do),
+        **{name: sum(count[name] for count in counts) for name in ("photos", "faces", "errors")},
+        seconds=time.monotonic() - started,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,8 +18,14 @@ from asianage.evaluation.age_figures import FEWEST, REACH, draw_error, limit_err
 from asianage.evaluation.gender_figures import draw_confusion
 from asianage.evaluation.training_curves import draw_parts, part_keys
 
-PUBLISHED_LOOK = {"color": style.DARK, "marker": "|", "markersize": 16, "markeredgewidth": 2.4, "linestyle": "none"}
-BASELINE_LOOK = {"color": style.MIDDLE, "marker": "x", "markersize": 7, "linestyle": "none"}
+PUBLISHED_LOOK: dict[str, Any] = {
+    "color": style.DARK,
+    "marker": "|",
+    "markersize": 16,
+    "markeredgewidth": 2.4,
+    "linestyle": "none",
+}
+BASELINE_LOOK: dict[str, Any] = {"color": style.MIDDLE, "marker": "x", "markersize": 7, "linestyle": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +148,7 @@ def _result_line(panel: Axes, row: int, line: ResultLine, protocols: Sequence[st
         panel.plot([line.published], [row], **PUBLISHED_LOOK)
 
 
-def _protocol_look(number: int) -> dict[str, object]:
+def _protocol_look(number: int) -> dict[str, Any]:
     look = number % style.MAX_DATASETS
     return {
         "color": style.DATASET_COLORS[look],

@@ -6,6 +6,7 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from asianage.evaluation import figure_style as style
 _PANELS = {"loss": ("Loss", ""), "mae": ("MAE in years", ""), "gender": ("Gender accuracy", "")}
 """Figure -> title of its panel and unit."""
 
-_PARTS = {"": "--", "val_": "-"}
+_PARTS: dict[str, Any] = {"": "--", "val_": "-"}
 """Beginning of a column -> dashes; the loss of training has none."""
 
 _PART_NAMES = {"": "training faces", "val_": "validation faces"}
@@ -79,7 +80,10 @@ def compared_curves(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
     keys = []
     for number, (label, history) in enumerate(histories.items()):
         color = (*style.DATASET_COLORS, style.DARK)[number % (style.MAX_DATASETS + 1)]
-        look = {"color": color, "marker": (*style.DATASET_MARKERS, "v")[number % (style.MAX_DATASETS + 1)]}
+        look: dict[str, Any] = {
+            "color": color,
+            "marker": (*style.DATASET_MARKERS, "v")[number % (style.MAX_DATASETS + 1)],
+        }
         every = max(1, len(history["epoch"]) // 8)
         for name, panel in zip(panels, axes, strict=True):
             columns = [history[column] for column in _columns(history, "val_", name)]
@@ -113,7 +117,7 @@ def _curve(
     panel: Axes, history: Mapping[str, np.ndarray], column: str, part: str, datasets: Sequence[str], dataset: str
 ) -> None:
     number = datasets.index(dataset) if len(datasets) > 1 and dataset else None
-    look = {} if number is None else {"marker": style.DATASET_MARKERS[number % style.MAX_DATASETS]}
+    look: dict[str, Any] = {} if number is None else {"marker": style.DATASET_MARKERS[number % style.MAX_DATASETS]}
     panel.plot(
         history["epoch"], history[column], color=style.DARK if number is None else _color(number),
         linestyle=_PARTS[part], markevery=max(1, len(history["epoch"]) // 8), **look,

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from asianage.data.records import FaceRecord
 from asianage.data.sources import Source
@@ -69,7 +70,7 @@ def compare_heads(
     """
     output = Path(output)
     settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    chosen = {name: value for name, value in settings.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     planned = [_planned(replace(recipe, **chosen), output, learning_rate) for recipe in AGE_HEADS]
     run = Run(output, detector, quantization, progress)
     measured_on = measured_split(split)

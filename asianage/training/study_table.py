@@ -182,7 +182,7 @@ def _samples(faces: Sequence[FaceRecord]) -> Any:
     chosen = []
     for gender in GENDERS:
         mine = [face for face in known if face.gender == gender]
-        places = np.unique(np.linspace(0, len(mine) - 1, half).astype(int)) if mine else []
+        places: Sequence[int] = np.unique(np.linspace(0, len(mine) - 1, half).astype(int)).tolist() if mine else []
         chosen.append([mine[place] for place in places])
     pairs = [face for pair in zip(*chosen, strict=False) for face in pair]
     return contact_sheet(

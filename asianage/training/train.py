@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from asianage.data.sources import Source
 from asianage.data.splits import measured_split
@@ -129,7 +130,8 @@ def _changed(
 ) -> TrainingRecipe:
     """Return a recipe with the settings that are not None."""
     settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    changed = replace(recipe, **{name: value for name, value in settings.items() if value is not None})
+    chosen: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    changed = replace(recipe, **chosen)
     if learning_rate is None:
         return changed
     return replace(changed, optimizer=replace(recipe.optimizer, learning_rate=learning_rate))
