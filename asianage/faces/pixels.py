@@ -48,7 +48,7 @@ def from_pil(image: Image.Image, max_pixels: int) -> np.ndarray:
     check_size(*image.size, max_pixels)
     # Pillow takes the upper 8 of 16 bits while it decodes colors.
     is_deep = image.mode in ("RGB", "RGBA", "RGBX", "LA") and any(
-        re.search(";16[BLN]", str(part.args)) for part in _tiles(image)
+        re.search(";16[BLN]", str(part[3])) for part in _tiles(image)
     )
     bits = _tiff_bits(image)
     image.load()
