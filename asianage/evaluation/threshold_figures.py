@@ -65,7 +65,8 @@ def thresholds_by_part(measured: Sequence[Mapping[str, Any]]) -> Figure | None:
         challenged.set_title("Adults who are challenged")
         passing.set_yticks(range(len(names[limit])), [name for _, name in names[limit]])
         passing.invert_yaxis()
-        challenged.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        if challenged.get_legend_handles_labels()[0]:
+            challenged.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 

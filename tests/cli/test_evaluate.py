@@ -59,7 +59,7 @@ def test_age_thresholds_are_printed(table, capsys):
     assert "\n| 30 | 45 | " in printed
     assert "### Threshold 30, challenge age 45\n" in printed
     assert main([*command, "--challenge", "25"]) == 2
-    assert "`challenge_ages` must hold an age of at least 30" in capsys.readouterr().err
+    assert "--challenge must hold an age of at least 30" in capsys.readouterr().err
 
 
 def test_a_report_does_not_replace_its_data(tiny_records, tmp_path, capsys):

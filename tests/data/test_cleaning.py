@@ -118,7 +118,7 @@ def test_a_group_of_ages_contradicts_only_ages_outside(tmp_path):
     assert reasons(clean([exact, other])) == {"a.jpg": CONFLICTING, "30.jpg": CONFLICTING}
 
 
-def test_result_does_not_depend_on_the_number_of_workers_and_progress_ends_at_the_total(tmp_path, capsys):
+def test_result_does_not_depend_on_the_number_of_workers_and_progress_ends_at_the_total(tmp_path, capsys, bars):
     records = [face(tmp_path, f"{i}.jpg", i % 7, age=20.0 + (i % 14 == 0)) for i in range(30)]
     assert clean(records, workers=1) == clean(records, workers=4, progress=True)
     assert "30/30" in capsys.readouterr().err

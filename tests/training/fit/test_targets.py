@@ -18,7 +18,7 @@ from tests.training.tiny_recipe import TINY
 RECORDS = [
     FaceRecord(Path("a.png"), 20.0, "female"),
     FaceRecord(Path("b.png"), None, "male"),
-    FaceRecord(Path("c.png"), 31.5, None),
+    FaceRecord(Path("c.png"), 31.0, None),
 ]
 
 
@@ -27,7 +27,7 @@ def test_a_missing_label_has_the_weight_0():
     assert weights["age_logits"].tolist() == [1.0, 0.0, 1.0]
     assert weights["gender_logit"].tolist() == [1.0, 1.0, 0.0]
     assert targets["gender_logit"].tolist() == [[0.0], [1.0], [0.0]]
-    expected = target_distribution(AgeAxis(), np.array([20.0, 31.5]), TINY.age_loss.sigma)
+    expected = target_distribution(AgeAxis(), np.array([20.0, 31.0]), TINY.age_loss.sigma)
     np.testing.assert_allclose(targets["age_logits"][[0, 2]], expected)
     np.testing.assert_allclose(targets["age_logits"].sum(axis=1), 1.0, rtol=1e-5)
 
@@ -47,7 +47,7 @@ def test_other_losses_take_years_and_only_what_is_learned_has_targets():
     recipe = replace(TINY, architecture="simple_cnn", network={"task": "age"}, age_loss=Regression(), gender_loss=None)
     targets, weights = make_targets(recipe, RECORDS)
     assert list(targets) == list(weights) == ["age_years"]
-    assert targets["age_years"].tolist() == [[20.0, 20.0], [0.0, 0.0], [31.5, 31.5]]
+    assert targets["age_years"].tolist() == [[20.0, 20.0], [0.0, 0.0], [31.0, 31.0]]
     assert targets["age_years"].dtype == np.float32
 
 
