@@ -53,7 +53,7 @@ _OPTION_VECTORS = ("RESHAPE", "SQUEEZE")
 """Operators whose options begin with a vector of int32; the options of the others are plain numbers."""
 
 
-def check_network(content: bytes, source: str, *, outputs: Collection[int] = (2,)) -> None:
+def check_network(content: bytes, source: str, *, outputs: Collection[int] = (2, 3)) -> None:
     """Refuse a flatbuffer that LiteRT could not run safely.
 
     Args:

@@ -67,7 +67,7 @@ class LiteRTNetwork:
         """
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"`num_threads` must be None, or 1 or more. Received: {num_threads}.")
-        check_network(content, source, outputs=(2, 3))
+        check_network(content, source)
         self._load = partial(_Interpreter, content, source, image_size, num_ages)
         self._image_size = image_size
         self._num_ages = num_ages

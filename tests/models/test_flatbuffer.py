@@ -50,7 +50,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "a tensor has the type 77": lambda: changed(next(iter(graph().tables(0))).place(1), "b", 77),
     "a tensor has the shape": lambda: changed(next(iter(graph().tables(0))).vector(0, 4)[0], "i", -5),
     "its inputs or outputs do not exist": lambda: changed(graph().vector(2, 4)[0], "i", 10**6),
-    "it does not have one input and 2 outputs": lambda: changed(graph().vector(2, 4)[0] - 4, "I", 1),
+    "it does not have one input and 2 or 3 outputs": lambda: changed(graph().vector(2, 4)[0] - 4, "I", 1),
     "reads what is not computed before": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0], "i", 10**6),
     "CONV_2D writes where it must not": lambda: changed(operator(CONVOLUTION).vector(2, 4)[0], "i", 10**6),
     "a vector reaches out of the file": lambda: changed(operator(CONVOLUTION).vector(1, 4)[0] - 4, "I", 10**8),
@@ -69,7 +69,7 @@ def test_the_networks_of_the_bundled_detector_are_accepted() -> None:
 
 
 def test_a_network_with_another_number_of_outputs_is_refused() -> None:
-    with pytest.raises(ModelFormatError, match="does not have one input and 2 outputs"):
+    with pytest.raises(ModelFormatError, match="does not have one input and 2 or 3 outputs"):
         check_network(SEARCH, "x")
     with pytest.raises(ModelFormatError, match="does not have one input and 12 outputs"):
         check_network(CONTENT, "x", outputs=(12,))
@@ -134,4 +134,5 @@ def test_whatever_is_cut_off_or_changed_raises_no_other_error() -> None:
             check_network(bytes(data), "x")
         except ModelFormatError:
             refused += 1
-    assert refused > 20
+    # Twenty are cut off.
+    assert refused >= 20

@@ -381,9 +381,11 @@ def test_the_bundled_detector_is_whole():
 
 
 def test_a_folder_of_the_first_format_is_copied_byte_by_byte(tmp_path):
-    old = open_model_folder(model_folder.BUNDLED / "compact")
-    assert old.config.format_version == 1
-    files = {name: old.read(name) for name in old.config.files}
-    copy = write_model_folder(tmp_path / "copy", require_estimator(old).config, files, card="")
+    bundled = require_estimator(open_model_folder(model_folder.BUNDLED / "compact"))
+    files = {name: bundled.read(name) for name in bundled.config.files}
+    old = write_model_folder(tmp_path / "old", dataclasses.replace(bundled.config, format_version=1), files, card="")
+    assert isinstance(old, ModelFolder)
+    assert '"kind"' not in (tmp_path / "old" / "config.json").read_text("utf-8")
+    copy = write_model_folder(tmp_path / "copy", old.config, files, card="")
     assert isinstance(copy, ModelFolder)
     assert copy.config_sha256 == old.config_sha256

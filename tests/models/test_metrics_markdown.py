@@ -194,8 +194,9 @@ def test_known_failures_are_those_of_bands_with_enough_faces() -> None:
 @pytest.mark.parametrize("name", bundled_names())
 def test_the_figures_of_a_bundled_model_have_no_gaps(name: str) -> None:
     metrics = open_model(name).metrics()
-    assert len(list(measured_parts(metrics))) == 3
+    assert len(list(measured_parts(metrics))) == 5
     text = metrics_markdown(metrics["test"])
     for heading in ("## Age", "## Gender", "## Coverage"):
-        for row in rows(text, heading)[2:]:
+        # Of FairFace only groups of ages are known.
+        for row in (row for row in rows(text, heading)[2:] if "FairFace" not in row[0]):
             assert "-" not in row
