@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from asianage.data.records import FaceRecord
 from asianage.data.sources import Source
@@ -17,7 +16,7 @@ from asianage.evaluation.training_curves import compared_curves, read_history
 from asianage.files import write_csv, write_text
 from asianage.models.markdown import percent, table
 from asianage.training.recipes.age_heads import AGE_HEADS
-from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
+from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe, with_settings
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import HISTORY, Run, held_run_folder
 from asianage.training.train_network import train_network
@@ -69,9 +68,8 @@ def compare_heads(
         ValueError: The data lack a split or a label, or `output` holds another comparison.
     """
     output = Path(output)
-    settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    chosen: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    planned = [_planned(replace(recipe, **chosen), output, learning_rate) for recipe in AGE_HEADS]
+    recipes = [with_settings(recipe, epochs, seed, batch_size, learning_rate) for recipe in AGE_HEADS]
+    planned = [PlannedRun(recipe=recipe, folder=output / _way(recipe), crops=output / "crops") for recipe in recipes]
     run = Run(output, detector, quantization, progress)
     measured_on = measured_split(split)
     with held_run_folder(output, [data]):
@@ -88,12 +86,6 @@ def _trained(step: PlannedRun, records: list[FaceRecord], run: Run, measured_on:
         part, name = replace(run, output=step.folder), step.recipe.name
         model = train_network(step.recipe, records, part, name=name, crops=step.crops, measured_on=measured_on).model
     return trained_row(model, step.folder, measured_on)
-
-
-def _planned(recipe: TrainingRecipe, output: Path, learning_rate: float | None) -> PlannedRun:
-    if learning_rate is not None:
-        recipe = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=learning_rate))
-    return PlannedRun(recipe=recipe, folder=output / _way(recipe), crops=output / "crops")
 
 
 def _way(recipe: TrainingRecipe) -> str:

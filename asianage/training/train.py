@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from asianage.data.sources import Source
 from asianage.data.splits import measured_split
@@ -17,7 +16,7 @@ from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
 from asianage.training.recipe_names import check_needs, find_recipe
 from asianage.training.recipes import Recipe
-from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
+from asianage.training.recipes.recipe import PlannedRun, with_settings
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import RECIPE, Run, check_settings, held_run_folder
 from asianage.training.study.assemble import assemble_study
@@ -91,7 +90,7 @@ def train(
     check_needs(recipe, initial, teachers)
     run = Run(Path(output), detector, quantization, progress)
     planned = [
-        replace(step, recipe=_changed(step.recipe, epochs, seed, batch_size, learning_rate))
+        replace(step, recipe=with_settings(step.recipe, epochs, seed, batch_size, learning_rate))
         for step in recipe.runs(run.output)
     ]
     if initial is not None or teachers:
@@ -119,22 +118,6 @@ def train(
             return estimator
         model = assemble_study(parts, faces.whole, run, name=name or recipe.name)
         return measure(model, faces.whole, run, measured_on)
-
-
-def _changed(
-    recipe: TrainingRecipe,
-    epochs: int | None,
-    seed: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-) -> TrainingRecipe:
-    """Return a recipe with the settings that are not None."""
-    settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    chosen: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    changed = replace(recipe, **chosen)
-    if learning_rate is None:
-        return changed
-    return replace(changed, optimizer=replace(recipe.optimizer, learning_rate=learning_rate))
 
 
 def _check(recipe: Recipe, planned: Sequence[PlannedRun], pretrained: str | os.PathLike[str] | None) -> None:

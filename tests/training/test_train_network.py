@@ -84,3 +84,17 @@ def test_a_model_is_measured_on_the_split_that_is_asked_for(tiny_records, tmp_pa
     measured.clear()
     assert measure(model, tiny_records, run, None).model is model
     assert not measured
+
+
+def test_the_prior_of_the_training_faces_is_corrected_by_the_strength_of_the_recipe(
+    tiny_records, tmp_path, monkeypatch
+):
+    received = []
+    monkeypatch.setattr(
+        "asianage.training.train_network.correct_prior",
+        lambda network, records, faces, axis, strength: received.append((strength, {r.split for r in records})),
+    )
+    recipe = replace(TINY, epochs=1, age_loss=replace(TINY.age_loss, prior_correction=0.3))
+    run = Run(tmp_path / "run", detector=None, quantization="float32")
+    train_network(recipe, tiny_records, run, name="tiny", measured_on=None)
+    assert received == [(0.3, {"train"})]
