@@ -30,6 +30,7 @@ from asianage.cli import (
     train,
     verify,
 )
+from asianage.masking import masked
 from asianage.native_output import open_standard_streams
 
 
@@ -96,7 +97,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that does not repeat passwords."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(messages.masked(message))
+        super().error(masked(message))
 
 
 def _discard_output() -> None:

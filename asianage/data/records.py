@@ -16,6 +16,7 @@ from typing import Any
 from asianage.data.labels import MAX_AGE, GenderLabels, parse_age, parse_age_label, parse_gender
 from asianage.faces.image_files import address_start, stored_form
 from asianage.files import write_csv
+from asianage.masking import masked
 from asianage.models.config import GENDERS
 
 SPLITS = ("train", "val", "test")
@@ -209,10 +210,11 @@ def column_of_files(columns: Sequence[str], table: object) -> str:
     if not name or not {"age", "age_low", "gender"} & set(columns):
         raise ValueError(
             f"{table} must have a column `file` (or `image`) and at least one of `age`, `age_low` and `gender`. "
-            f"Received: {columns}. Name the columns in the first line, separated by commas."
+            f"Received: {masked(str(columns))}. Name the columns in the first line, separated by commas."
         )
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
-        raise ValueError(f"{table} must have every column once. Received twice: {', '.join(repeated)}. Rename one.")
+        twice = masked(", ".join(repeated))
+        raise ValueError(f"{table} must have every column once. Received twice: {twice}. Rename one.")
     return name
 
 
@@ -267,7 +269,7 @@ def _read_rows(
                 raise ValueError(f"the file {record.path} is in line {first} too. Make one line of the two.")
             yield record
         except ValueError as error:
-            raise ValueError(f"{table}, line {number}: {error}") from error
+            raise ValueError(f"{table}, line {number}: {masked(str(error))}") from error
 
 
 def _name(path: Path, root: str | os.PathLike[str] | None) -> str:

@@ -15,6 +15,7 @@ from asianage.data.labels import GenderLabels
 from asianage.data.records import FaceRecord, column_of_files, file_of, record_of
 from asianage.faces.images import load_image
 from asianage.files import replacing
+from asianage.masking import masked
 
 _ROWS = ("to_dicts", "to_pylist")
 """Methods of Polars and of Arrow that return a list of rows."""
@@ -61,7 +62,7 @@ def read_table(
             path = _path(row[file], Path(root), pictures)
             records.append(record_of(row, path, labels))
         except ValueError as error:
-            raise ValueError(f"Row {number} of the table: {error}") from error
+            raise ValueError(f"Row {number} of the table: {masked(str(error))}") from error
     if not records:
         raise ValueError("The table holds no rows. Add one row per picture.")
     return records

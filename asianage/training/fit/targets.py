@@ -11,7 +11,7 @@ from asianage.models.ages import AgeAxis, target_distribution
 from asianage.models.config import GENDERS
 from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES
 from asianage.training.fit.distillation import TeacherOutputs
-from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
+from asianage.training.recipes.recipe import Distillation, LabelDistribution, TrainingRecipe
 
 Labels = dict[str, np.ndarray]
 
@@ -46,7 +46,10 @@ def make_targets(
         weights["gender_logit"] = np.array([record.gender is not None for record in records], dtype=np.float32)
         targets["gender_logit"] = np.array([[record.gender == GENDERS[1]] for record in records], dtype=np.float32)
     if teachers is not None and recipe.distillation is not None:
-        outputs = {"age_logits": teachers.age_distributions, "gender_logit": teachers.male_probabilities[:, None]}
+        ages = teachers.age_distributions
+        if recipe.distillation.label_spread:
+            ages = told_labels(ages, recipe.axis, [record.age_range for record in records], recipe.distillation)
+        outputs = {"age_logits": ages, "gender_logit": teachers.male_probabilities[:, None]}
         # A group is a surer answer than a teacher's distribution over it and its neighbors.
         is_grouped = np.array([[record.age is None and record.age_range is not None] for record in records])
         share = np.where(is_grouped, np.float32(0.0), np.float32(recipe.distillation.weight))
@@ -72,3 +75,29 @@ def age_distributions(axis: AgeAxis, years: np.ndarray, sigma: float) -> np.ndar
     inside = (axis.ages >= np.floor(low)[:, None]) & (axis.ages <= np.floor(high)[:, None])
     is_exact = (low == high)[:, None]
     return np.where(is_exact, target_distribution(axis, low, sigma), inside.astype(np.float32))
+
+
+def told_labels(
+    distributions: np.ndarray,
+    axis: AgeAxis,
+    ranges: Sequence[tuple[float, float] | None],
+    distillation: Distillation,
+) -> np.ndarray:
+    """Return what teachers hold likely once they are told roughly how old the faces are.
+
+    Args:
+        distributions: float32 (n, num_ages): the teachers' ages.
+        axis: The age axis.
+        ranges: The first and the last age that each label allows, in years; None where it is missing.
+        distillation: Gives the `label_spread`.
+
+    Returns:
+        float32 (n, num_ages), rows sum to 1. The row of a missing label is as it was.
+    """
+    missing = (float(axis.min_age), float(axis.max_age))
+    low, high = np.array([known or missing for known in ranges], dtype=np.float32)[:, :, None].transpose(1, 0, 2)
+    distance = np.maximum(low - axis.ages, 0.0) + np.maximum(axis.ages - high, 0.0)
+    # The small addend keeps a row whose label the teachers exclude.
+    told = (distributions + 1e-6) * np.exp(-0.5 * (distance / distillation.label_spread) ** 2)
+    known = np.array([[known is not None] for known in ranges])
+    return np.where(known, told / told.sum(axis=1, keepdims=True), distributions).astype(np.float32)
