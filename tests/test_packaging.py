@@ -12,6 +12,7 @@ import pytest
 
 import asianage
 from asianage.models import folder as model_folder
+from tests.lowest_versions import lowest_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,3 +101,14 @@ def test_the_workflows_test_every_python_that_the_package_states(project):
         assert set(jobs[name]["strategy"]["matrix"]["python"]) == stated
     commands = [step["run"] for step in jobs["linux"]["steps"] if "run" in step]
     assert commands == ["bash .ci/run"]
+
+
+def test_the_lowest_versions_are_those_of_the_core_and_of_the_wanted_extras():
+    pyproject = """
+    [project]
+    dependencies = ["numpy>=1.26", "pillow>=11.2"]
+    optional-dependencies.docs = ["mkdocstrings[python]>=0.25", "asianage[test]"]
+    optional-dependencies.video = ["av>=14.2"]
+    """
+    lines = ["numpy==1.26", "pillow==11.2", "mkdocstrings==0.25"]
+    assert lowest_versions(pyproject, ["docs"]) == lines
