@@ -22,6 +22,7 @@ IN_WORDS = {
     "cut off": "The picture ends within the face.",
     "small": "The face is small in the picture, so that details are missing.",
     "dark": "The face is dark.",
+    "overexposed": "Much of the face is white: there is too much light.",
     "blurred": "The face is blurred.",
     "turned": "The face is turned to the side.",
 }

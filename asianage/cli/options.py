@@ -123,6 +123,8 @@ def begin_logging(given: argparse.Namespace) -> bool:
     """Log to standard error, and tell whether to show progress."""
     level = logging.WARNING if given.quiet else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", stream=sys.stderr)
+    # It warns of every network but the first that it compiles anew.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return not given.quiet
 
 

@@ -19,11 +19,17 @@ SMALL = 24.0
 DARK = 32.0
 """A face is dark when the mean brightness of its crop is lower, in [0, 255]."""
 
+OVEREXPOSED = 0.2
+"""A face is overexposed when a larger share of the middle of its crop is white (see `FaceQuality`)."""
+
 BLURRED = 0.008
 """A face is blurred when its sharpness is lower (see `FaceQuality`)."""
 
 TURNED = 0.35
 """A face is turned when its nose lies farther from the middle between the eyes (see `FaceQuality`)."""
+
+_WHITE = 250.0
+"""Brightness from which on a pixel counts as white, in [0, 255]."""
 
 _SIDE = 96
 """Side at which sharpness is measured, in pixels. Edges are softer in larger crops."""
@@ -41,6 +47,7 @@ class FaceQuality:
     Attributes:
         size: Side of the square in the image that the face crop covers, in pixels.
         brightness: Mean brightness of the face crop, in [0, 255].
+        overexposure: Share of white pixels in the middle of the face crop, half as wide and half as high.
         sharpness: Variance of the Laplacian of the brightness, over the variance of the brightness, at 96 pixels. It
             does not depend on the contrast.
         turn: Distance of the nose from the middle between the eyes, along their line and in units of their distance.
@@ -49,15 +56,17 @@ class FaceQuality:
 
     size: float
     brightness: float
+    overexposure: float
     sharpness: float
     turn: float | None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Reasons to distrust the estimate: some of "small", "dark", "blurred" and "turned"."""
+        """Reasons to distrust the estimate: some of "small", "dark", "overexposed", "blurred" and "turned"."""
         found = {
             "small": self.size < SMALL,
             "dark": self.brightness < DARK,
+            "overexposed": self.overexposure > OVEREXPOSED,
             "blurred": self.sharpness < BLURRED,
             "turned": self.turn is not None and self.turn > TURNED,
         }
@@ -73,18 +82,20 @@ def face_quality(crop: np.ndarray, box: tuple[float, float, float, float], landm
         landmarks: float (5, 2), (x, y) in pixels of the image; None without.
     """
     gray = (crop @ _LUMA).round()
+    quarter = len(gray) // 4
+    overexposure = float((gray[quarter:-quarter, quarter:-quarter] >= _WHITE).mean())
     if len(gray) != _SIDE:
         gray = _averaged(_averaged(gray).T).round()
     brightness, variance = _mean_and_variance(gray)
     _, edges = _mean_and_variance(_laplacian(gray.astype(np.int16)))
     sharpness = edges / max(variance, 1.0)
     if landmarks is None:
-        return FaceQuality(min(box[2] - box[0], box[3] - box[1]), brightness, sharpness, None)
+        return FaceQuality(min(box[2] - box[0], box[3] - box[1]), brightness, overexposure, sharpness, None)
     left, right, nose = np.asarray(landmarks, dtype=np.float64)[:3]
     across = right - left
     apart = max(float(np.hypot(*across)), 1e-6)
     turn = abs(float((nose - (left + right) / 2) @ across)) / apart**2
-    return FaceQuality(apart / _EYES_APART, brightness, sharpness, turn)
+    return FaceQuality(apart / _EYES_APART, brightness, overexposure, sharpness, turn)
 
 
 def _laplacian(gray: np.ndarray) -> np.ndarray:

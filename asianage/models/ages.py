@@ -132,6 +132,24 @@ def age_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence
     return np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
 
 
+def stretched_interval(axis: AgeAxis, interval: np.ndarray, age: np.ndarray, factor: float) -> np.ndarray:
+    """Return intervals whose ends lie `factor` times as far from the age, within the axis.
+
+    Args:
+        axis: The age axis.
+        interval: float (n, 2): lower and upper ends, in years.
+        age: float (n,), in years.
+        factor: 1 or more.
+
+    Returns:
+        float32 (n, 2).
+    """
+    if factor == 1.0:
+        return np.asarray(interval, dtype=np.float32)
+    middle = np.asarray(age)[:, None]
+    return np.clip(middle + factor * (interval - middle), axis.min_age, axis.max_age).astype(np.float32)
+
+
 def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return where rows of values (n, positions) first reach zero, interpolated linearly between positions."""
     index = np.argmax(values <= 0.0, axis=1)

@@ -41,11 +41,14 @@ class Calibration:
         gender_temperature: Divides the gender logit.
         interval_mass: Coverage, as text -> central mass of the age distribution with that coverage on validation data
             (conformal prediction): a number, or one for each of evenly spaced ages, as in `ages.central_interval`.
+        interval_stretch: Warning of a prediction -> how many times wider its interval is, measured on validation faces
+            that were made so. The largest counts.
     """
 
     age_temperature: float = 1.0
     gender_temperature: float = 1.0
     interval_mass: Mapping[str, float | Sequence[float]] = field(default_factory=lambda: {"0.9": 0.9})
+    interval_stretch: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("age_temperature", "gender_temperature"):
@@ -58,6 +61,14 @@ class Calibration:
                 values = mass
             inside = all(_is_number(value) and 0 < value < 1 for value in values)
             _require(_is_probability(coverage) and inside, "interval_mass", masses)
+        stretch = self.interval_stretch
+        _require(isinstance(stretch, Mapping), "interval_stretch", stretch)
+        for factor in stretch.values():
+            _require(_is_number(factor) and 1 <= factor <= 10, "interval_stretch", stretch)
+
+    def stretch_of(self, warnings: Sequence[str]) -> float:
+        """Return how many times wider the interval of a face with these warnings is."""
+        return max((self.interval_stretch.get(warning, 1.0) for warning in warnings), default=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class CropEstimates:
 
     Attributes:
         ages: float32 (n,): expected ages, in years.
-        intervals: float32 (n, 2): lower and upper ends of the age intervals, in years.
+        intervals: float32 (n, 2): lower and upper ends of the age intervals, in years, as if all were seen well.
         age_distributions: float32 (n, num_ages), rows sum to 1.
         male_probabilities: float32 (n,), in [0, 1].
     """
@@ -120,7 +120,13 @@ class CropEstimator:
 
     def _prediction(self, faces: FaceCrops, number: int, estimates: CropEstimates, row: int) -> FacePrediction:
         face = faces.detections[number]
-        low, high = estimates.intervals[row]
+        warnings = (
+            *faces.warnings[number],
+            *face_quality(faces.crops[number], face.box, face.landmarks).warnings,
+        )
+        only = slice(row, row + 1)
+        stretch = self.model.config.calibration.stretch_of(warnings)
+        ((low, high),) = ages.stretched_interval(self.axis, estimates.intervals[only], estimates.ages[only], stretch)
         male = estimates.male_probabilities[row]
         is_male = bool(male > 0.5)
         has_age, has_gender = (task in self.model.config.tasks for task in ("age", "gender"))
@@ -136,7 +142,7 @@ class CropEstimator:
             landmarks=face.landmarks,
             detector=faces.detector,
             detection_score=None if faces.detector is None else face.score,
-            warnings=(*faces.warnings[number], *face_quality(faces.crops[number], face.box, face.landmarks).warnings),
+            warnings=warnings,
         )
 
 

@@ -46,8 +46,8 @@ class FacePrediction:
             as seen when the face is upright; None if there are none.
         detector: Name of the detector that found the face; None if the caller gave it or it is the whole image.
         detection_score: Confidence of the detector in [0, 1]; None without a detector.
-        warnings: Reasons for a poor estimate, some of "no face", "cut off", "small", "dark", "blurred" and "turned"
-            (`asianage.faces.crops` and `asianage.faces.quality`).
+        warnings: Reasons for a poor estimate, some of "no face", "cut off", "small", "dark", "overexposed",
+            "blurred" and "turned" (`asianage.faces.crops` and `asianage.faces.quality`).
     """
 
     # A dataclass would be taken apart by serializers, which then fail at the arrays.

@@ -90,7 +90,7 @@ def test_what_a_model_did_not_learn_is_left_out():
 
 
 def test_every_warning_has_a_sentence():
-    worst = FaceQuality(size=1.0, brightness=1.0, sharpness=0.0, turn=1.0).warnings
+    worst = FaceQuality(size=1.0, brightness=1.0, overexposure=1.0, sharpness=0.0, turn=1.0).warnings
     assert {*worst, "no face", "cut off"} <= set(IN_WORDS)
 
 

@@ -32,6 +32,11 @@ def darkened(factor: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda image: (image * factor).round().astype(np.uint8)
 
 
+def brightened(factor: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what makes an image brighter; what is more than white is white."""
+    return lambda image: np.minimum(image * factor, 255.0).round().astype(np.uint8)
+
+
 def blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
     """Return what blurs an image by a share of its side."""
 
@@ -44,12 +49,14 @@ def blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
 WORSE = {
     "size": [shrunk(factor) for factor in (0.5, 0.3, 0.2, 0.15)],
     "brightness": [darkened(factor) for factor in (0.5, 0.25, 0.12, 0.06)],
+    "overexposure": [brightened(factor) for factor in (1.5, 2.0, 3.0, 4.0)],
     "sharpness": [blurred(share) for share in (0.006, 0.012, 0.02, 0.03)],
     "turn": [],
 }
 BINS = {
     "size": [0, 16, 24, 32, 48, 64, 1e9],
     "brightness": [0, 8, 16, 32, 48, 64, 256],
+    "overexposure": [0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.001],
     "sharpness": [0, 0.004, 0.008, 0.016, 0.03, 0.06, 1e9],
     "turn": [0, 0.1, 0.2, 0.3, 0.4, 1e9],
 }

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from asianage import AgeGenderEstimator
 from asianage.faces.alignment import TEMPLATE
-from asianage.faces.quality import BLURRED, DARK, SMALL, TURNED, FaceQuality, face_quality
+from asianage.faces.quality import BLURRED, DARK, OVEREXPOSED, SMALL, TURNED, FaceQuality, face_quality
 
 
 def crop(seed: int = 0) -> np.ndarray:
@@ -35,6 +35,15 @@ def test_the_size_is_that_of_the_crop_in_the_image():
 
 def test_the_brightness_is_the_mean_of_the_crop():
     assert face_quality(np.full((96, 96, 3), 20, np.uint8), BOX, None).brightness == pytest.approx(20.0)
+
+
+def test_the_overexposure_is_the_white_share_of_the_middle():
+    picture = np.full((96, 96, 3), 200, np.uint8)
+    picture[:24] = 255
+    assert face_quality(picture, BOX, None).overexposure == 0.0
+    picture[24:36] = 255
+    assert face_quality(picture, BOX, None).overexposure == pytest.approx(0.25)
+    assert "overexposed" in face_quality(picture, BOX, None).warnings
 
 
 def test_blur_takes_sharpness_and_contrast_does_not():
@@ -69,13 +78,19 @@ def test_landmarks_that_coincide_are_small_and_no_error():
 
 
 def test_each_warning_has_its_own_cause():
-    good = {"size": 100.0, "brightness": 120.0, "sharpness": 1.0, "turn": 0.1}
+    good = {"size": 100.0, "brightness": 120.0, "overexposure": 0.0, "sharpness": 1.0, "turn": 0.1}
     assert FaceQuality(**good).warnings == ()
-    bad = {"size": SMALL - 1, "brightness": DARK - 1, "sharpness": BLURRED / 2, "turn": TURNED + 0.1}
-    names = {"size": "small", "brightness": "dark", "sharpness": "blurred", "turn": "turned"}
-    for name, value in bad.items():
-        assert FaceQuality(**{**good, name: value}).warnings == (names[name],)
-    assert FaceQuality(**{**good, **bad}).warnings == ("small", "dark", "blurred", "turned")
+    bad = {
+        "size": (SMALL - 1, "small"),
+        "brightness": (DARK - 1, "dark"),
+        "overexposure": (OVEREXPOSED + 0.1, "overexposed"),
+        "sharpness": (BLURRED / 2, "blurred"),
+        "turn": (TURNED + 0.1, "turned"),
+    }
+    for name, (value, warning) in bad.items():
+        assert FaceQuality(**{**good, name: value}).warnings == (warning,)
+    worst = {name: value for name, (value, _) in bad.items()}
+    assert FaceQuality(**{**good, **worst}).warnings == tuple(warning for _, warning in bad.values())
 
 
 def test_predictions_carry_the_warnings():

@@ -80,6 +80,23 @@ def test_a_dark_face_carries_a_warning(model):
     assert "dark" in next(CropEstimator(model, **OPTIONS).predict([dark]))[0].warnings
 
 
+def test_a_warning_stretches_the_interval_as_the_calibration_says(model):
+    dark = cut_face_crops(noise(1) // 16, [Detection((0, 0, 64, 64))], model.config.image_size, detector=None)
+
+    def interval(**stretch: float) -> tuple[float, tuple[float, float]]:
+        calibration = replace(model.config.calibration, interval_stretch=stretch)
+        changed = replace(model, config=replace(model.config, calibration=calibration))
+        (face,) = next(CropEstimator(changed, **OPTIONS).predict([dark]))
+        return face.age, face.age_interval
+
+    age, (low, high) = interval(blurred=3.0)
+    assert interval() == (age, (low, high))
+    wider = interval(dark=1.5, small=1.2)
+    assert wider[0] == age
+    ends = [max(0.0, age - 1.5 * (age - low)), min(100.0, age + 1.5 * (high - age))]
+    assert wider[1] == pytest.approx(ends, abs=1e-3)
+
+
 def test_another_process_loads_the_network_from_the_same_folder(model, crops):
     estimator = CropEstimator(model, **{**OPTIONS, "mirror": True})
     content = pickle.dumps(estimator)

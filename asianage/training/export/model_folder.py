@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from asianage.training.export.calibration import MIN_FACES, calibrate
 from asianage.training.export.litert import to_weights
 from asianage.training.export.precision import export_network
 from asianage.training.export.provenance import training_provenance
+from asianage.training.export.stretch import interval_stretch
 from asianage.training.recipes.recipe import TrainingRecipe
 
 
@@ -125,4 +127,10 @@ def _calibration(
         age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)
     if "gender" not in tasks:
         is_male = np.full(len(is_male), np.nan)
-    return calibrate(axis, age_logits, gender_logits, age, is_male, before=before)
+    calibration = calibrate(axis, age_logits, gender_logits, age, is_male, before=before)
+    if "age" not in tasks:
+        return calibration
+    stretch = interval_stretch(exported, cache, val, axis, calibration)
+    if before is not None:
+        stretch = {**before.interval_stretch, **stretch}
+    return replace(calibration, interval_stretch=stretch)
