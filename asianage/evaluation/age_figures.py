@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from asianage.data.records import FaceRecord
 from asianage.evaluation import figure_style as style
@@ -55,7 +54,7 @@ def error_by_age(
         panel.set_ylabel("MAE in years")
     _legend_once(panels)
     _limit_years(panels[-1], faces)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
+    panels[-1].xaxis.set_major_locator(style.whole_ticks(14))
     panels[-1].set_xlabel("true age in years")
     return figure
 
@@ -80,7 +79,7 @@ def error_by_age_and_gender(faces: Mapping[str, LabeledPredictions]) -> Figure:
             style.note(panel, "no image has both an age and a gender")
         panel.set_ylabel("MAE in years")
     _limit_years(panels[-1], faces)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
+    panels[-1].xaxis.set_major_locator(style.whole_ticks(14))
     panels[-1].set_xlabel("true age in years")
     return figure
 

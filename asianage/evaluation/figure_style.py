@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from asianage.evaluation.metrics import wilson_interval
 from asianage.files import replacing
@@ -137,3 +137,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(encoded, format="png")
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.getvalue())
+
+
+def whole_ticks(most: int) -> MaxNLocator:
+    """Return what places ticks at whole numbers only, also where an axis is shorter than 1."""
+    return MaxNLocator(integer=True, min_n_ticks=1, nbins=most)

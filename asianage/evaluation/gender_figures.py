@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from asianage.data.records import FaceRecord
 from asianage.evaluation import figure_style as style
@@ -47,7 +47,7 @@ def images_by_age_and_gender(records: Mapping[str, Sequence[FaceRecord]]) -> Fig
     known_ages = [record.age for rows in records.values() for record in rows if record.age is not None]
     if known_ages:
         panels[-1].set_xlim(min(known_ages) - 2, max(known_ages) + 2)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
+    panels[-1].xaxis.set_major_locator(style.whole_ticks(14))
     panels[-1].set_xlabel("age in years")
     return figure
 

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from asianage.evaluation import figure_style as style
 from asianage.evaluation.age_figures import FEWEST, REACH, draw_error, limit_error, put_behind
@@ -75,7 +74,7 @@ def curves_of_networks(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Fig
     for panel, history in zip(panels, histories.values(), strict=True):
         draw_parts(panel, history, "mae" if any("_mae_" in name for name in history) else "gender")
         panel.set_xlabel("epoch")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        panel.xaxis.set_major_locator(style.whole_ticks(6))
     figure.legend(handles=part_keys(), loc="outside lower center", ncols=3)
     return figure
 
@@ -121,7 +120,7 @@ def errors_of_genders(
     every = [age for genders in measured.values() for age, _ in genders.values() if len(age)]
     if every:
         panels[-1].set_xlim(min(map(np.min, every)) - 1, max(map(np.max, every)) + 1)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=14))
+    panels[-1].xaxis.set_major_locator(style.whole_ticks(14))
     panels[-1].set_xlabel(
         f"true age in years; errors over {2 * REACH + 1} years, where there are {FEWEST} faces or more"
     )

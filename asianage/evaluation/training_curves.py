@@ -12,7 +12,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from asianage.evaluation import figure_style as style
 
@@ -64,7 +63,7 @@ def training_curves(history: Mapping[str, np.ndarray]) -> Figure:
             for column in _columns(history, part, name):
                 _curve(panel, history, column, part, datasets, _dataset(column, name))
         panel.set(xlabel="epoch", ylabel=_PANELS[name][1])
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        panel.xaxis.set_major_locator(style.whole_ticks(6))
         if name == "gender":
             panel.yaxis.set_major_formatter(style.PERCENT)
         if best is not None:
@@ -92,7 +91,7 @@ def compared_curves(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
         keys.append(Line2D([], [], label=label, **look))
     for name, panel in zip(panels, axes, strict=True):
         panel.set(xlabel="epoch", ylabel=_PANELS[name][1])
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        panel.xaxis.set_major_locator(style.whole_ticks(6))
         if name == "gender":
             panel.yaxis.set_major_formatter(style.PERCENT)
     figure.legend(handles=keys, loc="outside lower center", ncols=3)

@@ -27,7 +27,7 @@ from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES, run_baseline
 from asianage.training.study.published import protocol_of
 from asianage.training.study.recipes import SCALED, STUDY, STUDY_NETWORKS
-from asianage.training.study_table import TABLE, ProtocolResults, write_study
+from asianage.training.study_table import TABLE, ProtocolResults, epochs_in_words, write_study
 from asianage.training.train_network import measure, train_network
 from asianage.training.trained_row import finished_model, trained_row
 
@@ -207,7 +207,7 @@ def _remarks(
 ) -> list[str]:
     """Return how the runs differ from the study's."""
     trial = [
-        f"{epochs} epochs for every network" if epochs is not None else "",
+        f"{epochs_in_words(epochs)} for every network" if epochs is not None else "",
         f"at most {max_faces:,} faces" if max_faces is not None else "",
         f"VGGFace on {vggface_size} pixels" if vggface_size is not None else "",
     ]

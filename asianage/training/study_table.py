@@ -120,7 +120,7 @@ def _row(row: PublishedRow, results: Mapping[str, ProtocolResults]) -> list[str]
             value, low, high = _figure(trained.figures, row.figure)
             cells.append(f"{_spoken(row.figure, value)} ({_spoken(row.figure, low)} to {_spoken(row.figure, high)})")
             cells.append(f"{trained.train_faces:,} / {trained.measured_faces:,}")
-            cells.append(f"{spoken_time(trained.seconds)}, {trained.epochs} epochs" if trained.epochs else "")
+            cells.append(f"{spoken_time(trained.seconds)}, {epochs_in_words(trained.epochs)}" if trained.epochs else "")
             parameters = f"{trained.parameters:,}" + (f" ({trained.frozen:,} frozen)" if trained.frozen else "")
         elif baseline is not None and not row.baseline:
             cells += [_spoken(row.figure, baseline[0]), f"{baseline[1]:,}", ""]
@@ -233,3 +233,8 @@ def _read_errors(file: Path) -> tuple[np.ndarray, np.ndarray]:
         rows = [(float(row["true_age"]), float(row["age"])) for row in csv.DictReader(stream) if row["true_age"]]
     ages = np.array(rows).reshape(-1, 2)
     return ages[:, 0], np.abs(ages[:, 1] - ages[:, 0])
+
+
+def epochs_in_words(epochs: int) -> str:
+    """Return "1 epoch", "2 epochs"."""
+    return f"{epochs:,} epoch{'' if epochs == 1 else 's'}"

@@ -58,3 +58,10 @@ def test_a_full_disk_leaves_the_earlier_figure(tmp_path):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figure.png", b"earlier")]
     style.save_figure(Figure(), path)
     assert Image.open(path).format == "PNG"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.96, 1.04), (0.0, 1.0), (1.0, 25.0)])
+def test_ticks_are_whole(low, high):
+    ticks = style.whole_ticks(6).tick_values(low, high)
+    assert all(float(tick).is_integer() for tick in ticks)
+    assert any(low <= tick <= high for tick in ticks)

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training.study_table import ProtocolResults, study_markdown, study_rows
+from asianage.training.study_table import ProtocolResults, epochs_in_words, study_markdown, study_rows
 from asianage.training.trained_row import TrainedRow
 
 
@@ -59,3 +59,7 @@ def test_the_text_says_that_the_published_figures_flatter(results):
     text = study_markdown(results, ["A remark."])
     assert "They flatter" in text
     assert "- A remark." in text
+
+
+def test_one_epoch_is_one():
+    assert [epochs_in_words(number) for number in (1, 2, 1000)] == ["1 epoch", "2 epochs", "1,000 epochs"]
