@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from asianage import __version__
 from asianage.cli import (
@@ -94,7 +94,20 @@ def _raising_on_termination() -> Iterator[None]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that does not repeat passwords."""
+    """A parser that takes files between options too, and does not repeat passwords."""
+
+    _is_inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        """Parse the arguments of a command in any order; otherwise `a.jpg --json b.jpg` would lack `b.jpg`."""
+        if self._subparsers is not None or self._is_inside:
+            return super().parse_known_args(args, namespace)
+        # It calls this method for its two passes.
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inside = False
 
     def error(self, message: str) -> NoReturn:
         super().error(masked(message))

@@ -14,7 +14,7 @@ from asianage.networks.heads import learned_tasks
 YEARS_PER_GENDER = 10.0
 """One wrong gender in a hundred counts as much as an error of the age that is a tenth of a year larger."""
 
-_CHUNK = 256
+_CHUNK = 64
 
 
 def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
