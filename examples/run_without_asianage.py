@@ -48,11 +48,13 @@ def main() -> None:
     edges, fine = np.append(ages - 0.5, ages[-1] + 0.5), np.linspace(ages[0], ages[-1], 100 * len(ages))
     masses = np.atleast_1d(calibration["interval_mass"]["0.9"])
     sizes = np.interp(fine, edges, np.interp(edges, np.linspace(ages[0], ages[-1], len(masses)), masses))
-    central = np.abs(2 * np.interp(fine, edges, np.append(0, distribution.cumsum())) - 1) <= sizes
+    below = np.interp(fine, edges, np.append(0, distribution.cumsum()))
+    inside = fine[np.abs(2 * below - 1) <= sizes]
+    median = fine[np.argmin(np.abs(below - 0.5))]
+    age = median if calibration.get("age_estimate") == "median" else distribution @ ages
     male = 1 / (1 + np.exp(-gender_logit[0, 0] / calibration["gender_temperature"]))
-    interval = f"{fine[central].min():.1f}-{fine[central].max():.1f}"
     gender = config["genders"][int(male > 0.5)]
-    print(f"{distribution @ ages:.1f} years ({interval}), {gender} ({max(male, 1 - male):.1%})")
+    print(f"{age:.1f} years ({inside.min():.1f}-{inside.max():.1f}), {gender} ({max(male, 1 - male):.1%})")
 
 
 if __name__ == "__main__":

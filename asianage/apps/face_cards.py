@@ -92,7 +92,7 @@ def message_section(text: str, *, wrong: bool = False) -> str:
 
 
 def age_chart(face: FacePrediction) -> str:
-    """Return the age distribution as SVG: the interval in gray, the expected age as a line; "" without an age."""
+    """Return the age distribution as SVG: the interval in gray, the estimated age as a line; "" without an age."""
     if face.age_distribution is None or face.age is None or face.age_interval is None:
         return ""
     first, last = face.age_axis.min_age, face.age_axis.max_age

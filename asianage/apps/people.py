@@ -51,9 +51,10 @@ class PersonAverage:
         self._logarithms = self._logarithms + weight * np.log(face.age_distribution.astype(np.float64) + FLOOR)
         distribution = ages.softmax(self._logarithms / self._weight)
         mass = interval_mass(self._calibration, face.interval_coverage)
-        low, high = ages.age_interval(face.age_axis, distribution[None], mass)[0]
+        estimate = self._calibration.age_estimate
+        low, high = ages.age_interval(face.age_axis, distribution[None], mass, estimate)[0]
         return face.replace(
-            age=float(ages.expected_age(face.age_axis, distribution[None])[0]),
+            age=float(ages.estimated_age(face.age_axis, distribution[None], estimate)[0]),
             age_interval=(float(low), float(high)),
             age_distribution=distribution,
         )

@@ -5,7 +5,7 @@ Training and prediction use the same axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +78,24 @@ def expected_age(axis: AgeAxis, distribution: np.ndarray) -> np.ndarray:
     return _mean(axis.ages, distribution)
 
 
+def median_age(axis: AgeAxis, distribution: np.ndarray) -> np.ndarray:
+    """Return the age that half of each distribution (n, num_ages) lies below, in years: float32 (n,), on the axis."""
+    edges = np.concatenate([axis.ages - 0.5, [axis.max_age + 0.5]])
+    middle = _first_at_most_zero(edges, 0.5 - _cumulative(distribution))
+    return np.clip(middle, axis.min_age, axis.max_age).astype(np.float32)
+
+
+def estimated_age(axis: AgeAxis, distribution: np.ndarray, estimate: str) -> np.ndarray:
+    """Return the age that stands for each distribution (n, num_ages), in years: float32 (n,).
+
+    Args:
+        axis: The age axis.
+        distribution: float (n, num_ages), rows sum to 1.
+        estimate: One of `ESTIMATES`.
+    """
+    return ESTIMATES[estimate](axis, distribution)
+
+
 def probability_at_least(axis: AgeAxis, distribution: np.ndarray, age: float) -> np.ndarray:
     """Return P(age >= `age`) of distributions (n, num_ages): float32 (n,). A fraction of a year counts as a share."""
     share = np.clip(axis.ages + 1.0 - age, 0.0, 1.0)
@@ -121,14 +139,16 @@ def central_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequ
     return np.clip(np.stack([low, high], axis=1), axis.min_age, axis.max_age).astype(np.float32)
 
 
-def age_interval(axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float]) -> np.ndarray:
-    """Return the interval of an estimate: the central one, extended to the expected age.
+def age_interval(
+    axis: AgeAxis, distribution: np.ndarray, mass: float | Sequence[float], estimate: str = "mean"
+) -> np.ndarray:
+    """Return the interval of an estimate: the central one, extended to the estimated age.
 
     The mean of a very skewed distribution may lie outside its central interval. Arguments and result are those of
-    `central_interval`.
+    `central_interval` and `estimated_age`.
     """
     interval = central_interval(axis, distribution, mass)
-    age = expected_age(axis, distribution)
+    age = estimated_age(axis, distribution, estimate)
     return np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
 
 
@@ -172,3 +192,7 @@ def _mean(values: np.ndarray, distribution: np.ndarray) -> np.ndarray:
 def _cumulative(distribution: np.ndarray) -> np.ndarray:
     total = np.cumsum(np.asarray(distribution, dtype=np.float64), axis=1)
     return np.concatenate([np.zeros((len(total), 1)), total / total[:, -1:]], axis=1)
+
+
+ESTIMATES: Mapping[str, Callable[[AgeAxis, np.ndarray], np.ndarray]] = {"mean": expected_age, "median": median_age}
+"""How one age stands for a distribution."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from asianage.errors import ModelFormatError
-from asianage.models.ages import AgeAxis
+from asianage.models.ages import ESTIMATES, AgeAxis
 
 FORMAT_VERSION = 2
 """Version of the model folder. A folder with a larger one needs a newer package."""
@@ -41,6 +41,8 @@ class Calibration:
         gender_temperature: Divides the gender logit.
         interval_mass: Coverage, as text -> central mass of the age distribution with that coverage on validation data
             (conformal prediction): a number, or one for each of evenly spaced ages, as in `ages.central_interval`.
+        age_estimate: Which age stands for a distribution: "mean", or "median", which is less drawn to the middle of
+            all ages.
         interval_stretch: Warning of a prediction -> how many times wider its interval is, measured on validation faces
             that were made so. The largest counts.
     """
@@ -48,6 +50,7 @@ class Calibration:
     age_temperature: float = 1.0
     gender_temperature: float = 1.0
     interval_mass: Mapping[str, float | Sequence[float]] = field(default_factory=lambda: {"0.9": 0.9})
+    age_estimate: str = "mean"
     interval_stretch: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class Calibration:
                 values = mass
             inside = all(_is_number(value) and 0 < value < 1 for value in values)
             _require(_is_probability(coverage) and inside, "interval_mass", masses)
+        _require(self.age_estimate in list(ESTIMATES), "age_estimate", self.age_estimate)
         stretch = self.interval_stretch
         _require(isinstance(stretch, Mapping), "interval_stretch", stretch)
         for factor in stretch.values():

@@ -25,7 +25,7 @@ class CropEstimates:
     What the model did not learn is NaN: ages with their intervals and distributions, or probabilities.
 
     Attributes:
-        ages: float32 (n,): expected ages, in years.
+        ages: float32 (n,): estimated ages, in years.
         intervals: float32 (n, 2): lower and upper ends of the age intervals, in years, as if all were seen well.
         age_distributions: float32 (n, num_ages), rows sum to 1.
         male_probabilities: float32 (n,), in [0, 1].
@@ -79,8 +79,8 @@ class CropEstimator:
         age_logits, gender_logits = run(crops)
         calibration, tasks = self.model.config.calibration, self.model.config.tasks
         distributions = ages.softmax(age_logits, calibration.age_temperature)
-        estimated = ages.expected_age(self.axis, distributions)
-        intervals = ages.age_interval(self.axis, distributions, self._interval_mass)
+        estimated = ages.estimated_age(self.axis, distributions, calibration.age_estimate)
+        intervals = ages.age_interval(self.axis, distributions, self._interval_mass, calibration.age_estimate)
         if "age" not in tasks:
             estimated, intervals, distributions = (
                 np.full_like(array, np.nan) for array in (estimated, intervals, distributions)

@@ -33,7 +33,7 @@ class FacePrediction:
     What the model did not learn is None: all of the age, or all of the gender.
 
     Attributes:
-        age: Expected age, in years.
+        age: Estimated age, in years: the median or the mean of the distribution, as the model's calibration says.
         age_interval: Lower and upper end of the interval that covers the true age with probability
             `interval_coverage`, in years.
         interval_coverage: Share of faces like the validation data whose age lies in their interval.

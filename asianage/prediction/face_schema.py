@@ -13,7 +13,7 @@ FACE_SCHEMA: dict[str, Any] = {
     "description": "Age and gender of one face.",
     "type": "object",
     "properties": {
-        "age": {"type": ["number", "null"], "description": "Expected age, in years; null if not learned."},
+        "age": {"type": ["number", "null"], "description": "Estimated age, in years; null if not learned."},
         "age_interval": {
             **_PAIR,
             "type": ["array", "null"],

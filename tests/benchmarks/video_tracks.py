@@ -167,8 +167,9 @@ def report_averages(estimator: AgeGenderEstimator, people: Sequence[Seen]) -> No
                 weights = [weight(face) for face in seen.faces]
                 mean = np.average(np.log(values + 1e-6) if kind == "logarithms" else values, axis=0, weights=weights)
                 mean = ages.softmax(mean if kind == "logarithms" else np.log(mean))[None]
-                age = float(ages.expected_age(config.axis, mean)[0])
-                rows.append([(age, *ages.age_interval(config.axis, mean, mass)[0].tolist())])
+                estimate = config.calibration.age_estimate
+                age = float(ages.estimated_age(config.axis, mean, estimate)[0])
+                rows.append([(age, *ages.age_interval(config.axis, mean, mass, estimate)[0].tolist())])
             print(f"| average of {kind}, {name} | {cells(people, rows)} |")
 
 

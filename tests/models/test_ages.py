@@ -10,7 +10,9 @@ from asianage.models.ages import (
     age_interval,
     central_interval,
     cumulative_at,
+    estimated_age,
     expected_age,
+    median_age,
     probability_at_least,
     softmax,
     target_distribution,
@@ -255,3 +257,29 @@ def test_no_faces_give_no_figures():
     assert probability_at_least(AXIS, nothing, 18).shape == (0,)
     assert cumulative_at(AXIS, nothing, np.empty(0)).shape == (0,)
     assert target_distribution(AXIS, np.empty(0), 2.0).shape == (0, 101)
+
+
+def test_the_median_by_hand():
+    distribution = np.array([[0.5, 0.2, 0.2, 0.1], [0.1, 0.1, 0.4, 0.4], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    found = median_age(AgeAxis(10, 13), distribution)
+    np.testing.assert_allclose(found, [10.5, 12.25, 10.0, 13.0], atol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_the_median_of_an_even_distribution_is_its_mean():
+    distribution = target_distribution(AXIS, np.array([20.0, 33.3, 50.0]), 3.0)
+    np.testing.assert_allclose(median_age(AXIS, distribution), expected_age(AXIS, distribution), atol=0.01)
+
+
+def test_the_median_lies_in_every_central_interval():
+    random = np.random.default_rng(3)
+    distribution = random.dirichlet(np.full(101, 0.05), 200)
+    median = median_age(AXIS, distribution)
+    low, high = age_interval(AXIS, distribution, 0.01, "median").T
+    assert ((low <= median) & (median <= high)).all()
+
+
+def test_an_estimate_is_the_mean_or_the_median():
+    distribution = np.array([[0.6, 0.0, 0.0, 0.4]])
+    assert estimated_age(AgeAxis(10, 13), distribution, "mean") == pytest.approx([11.2])
+    assert estimated_age(AgeAxis(10, 13), distribution, "median") == pytest.approx([10.3333], abs=1e-3)

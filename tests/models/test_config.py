@@ -108,6 +108,8 @@ def test_what_has_a_default_may_be_missing(name):
         ("calibration", {"age_temperature": "1"}),
         ("calibration", {"gender_temperature": -1}),
         ("calibration", {"gender_temperature": True}),
+        ("calibration", {"age_estimate": "mode"}),
+        ("calibration", {"age_estimate": ["mean"]}),
         ("calibration", {"interval_stretch": []}),
         ("calibration", {"interval_stretch": {"dark": 0.9}}),
         ("calibration", {"interval_stretch": {"dark": "1.5"}}),

@@ -8,7 +8,7 @@ import pytest
 
 from asianage.faces.crops import cut_face_crops
 from asianage.faces.detection import Detection
-from asianage.models.ages import age_interval, expected_age, softmax
+from asianage.models.ages import age_interval, estimated_age, softmax
 from asianage.models.folder import BUNDLED, NETWORK, open_model_folder
 from asianage.models.litert import LiteRTNetwork
 from asianage.prediction.estimates import CropEstimates, CropEstimator
@@ -36,9 +36,13 @@ def test_estimates_are_the_decoded_logits_of_the_network(model, crops):
     estimates = CropEstimator(model, **OPTIONS)(crops)
     distributions = softmax(age_logits, config.calibration.age_temperature)
     np.testing.assert_array_equal(estimates.age_distributions, distributions)
-    np.testing.assert_array_equal(estimates.ages, expected_age(config.axis, distributions))
+    np.testing.assert_array_equal(
+        estimates.ages, estimated_age(config.axis, distributions, config.calibration.age_estimate)
+    )
     mass = config.calibration.interval_mass["0.8"]
-    np.testing.assert_array_equal(estimates.intervals, age_interval(config.axis, distributions, mass))
+    np.testing.assert_array_equal(
+        estimates.intervals, age_interval(config.axis, distributions, mass, config.calibration.age_estimate)
+    )
     odds = np.exp(gender_logits / config.calibration.gender_temperature)
     np.testing.assert_allclose(estimates.male_probabilities, odds / (1 + odds), rtol=1e-5)
     for name in CropEstimates.__slots__:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import numpy as np
 
 import asianage
 from asianage.data.crop_cache import CropCache
-from asianage.models.ages import AgeAxis
 from asianage.models.card import model_card
 from asianage.models.config import GENDERS, Calibration, ModelConfig
 from asianage.models.folder import METRICS, NETWORK, WEIGHTS, ModelFolder, write_model_folder
@@ -76,7 +75,7 @@ def write_model(
         if is_kept and before is not None:
             calibration = before
         else:
-            calibration = _calibration(recipe.axis, exported.network, cache, splits["val"], recipe.tasks, before)
+            calibration = _calibration(recipe, exported.network, cache, splits["val"], before)
         origin = training_provenance(recipe, network, cache, splits, exported.quantization)
         origin["quantization_difference"] = exported.difference
     config = ModelConfig(
@@ -108,14 +107,14 @@ def _quantization_of(model: ModelFolder) -> str | None:
 
 
 def _calibration(
-    axis: AgeAxis,
+    recipe: TrainingRecipe,
     exported: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     cache: CropCache,
     val: np.ndarray,
-    tasks: Collection[str],
     before: Calibration | None,
 ) -> Calibration:
     """Calibrate an exported network as a prediction runs it: one pass over each crop."""
+    axis, tasks = recipe.axis, recipe.tasks
     labels = [cache.records[i] for i in val]
     age = np.array([np.nan if record.age is None else record.age for record in labels])
     is_male = np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels])
@@ -127,7 +126,9 @@ def _calibration(
         age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)
     if "gender" not in tasks:
         is_male = np.full(len(is_male), np.nan)
+    estimate = recipe.age_estimate if before is None else before.age_estimate
     calibration = calibrate(axis, age_logits, gender_logits, age, is_male, before=before)
+    calibration = replace(calibration, age_estimate=estimate)
     if "age" not in tasks:
         return calibration
     stretch = interval_stretch(exported, cache, val, axis, calibration)

@@ -9,7 +9,7 @@ import numpy as np
 
 from asianage.data.crop_cache import CropCache
 from asianage.faces.quality import SMALL, face_quality
-from asianage.models.ages import AgeAxis, age_interval, expected_age, softmax
+from asianage.models.ages import AgeAxis, age_interval, estimated_age, softmax
 from asianage.models.config import Calibration
 
 COVERAGE = 0.9
@@ -57,8 +57,9 @@ def interval_stretch(
 
 
 def _factor(axis: AgeAxis, distributions: np.ndarray, age: np.ndarray, calibration: Calibration) -> float:
-    estimated = expected_age(axis, distributions)
-    low, high = age_interval(axis, distributions, calibration.interval_mass[f"{COVERAGE:g}"]).T
+    estimated = estimated_age(axis, distributions, calibration.age_estimate)
+    mass = calibration.interval_mass[f"{COVERAGE:g}"]
+    low, high = age_interval(axis, distributions, mass, calibration.age_estimate).T
     reach = np.where(age < estimated, estimated - low, high - estimated)
     distance = np.abs(np.clip(age, axis.min_age, axis.max_age) - estimated) / np.maximum(reach, 0.1)
     rank = min(int(np.ceil((len(age) + 1) * COVERAGE)), len(age))

@@ -41,6 +41,7 @@ ACCURATE_PLAIN = TrainingRecipe(
     network={"dropout": 0.2, "frozen_blocks": 5},
     pretrained="faceres",
     faces=Faces(image_size=112, margin=20, other_group_share=0.4, age_balance=0.7),
+    age_estimate="median",
     age_loss=LabelDistribution(),
     gender_loss=GenderLoss(weight=2.0),
     optimizer=Optimizer(learning_rate=4e-4, warmup_epochs=0.3, clip_norm=1.0),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from asianage.models.ages import AgeAxis
+from asianage.models.ages import ESTIMATES, AgeAxis
 from asianage.networks.registry import head_of, tasks_of
 from asianage.training.augmentation import Augmentation
 
@@ -207,6 +207,7 @@ class TrainingRecipe:
         min_age: First age of the axis, in years.
         max_age: Last age of the axis, in years.
         faces: Which faces are used, and how large their crops are.
+        age_estimate: Which age the finished model says, "mean" or "median"; see `asianage.models.config.Calibration`.
         age_loss: Loss of the age; None where the network does not learn it.
         gender_loss: Loss of the gender; None where the network does not learn it.
         optimizer: The optimizer and its schedule.
@@ -233,6 +234,7 @@ class TrainingRecipe:
     min_age: int = 0
     max_age: int = 100
     faces: Faces
+    age_estimate: str = "mean"
     age_loss: AgeLoss | None
     gender_loss: GenderLoss | None
     optimizer: Optimizer
@@ -250,6 +252,8 @@ class TrainingRecipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more. Received: {getattr(self, name)}.")
+        if self.age_estimate not in ESTIMATES:
+            raise ValueError(f"`age_estimate` must be {' or '.join(ESTIMATES)}. Received: {self.age_estimate!r}.")
         learned, head = tasks_of(self.architecture, self.network), head_of(self.architecture, self.network)
         if self.tasks != learned:
             raise ValueError(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,13 +125,18 @@ def exported(crops):
 def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
     ageless = [FaceRecord(record.path, None, record.gender) for record in cache.records]
     unlabeled = CropCache(ageless, cache.crops, cache.readable, cache.size, cache.margin)
-    calibration = export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"gender"}, None)
+
+    def calibrated(task, faces, before):
+        recipe = SimpleNamespace(axis=AgeAxis(), tasks={task}, age_estimate="mean")
+        return export._calibration(recipe, exported, faces, np.arange(60), before)
+
+    calibration = calibrated("gender", unlabeled, None)
     assert calibration.gender_temperature != 1.0
     assert calibration.interval_mass["0.9"] == pytest.approx(0.9, abs=0.1)
     before = Calibration(gender_temperature=2.5)
-    assert export._calibration(AgeAxis(), exported, cache, np.arange(60), {"age"}, before).gender_temperature == 2.5
+    assert calibrated("age", cache, before).gender_temperature == 2.5
     with pytest.raises(ValueError, match="20 faces"):
-        export._calibration(AgeAxis(), exported, unlabeled, np.arange(60), {"age"}, None)
+        calibrated("age", unlabeled, None)
 
 
 RELEASED = {
