@@ -99,4 +99,6 @@ def _bash(code: str) -> None:
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "CALLS": "calls.txt"}
     command = ["bash", "-euo", "pipefail", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode and 'pip install "asianage[' in done.stderr:
+        raise ModuleNotFoundError(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, f"{code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -149,7 +149,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         with lock:
             active[0] += 1
             counts.append(active[0])
-        time.sleep(0.01)
+        time.sleep(0.05)
         try:
             return run(interpreter, crop)
         finally:

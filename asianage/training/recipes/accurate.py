@@ -40,7 +40,7 @@ ACCURATE_PLAIN = TrainingRecipe(
     architecture="mobilenet",
     network={"dropout": 0.2, "frozen_blocks": 5},
     pretrained="faceres",
-    faces=Faces(image_size=112, margin=20, other_group_share=0.4, age_balance=0.7),
+    faces=Faces(image_size=112, margin=20, other_group_share=0.25, age_balance=0.7),
     age_estimate="median",
     age_loss=LabelDistribution(),
     gender_loss=GenderLoss(weight=2.0),
@@ -57,7 +57,7 @@ ACCURATE_STRONG = replace(
     age_loss=LabelDistribution(prior_correction=0.15),
     optimizer=replace(ACCURATE_PLAIN.optimizer, learning_rate=3e-4),
     epochs=10,
-    distillation=Distillation(weight=0.5),
+    distillation=Distillation(weight=0.5, label_spread=5.0),
     augmentation=STRONG,
     seed=1,
 )
