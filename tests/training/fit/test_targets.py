@@ -11,7 +11,7 @@ pytest.importorskip("keras", reason="needs the extra train")
 from asianage.data.records import FaceRecord
 from asianage.models.ages import AgeAxis, target_distribution
 from asianage.training.fit.distillation import TeacherOutputs
-from asianage.training.fit.targets import make_targets
+from asianage.training.fit.targets import make_targets, told_labels
 from asianage.training.recipes.recipe import Distillation, Regression
 from tests.training.tiny_recipe import TINY
 
@@ -69,3 +69,28 @@ def test_features_of_a_teacher_are_targets_that_always_count():
     targets, weights = make_targets(recipe, RECORDS, outputs)
     assert targets["teacher_features"].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert weights["teacher_features"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_teacher_that_is_told_the_label_comes_nearer_to_it():
+    distillation = Distillation(weight=0.5, label_spread=5.0)
+    says_30 = np.repeat(target_distribution(AgeAxis(), np.array([30.0]), 5.0), 3, axis=0)
+    told = told_labels(says_30, AgeAxis(), [(20.0, 20.0), None, (25.0, 40.0)], distillation)
+    np.testing.assert_allclose(told.sum(axis=1), 1.0, rtol=1e-5)
+    # Two normal distributions of the same spread meet in the middle.
+    np.testing.assert_allclose(told[0] @ AgeAxis().ages, 25.0, atol=0.1)
+    np.testing.assert_array_equal(told[1], says_30[1])
+    assert told[2] @ AgeAxis().ages == pytest.approx(30.2, abs=0.3)
+
+
+def test_a_label_that_a_teacher_excludes_stays_possible():
+    distillation = Distillation(weight=0.5, label_spread=1.0)
+    told = told_labels(np.eye(1, 101, 90, dtype=np.float32), AgeAxis(), [(10.0, 10.0)], distillation)
+    assert np.isfinite(told).all()
+    assert told.argmax() == 10
+
+
+def test_the_targets_hold_what_the_told_teachers_say():
+    recipe = replace(TINY, distillation=Distillation(weight=1.0, label_spread=5.0))
+    ages = target_distribution(AgeAxis(), np.array([30.0, 30.0, 41.0]), 5.0)
+    targets, _ = make_targets(recipe, RECORDS, TeacherOutputs(ages, np.zeros(3, np.float32)))
+    np.testing.assert_allclose(targets["age_logits"][[0, 2]] @ AgeAxis().ages, [25.0, 36.0], atol=0.2)
