@@ -19,7 +19,7 @@ SMALL = 24.0
 DARK = 32.0
 """A face is dark when the mean brightness of its crop is lower, in [0, 255]."""
 
-OVEREXPOSED = 0.2
+OVEREXPOSED = 0.4
 """A face is overexposed when a larger share of the middle of its crop is white (see `FaceQuality`)."""
 
 BLURRED = 0.008
