@@ -54,7 +54,6 @@ ACCURATE_STRONG = replace(
     ACCURATE_PLAIN,
     name="accurate-strong",
     pretrained="",
-    age_loss=LabelDistribution(prior_correction=0.15),
     optimizer=replace(ACCURATE_PLAIN.optimizer, learning_rate=3e-4),
     epochs=10,
     distillation=Distillation(weight=0.5, label_spread=5.0),
