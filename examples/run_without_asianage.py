@@ -40,7 +40,6 @@ def main() -> None:
     calibration, size = config["calibration"], config["image_size"]
     crop = Image.open(sys.argv[3]).convert("RGB").resize((size, size), Image.Resampling.BOX)
     age_logits, gender_logit = run(sys.argv[1], np.asarray(crop)[None])
-
     scaled = np.exp((age_logits[0] - age_logits[0].max()) / calibration["age_temperature"])
     distribution = scaled / scaled.sum()
     ages = np.arange(config["min_age"], config["max_age"] + 1)
@@ -50,8 +49,7 @@ def main() -> None:
     sizes = np.interp(fine, edges, np.interp(edges, np.linspace(ages[0], ages[-1], len(masses)), masses))
     below = np.interp(fine, edges, np.append(0, distribution.cumsum()))
     inside = fine[np.abs(2 * below - 1) <= sizes]
-    median = fine[np.argmin(np.abs(below - 0.5))]
-    age = median if calibration.get("age_estimate") == "median" else distribution @ ages
+    age = fine[np.argmin(np.abs(below - 0.5))] if calibration.get("age_estimate") == "median" else distribution @ ages
     male = 1 / (1 + np.exp(-gender_logit[0, 0] / calibration["gender_temperature"]))
     gender = config["genders"][int(male > 0.5)]
     print(f"{age:.1f} years ({inside.min():.1f}-{inside.max():.1f}), {gender} ({max(male, 1 - male):.1%})")

@@ -41,8 +41,8 @@ def test_the_overexposure_is_the_white_share_of_the_middle():
     picture = np.full((96, 96, 3), 200, np.uint8)
     picture[:24] = 255
     assert face_quality(picture, BOX, None).overexposure == 0.0
-    picture[24:36] = 255
-    assert face_quality(picture, BOX, None).overexposure == pytest.approx(0.25)
+    picture[24:48] = 255
+    assert face_quality(picture, BOX, None).overexposure == pytest.approx(0.5)
     assert "overexposed" in face_quality(picture, BOX, None).warnings
 
 

@@ -120,7 +120,7 @@ def test_a_trial_takes_some_faces_and_says_so(young):
     assert some == module._study_faces(young, None, 40)
     [remark, *_] = module._remarks(1, 40, 100, False, False)
     assert remark == (
-        "A trial with 1 epochs for every network, at most 40 faces, VGGFace on 100 pixels: the figures do not compare."
+        "A trial with 1 epoch for every network, at most 40 faces, VGGFace on 100 pixels: the figures do not compare."
     )
 
 

@@ -151,9 +151,8 @@ class Distillation:
     Attributes:
         weight: Share of the targets that the teachers give; the labels give the rest.
         feature_weight: Weight of the loss of the first teacher's features (FitNets); 0 leaves features alone.
-        label_spread: Standard deviation, in years, of the normal distribution around the label by which the teachers'
-            ages are multiplied. So a teacher that errs says what it holds likely near the label. 0 takes the teachers'
-            ages as they are.
+        label_spread: Teachers are told the label: a normal distribution around it with this standard deviation, in
+            years, multiplies their ages. 0 takes these as they are.
 
     Raises:
         ValueError: `weight` is not in (0, 1], or another value is negative.
@@ -165,10 +164,7 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.weight <= 1.0 or self.feature_weight < 0.0 or self.label_spread < 0.0:
-            raise ValueError(
-                f"`weight` must be in (0, 1], `feature_weight` and `label_spread` 0 or more. Received: {self.weight}, "
-                f"{self.feature_weight} and {self.label_spread}."
-            )
+            raise ValueError(f"`weight` must be in (0, 1], and the other values 0 or more. Received: {self}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

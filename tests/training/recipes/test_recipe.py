@@ -49,9 +49,9 @@ def test_a_learning_rate_must_be_above_0(value):
     [
         (lambda: Optimizer(learning_rate=1.0, schedule="linear"), "cosine, constant. Received: 'linear'"),
         (lambda: LabelDistribution(mirror_weight=-0.1), "`mirror_weight` must be 0 or more"),
-        (lambda: Distillation(weight=0.0), "Received: 0.0, 0.0 and 0.0"),
-        (lambda: Distillation(weight=0.5, feature_weight=-1.0), "`feature_weight` and `label_spread` 0 or more"),
-        (lambda: Distillation(weight=0.5, label_spread=-1.0), "Received: 0.5, 0.0 and -1.0"),
+        (lambda: Distillation(weight=0.0), "weight=0.0, feature_weight=0.0"),
+        (lambda: Distillation(weight=0.5, feature_weight=-1.0), "other values 0 or more"),
+        (lambda: Distillation(weight=0.5, label_spread=-1.0), "label_spread=-1.0"),
         (lambda: replace(TINY, epochs=0), "`epochs` must be 1 or more"),
         (lambda: replace(TINY, batch_size=0), "`batch_size` must be 1 or more"),
         (lambda: replace(TINY, architecture="resnet"), "no architecture 'resnet'"),
