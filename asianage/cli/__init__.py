@@ -98,9 +98,12 @@ class _Parser(argparse.ArgumentParser):
 
     _is_inside = False
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(  # type: ignore[override]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
         """Parse the arguments of a command in any order; otherwise `a.jpg --json b.jpg` would lack `b.jpg`."""
-        if self._subparsers is not None or self._is_inside:
+        # Behind `--` all are files, which the two passes below would forget.
+        if self._subparsers is not None or self._is_inside or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         # It calls this method for its two passes.
         self._is_inside = True

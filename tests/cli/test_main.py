@@ -14,7 +14,7 @@ import warnings
 import pytest
 
 from asianage import __version__, cli
-from asianage.cli import main
+from asianage.cli import _parser, main
 
 COMMANDS = (
     "predict",
@@ -111,3 +111,11 @@ def test_a_signal_to_end_closes_files(monkeypatch, capsys):
     assert closed
     assert capsys.readouterr().err == "asianage: terminated\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_files_may_stand_between_options():
+    given = _parser().parse_args(["predict", "a.jpg", "--json", "b.jpg", "--mirror", "c.jpg"])
+    assert given.paths == ["a.jpg", "b.jpg", "c.jpg"]
+    assert given.mirror
+    assert _parser().parse_args(["predict", "--", "-a.jpg"]).paths == ["-a.jpg"]
+    assert _parser().parse_args(["predict", "--json", "a.jpg", "--", "-b.jpg"]).paths == ["a.jpg", "-b.jpg"]
