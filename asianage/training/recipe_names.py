@@ -95,7 +95,7 @@ def _described(recipe: Recipe) -> str:
     learned = " and ".join(sorted(recipe.tasks))
     whom = {"female": " of women", "male": " of men"}.get(recipe.faces.gender, "")
     size = recipe.faces.image_size
-    needs = (" begins with another model" if _begins_with(recipe)[1] else "") + (
-        " learns from teachers" if recipe.distillation else ""
-    )
-    return f"{learned}{whom}, {recipe.architecture}, {size} pixels, {recipe.epochs} epochs{needs and ';' + needs}"
+    begins = "begins with another model" if _begins_with(recipe)[1] else ""
+    learns = "learns from teachers" if recipe.distillation else ""
+    described = f"{learned}{whom}, {recipe.architecture}, {size} pixels, {recipe.epochs} epochs"
+    return "; ".join(filter(None, (described, begins, learns)))
