@@ -120,10 +120,8 @@ class CropEstimator:
 
     def _prediction(self, faces: FaceCrops, number: int, estimates: CropEstimates, row: int) -> FacePrediction:
         face = faces.detections[number]
-        warnings = (
-            *faces.warnings[number],
-            *face_quality(faces.crops[number], face.box, face.landmarks).warnings,
-        )
+        quality = face_quality(faces.crops[number], face.box, face.landmarks)
+        warnings = (*faces.warnings[number], *quality.warnings)
         only = slice(row, row + 1)
         stretch = self.model.config.calibration.stretch_of(warnings)
         ((low, high),) = ages.stretched_interval(self.axis, estimates.intervals[only], estimates.ages[only], stretch)

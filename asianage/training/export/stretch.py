@@ -90,7 +90,6 @@ def _shrunk(crop: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _cut_off(crop: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    # A missing chin misleads most: an adult's face then has the proportions of a child's.
     kept = int(len(crop) * random.uniform(0.65, 0.85))
     crop[kept:] = crop[kept - 1]
     return crop
