@@ -46,6 +46,7 @@ def mobilenet_network(
     dropout: float = 0.2,
     frozen_blocks: int = 0,
     stem_strides: int = 1,
+    alpha: float = 1.0,
     head: str = "logits",
     min_age: int = 0,
 ) -> keras.Model:
@@ -56,23 +57,30 @@ def mobilenet_network(
             trained either.
         stem_strides: 1 computes what the published network computes from the crop enlarged twice. 2 is a quarter of the
             work: every width and height behind the stem is half as large.
+        alpha: Width multiplier, above 0 to 1: every layer has this share of the published filters, to multiples of 8.
 
     Raises:
-        ValueError: `frozen_blocks` is out of range.
+        ValueError: `frozen_blocks` or `alpha` is out of range.
     """
     if not 0 <= frozen_blocks <= len(BLOCKS):
         raise ValueError(f"`frozen_blocks` must be 0 to {len(BLOCKS)}. Received: {frozen_blocks}.")
+    if not 0.0 < alpha <= 1.0:
+        raise ValueError(f"`alpha` must be above 0 and at most 1. Received: {alpha}.")
     crops = keras.Input((image_size, image_size, 3), name="crops")
     x = layers.Rescaling(1 / 256, offset=[-mean / 256 for mean in _MEAN_COLOR], name="scale")(crops)
-    x = layers.Conv2D(STEM_WIDTH, 3, stem_strides, padding="same", trainable=not frozen_blocks, name="stem")(x)
+    x = layers.Conv2D(_share(STEM_WIDTH, alpha), 3, stem_strides, padding="same", trainable=not frozen_blocks, name="stem")(x)
     x = layers.ReLU(6.0, name="stem_relu")(x)
     for block, (width, strides) in enumerate(BLOCKS, start=1):
         trainable, name = block > frozen_blocks, f"block{block}"
         x = layers.DepthwiseConv2D(3, strides, padding="same", trainable=trainable, name=f"{name}_depthwise")(x)
         x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
-        x = layers.Conv2D(width, 1, trainable=trainable, name=f"{name}_pointwise")(x)
+        x = layers.Conv2D(_share(width, alpha), 1, trainable=trainable, name=f"{name}_pointwise")(x)
         x = layers.ReLU(6.0, name=f"{name}_pointwise_relu")(x)
     return pooled_network(crops, x, name="mobilenet", dropout=dropout, num_ages=num_ages, min_age=min_age, head=head)
+
+
+def _share(width: int, alpha: float) -> int:
+    return max(8, round(alpha * width / 8) * 8)
 
 
 def load_faceres_weights(network: keras.Model, content: bytes) -> None:

@@ -237,6 +237,7 @@ def compare(runner: Runner, peers: Sequence[str], photos: Labeled, parts: dict[s
         if peer in NODE_PEERS and runner.node_modules is None:
             missing[peer] = "--node-modules is not given"
             continue
+        print(f"{peer}: photos", file=sys.stderr, flush=True)
         answer = runner.answers(peer, photos.images, detect=True)
         if "missing" in answer:
             missing[peer] = answer["missing"]
@@ -248,6 +249,7 @@ def compare(runner: Runner, peers: Sequence[str], photos: Labeled, parts: dict[s
             f"| {first_result_seconds(runner, peer, photos.images[0]):.2f} | {installed_megabytes(runner, peer):.0f} |"
         )
         for name, (chosen_on, part) in parts.items():
+            print(f"{peer}: {name}", file=sys.stderr, flush=True)
             got = measure(runner, peer, chosen_on, part)
             single.append(
                 f"| {peer} | {name} ({len(part.age)}) | {error_text(got)} "
