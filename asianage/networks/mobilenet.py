@@ -28,6 +28,11 @@ BLOCKS = (
 
 STEM_WIDTH = 32
 
+LIMIT = 6.0
+"""Largest activation."""
+
+# Widths are multiples of this, as processors compute so many filters at once.
+_STEP = 8
 # RGB that is subtracted from the pixels; the published network then takes them in the order BGR, as those of Caffe do.
 _MEAN_COLOR = (123.68, 116.779, 103.939)
 # The published heads, which come first in the file: ages 256 x 100, features 1024 x 256, gender 256 x 1, and biases.
@@ -68,19 +73,20 @@ def mobilenet_network(
         raise ValueError(f"`alpha` must be above 0 and at most 1. Received: {alpha}.")
     crops = keras.Input((image_size, image_size, 3), name="crops")
     x = layers.Rescaling(1 / 256, offset=[-mean / 256 for mean in _MEAN_COLOR], name="scale")(crops)
-    x = layers.Conv2D(_share(STEM_WIDTH, alpha), 3, stem_strides, padding="same", trainable=not frozen_blocks, name="stem")(x)
-    x = layers.ReLU(6.0, name="stem_relu")(x)
+    width, trainable = _share(STEM_WIDTH, alpha), not frozen_blocks
+    x = layers.Conv2D(width, 3, stem_strides, padding="same", trainable=trainable, name="stem")(x)
+    x = layers.ReLU(LIMIT, name="stem_relu")(x)
     for block, (width, strides) in enumerate(BLOCKS, start=1):
         trainable, name = block > frozen_blocks, f"block{block}"
         x = layers.DepthwiseConv2D(3, strides, padding="same", trainable=trainable, name=f"{name}_depthwise")(x)
-        x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
+        x = layers.ReLU(LIMIT, name=f"{name}_depthwise_relu")(x)
         x = layers.Conv2D(_share(width, alpha), 1, trainable=trainable, name=f"{name}_pointwise")(x)
-        x = layers.ReLU(6.0, name=f"{name}_pointwise_relu")(x)
+        x = layers.ReLU(LIMIT, name=f"{name}_pointwise_relu")(x)
     return pooled_network(crops, x, name="mobilenet", dropout=dropout, num_ages=num_ages, min_age=min_age, head=head)
 
 
 def _share(width: int, alpha: float) -> int:
-    return max(8, round(alpha * width / 8) * 8)
+    return max(_STEP, round(alpha * width / _STEP) * _STEP)
 
 
 def load_faceres_weights(network: keras.Model, content: bytes) -> None:

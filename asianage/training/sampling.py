@@ -25,13 +25,22 @@ def sampling_shares(records: Sequence[FaceRecord], faces: Faces, axis: AgeAxis) 
     """
     is_other = np.array([record.group.lower() in OTHER_GROUPS for record in records], dtype=bool)
     shares = np.where(is_other, faces.other_group_share, 1.0)
-    if faces.age_balance:
+    if faces.age_balance or faces.emphasis:
         rarity = _rarity(records, shares, axis) ** faces.age_balance
-        balanced = shares * rarity
+        balanced = shares * rarity * _emphasis(records, faces)
         for _ in range(10):
             balanced = np.minimum(balanced * shares.sum() / balanced.sum(), MAX_REPEATS)
         return balanced
     return shares
+
+
+def _emphasis(records: Sequence[FaceRecord], faces: Faces) -> np.ndarray:
+    """Return the factors of the faces by their labels: float (n,)."""
+    factors = np.ones(len(records))
+    for number, record in enumerate(records):
+        low, high = record.age_range or (np.nan, np.nan)
+        factors[number] = np.prod([factor for first, last, factor in faces.emphasis if first <= low and high <= last])
+    return factors
 
 
 def _rarity(records: Sequence[FaceRecord], shares: np.ndarray, axis: AgeAxis) -> np.ndarray:

@@ -63,7 +63,7 @@ def train(
         learning_rate: Peak of the schedule, for every network; None takes that of the recipe.
         name: Name of the model; None takes that of the recipe.
         initial: Model to begin with: bundled name, folder or Hub id. It must have every layer of the recipe's network,
-            for crops of any size. None begins as the recipe states.
+            for crops of any size, or be a wider MobileNet. None begins as the recipe states.
         pretrained: File of the published weights that the recipe begins with; None looks in its usual place.
         teachers: Models that a recipe with a `distillation` learns from, in the same forms as `initial`.
         dataset: Only faces of this data set; None takes all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -26,7 +27,8 @@ from asianage.training.export.prior import correct_prior
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.fit.distillation import TeacherOutputs, run_teachers
-from asianage.training.fit.network import build_network, trained_network, transfer_weights
+from asianage.training.fit.narrowing import CROPS, is_narrower, narrow
+from asianage.training.fit.network import average_weights, build_network, trained_network, transfer_weights
 from asianage.training.fit.validation import validate
 from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
 from asianage.training.run_folder import HISTORY, INPUTS, RECIPE, Run, RunState, check_settings, keep_settings
@@ -56,7 +58,7 @@ def train_network(
         run: How the run is carried out.
         name: Name of the model.
         crops: Folder of the crops, if several runs share them; None takes one in the folder of the run.
-        initial: Model to begin with.
+        initial: Model to begin with. Where it is a wider MobileNet, the network begins as a narrowed copy of it.
         improved: The same, of the recipe's own network. It is kept where no epoch is better, and its calibration where
             the faces are too few for another.
         pretrained: File of published weights.
@@ -82,7 +84,11 @@ def train_network(
     splits = {part: cache.positions(part) for part in ("train", "val")}
     if improved is None:
         _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
+    if start is not None and begun is not None and is_narrower(recipe, start.config):
+        _narrow(recipe, network, begun, start, cache, splits["train"])
     trained = _fit(recipe, network, cache, splits, run, teachers)
+    if begun is not None and recipe.initial_share:
+        average_weights(trained, begun, recipe.initial_share)
     if isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.prior_correction:
         faces = [cache.records[index] for index in splits["train"]]
         correct_prior(trained, faces, recipe.faces, recipe.axis, recipe.age_loss.prior_correction)
@@ -140,8 +146,24 @@ def _begin(
             load_pretrained(network, recipe.pretrained, pretrained)
         return network, None
     begun = restore_network(start)
-    transfer_weights(network, begun)
+    if not is_narrower(recipe, start.config):
+        transfer_weights(network, begun)
     return network, begun
+
+
+def _narrow(
+    recipe: TrainingRecipe,
+    network: keras.Model,
+    begun: keras.Model,
+    start: ModelFolder,
+    cache: CropCache,
+    train: np.ndarray,
+) -> None:
+    """Give a network the weights of a wider one, as it computes from the crops of the recipe."""
+    wide = build_network(replace(recipe, network={**recipe.network, "alpha": start.config.network.get("alpha", 1.0)}))
+    transfer_weights(wide, begun)
+    chosen = train[:: max(1, len(train) // CROPS)]
+    narrow(network, wide, np.stack([cache.inner(index) for index in chosen]))
 
 
 def _fit(
@@ -182,6 +204,11 @@ def _check(
         raise ValueError(
             f"A recipe with a `distillation` needs `teachers`, and only such a recipe takes them. Received: the recipe "
             f"{recipe.name!r} with {recipe.distillation}, and {len(teachers)} teachers."
+        )
+    if recipe.initial_share and (start is None or is_narrower(recipe, start.config)):
+        raise ValueError(
+            f"An `initial_share` needs a model of the same network to begin with. Received: {recipe.initial_share} and "
+            f"{'no model' if start is None else start.config.name}. Give `initial`, or set `initial_share` to 0."
         )
     check_settings(run.output, RECIPE, recipe.to_dict())
     inputs = {

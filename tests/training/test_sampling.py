@@ -46,3 +46,12 @@ def test_a_group_counts_as_evenly_spread_and_an_unknown_age_as_usual():
     shares = sampling_shares([*people([30] * 10), *teens, *unknown], faces(age_balance=0.5), AXIS)
     assert np.ptp(shares[10:20]) == 0.0
     assert shares[10] > 1.5 * shares[0]
+
+
+def test_emphasized_ages_are_used_more_often_by_their_factor():
+    teens = [FaceRecord(Path("t.png"), None, None, age_low=10, age_high=19)] * 5
+    across = [FaceRecord(Path("a.png"), None, None, age_low=15, age_high=24)] * 5
+    records = [*people([30] * 10), *people([19] * 5), *teens, *across, FaceRecord(Path("u.png"), None, "male")]
+    shares = sampling_shares(records, faces(emphasis=((10, 19, 2.0), (0, 12, 5.0))), AXIS)
+    assert shares.sum() == pytest.approx(len(records))
+    np.testing.assert_allclose(shares / shares[0], [1.0] * 10 + [2.0] * 10 + [1.0] * 6)

@@ -3,11 +3,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
+from asianage.faces.images import load_image
 from asianage.models.pretrained import open_model
+from asianage.networks.restore import restore_network
 from asianage.training.recipes.recipe import Distillation
 from asianage.training.run_folder import Run
 from asianage.training.train_network import _warn_of_ages_outside, measure, train_network
@@ -98,3 +101,36 @@ def test_the_prior_of_the_training_faces_is_corrected_by_the_strength_of_the_rec
     run = Run(tmp_path / "run", detector=None, quantization="float32")
     train_network(recipe, tiny_records, run, name="tiny", measured_on=None)
     assert received == [(0.3, {"train"})]
+
+
+def test_a_narrower_network_begins_with_what_a_wider_one_computes(tiny_records, tmp_path, monkeypatch):
+    for module in ("asianage.networks.mobilenet", "asianage.training.fit.narrowing"):
+        monkeypatch.setattr(f"{module}.BLOCKS", ((16, 1), (32, 2)))
+    run = Run(tmp_path / "wide", detector=None, quantization="float32")
+    recipe = replace(TINY, architecture="mobilenet", network={"dropout": 0.0}, epochs=1)
+    wide = train_network(recipe, tiny_records, run, name="wide", measured_on=None)
+    still = replace(recipe.optimizer, learning_rate=1e-12)
+    thin = replace(recipe, network={"dropout": 0.0, "alpha": 0.5}, optimizer=still)
+    run = replace(run, output=tmp_path / "thin")
+    narrowed = train_network(thin, tiny_records, run, name="thin", initial=wide.model, measured_on=None)
+    crops = [load_image(record.path) for record in in_split(tiny_records, "val")]
+    ages = [[face.age for face in estimator.predict_crops(crops, align=False)] for estimator in (wide, narrowed)]
+    assert np.corrcoef(ages)[0, 1] > 0.9
+    averaged = replace(thin, initial_share=0.5)
+    check_refused(averaged, tiny_records, tmp_path / "no", "a model of the same network", initial=wide.model)
+
+
+def test_a_share_of_the_weights_to_begin_with_stays(tiny_records, tmp_path):
+    start = train_network(
+        replace(TINY, epochs=1), tiny_records, Run(tmp_path / "start", None, "float32"), name="start", measured_on=None
+    ).model
+    weights = []
+    for share in (0.0, 0.75):
+        run = Run(tmp_path / f"{share}", None, "float32")
+        recipe = replace(TINY, epochs=2, initial_share=share)
+        trained = train_network(recipe, tiny_records, run, name="tiny", initial=start, measured_on=None)
+        weights.append(restore_network(trained.model).get_weights())
+    for first, plain, averaged in zip(restore_network(start).get_weights(), *weights, strict=True):
+        np.testing.assert_allclose(averaged, 0.25 * plain + 0.75 * first, atol=2e-3)
+        # float16 in the model folders.
+    assert not np.allclose(weights[0][0], weights[1][0], atol=5e-3)

@@ -28,6 +28,8 @@ class Faces:
             where it uses an Asian face once.
         age_balance: How far rare ages are used more often, from 0, not at all, to 1, until all ages are equally
             frequent. No face is used more than `MAX_REPEATS` times an epoch on average.
+        emphasis: (first age, last age, factor): faces whose labels lie between both ages are used more often by this
+            factor, and others less: the length of an epoch stays.
     """
 
     image_size: int
@@ -36,6 +38,7 @@ class Faces:
     ages: tuple[float, float] | None = None
     other_group_share: float = 1.0
     age_balance: float = 0.0
+    emphasis: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +219,8 @@ class TrainingRecipe:
         dtype_policy: Keras dtype policy of the training; "auto" is mixed_bfloat16 on GPUs that have it, otherwise
             float32.
         distillation: Learning from teachers; None learns from the labels alone.
+        initial_share: Share of the model to begin with in the weights of the finished network, which are the average of
+            both (Wortsman et al.: 'Robust fine-tuning of zero-shot models', CVPR 2022).
         augmentation: Random changes of the training crops; None leaves them as they are.
         seed: Seed of weights, order and augmentation.
 
@@ -241,6 +246,7 @@ class TrainingRecipe:
     freeze_normalization: bool = False
     dtype_policy: str = "float32"
     distillation: Distillation | None = None
+    initial_share: float = 0.0
     augmentation: Augmentation | None
     seed: int = 0
 
@@ -248,6 +254,8 @@ class TrainingRecipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be 1 or more. Received: {getattr(self, name)}.")
+        if not 0.0 <= self.initial_share < 1.0:
+            raise ValueError(f"`initial_share` must be in [0, 1). Received: {self.initial_share}.")
         if self.age_estimate not in ESTIMATES:
             raise ValueError(f"`age_estimate` must be {' or '.join(ESTIMATES)}. Received: {self.age_estimate!r}.")
         learned, head = tasks_of(self.architecture, self.network), head_of(self.architecture, self.network)
