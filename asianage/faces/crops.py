@@ -10,7 +10,7 @@ import numpy as np
 from asianage.faces import alignment
 from asianage.faces.detection import Detection
 
-CUT_OFF = 0.1
+CUT_OFF = 0.07
 """A face is cut off when the picture lacks a larger share of its `FACE_ELLIPSE`."""
 
 FACE_ELLIPSE = ((0.5, 0.54), (0.36, 0.45))

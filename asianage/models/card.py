@@ -212,7 +212,6 @@ def _limits(config: ModelConfig, metrics: Mapping[str, Any]) -> str:
 
 {apparent}{failures}{genders}- The model is made for Asian faces. Its errors on other faces have not been measured here.
 - Some labels of the data sets are wrong, so the figures are slightly off.
-- Estimates of small, dark or blurred faces are poor; `face.warnings` reports such faces.
-- Faces in profile, cut off, or covered by glasses, masks or make-up have not been measured. Expect poor estimates
-  without a warning.
+- Estimates of small, dark, overexposed, blurred, turned or cut off faces are poorer. `face.warnings` reports these.
+- Estimates of faces behind glasses, masks or make-up are poorer too, without a warning.
 """

@@ -20,7 +20,7 @@ from asianage.faces import alignment, crops, quality
 
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 SIDES = {"below": (0, 1), "above": (0, -1), "to the right": (1, 0)}
-BINS = [0.0, 0.001, 0.1, 0.3, 0.5, 1.0]
+BINS = [0.0, 0.001, crops.CUT_OFF, 0.3, 0.5, 1.0]
 
 
 def rows(table: Path, split: str, column: str) -> Iterator[tuple[dict[str, str], np.ndarray, np.ndarray]]:

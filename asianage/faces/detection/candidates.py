@@ -11,9 +11,6 @@ from asianage.faces.detection.detector import Detection, roll_of_landmarks
 OVERLAP = 0.4
 """Two boxes with a larger intersection over union are one face."""
 
-FACE_POWER = 0.25
-"""A face's score is that of the face network times this power of the landmarks network's probability."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
@@ -51,8 +48,8 @@ class Candidates:
 
     @property
     def scores(self) -> np.ndarray:
-        """Scores of both networks together, in [0, 1]: float64 (n,)."""
-        return self.first_scores * self.probabilities**FACE_POWER
+        """Scores of both networks together, their products, in [0, 1]: float64 (n,)."""
+        return self.first_scores * self.probabilities
 
     @property
     def rolls(self) -> np.ndarray:

@@ -106,7 +106,7 @@ class DetectorRecipe:
     patches: Patches = field(default_factory=Patches)
     face_weight: float = 2.0
     landmarks: Steps
-    score_threshold: float = 0.7
+    score_threshold: float = 0.68
     most_extra: float = 10.0
     seed: int = 0
 

@@ -24,7 +24,7 @@ def test_a_face_that_the_landmarks_network_doubts_scores_lower():
     found = Candidates.unseen(np.array([[0, 0, 10, 10], [20, 0, 40, 20.0]]), np.array([0.8, 0.9]))
     assert np.isnan(found.scores).all()
     assert found.first_scores.tolist() == [0.9, 0.8]
-    seen = Candidates(found.boxes, found.first_scores, np.stack([TEMPLATE, 20 * TEMPLATE]), np.array([0.0625, 1.0]))
+    seen = Candidates(found.boxes, found.first_scores, np.stack([TEMPLATE, 20 * TEMPLATE]), np.array([0.5, 1.0]))
     assert seen.scores == pytest.approx([0.45, 0.8])
     assert seen.rolls.tolist() == [0.0, 0.0]
     assert [face.area for face in seen.detections()] == [400.0, 100.0]
