@@ -16,7 +16,7 @@ from tests.lowest_versions import lowest_versions
 
 ROOT = Path(__file__).resolve().parents[1]
 
-MAX_WHEEL_BYTES = 19.75e6
+MAX_WHEEL_BYTES = 15e6
 
 DETECTOR = model_folder.BUNDLED / model_folder.BUNDLED_DETECTOR
 

@@ -86,9 +86,10 @@ def train_network(
         _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
     if start is not None and begun is not None and is_narrower(recipe, start.config):
         _narrow(recipe, network, begun, start, cache, splits["train"])
+    first = network.get_weights()
     trained = _fit(recipe, network, cache, splits, run, teachers)
-    if begun is not None and recipe.initial_share:
-        average_weights(trained, begun, recipe.initial_share)
+    if recipe.initial_share:
+        average_weights(trained, first, recipe.initial_share)
     if isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.prior_correction:
         faces = [cache.records[index] for index in splits["train"]]
         correct_prior(trained, faces, recipe.faces, recipe.axis, recipe.age_loss.prior_correction)
@@ -205,10 +206,10 @@ def _check(
             f"A recipe with a `distillation` needs `teachers`, and only such a recipe takes them. Received: the recipe "
             f"{recipe.name!r} with {recipe.distillation}, and {len(teachers)} teachers."
         )
-    if recipe.initial_share and (start is None or is_narrower(recipe, start.config)):
+    if recipe.initial_share and start is None:
         raise ValueError(
-            f"An `initial_share` needs a model of the same network to begin with. Received: {recipe.initial_share} and "
-            f"{'no model' if start is None else start.config.name}. Give `initial`, or set `initial_share` to 0."
+            f"An `initial_share` needs a model to begin with. Received: {recipe.initial_share} and no model. Give "
+            "`initial`, or set `initial_share` to 0."
         )
     check_settings(run.output, RECIPE, recipe.to_dict())
     inputs = {

@@ -15,7 +15,7 @@ from asianage.models.config import Calibration
 COVERAGE = 0.9
 """Coverage that the wider intervals have."""
 
-FACES = 400
+FACES = 800
 """Faces that are changed, at most."""
 
 MIN_FACES = 50
@@ -32,7 +32,7 @@ def interval_stretch(
     """Return warning -> factor by which an interval is stretched, so that it covers as often as that of a good face.
 
     The factor is the conformal quantile of the distance of the true age from the estimate, in units of the distance of
-    the interval's end.
+    the interval's end. Of data sets with `MIN_FACES` such faces, the one that needs most decides.
 
     Args:
         network: Crops -> age logits and gender logits, as a prediction runs it.
@@ -52,7 +52,11 @@ def interval_stretch(
             continue
         age = np.array([cache.records[chosen[number]].age for number in warned], dtype=np.float64)
         logits, _ = network(np.stack([crops[number] for number in warned]))
-        factors[warning] = _factor(axis, softmax(logits, calibration.age_temperature), age, calibration)
+        distributions = softmax(logits, calibration.age_temperature)
+        datasets = np.array([cache.records[chosen[number]].dataset for number in warned])
+        parts = [datasets == name for name in set(datasets)]
+        parts = [part for part in parts if part.sum() >= MIN_FACES] or [np.ones(len(warned), dtype=bool)]
+        factors[warning] = max(_factor(axis, distributions[part], age[part], calibration) for part in parts)
     return factors
 
 

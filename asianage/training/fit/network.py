@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from asianage.networks import registry
 from asianage.networks.heads import OUTPUTS, RAW_OUTPUTS
@@ -58,17 +59,16 @@ def transfer_weights(network: keras.Model, start: keras.Model) -> None:
         layer.set_weights(source.get_weights())
 
 
-def average_weights(network: keras.Model, start: keras.Model, share: float) -> None:
-    """Replace the weights of a network by their average with those of another that has the same layers.
+def average_weights(network: keras.Model, weights: Sequence[np.ndarray], share: float) -> None:
+    """Replace the weights of a network by their average with others.
 
     Args:
         network: The network.
-        start: The other one.
-        share: Share of `start`, in [0, 1].
+        weights: The others, as `keras.Model.get_weights` returns them.
+        share: Share of these, in [0, 1].
     """
-    for layer in (layer for layer in network.layers if layer.weights):
-        pairs = zip(layer.get_weights(), start.get_layer(layer.name).get_weights(), strict=True)
-        layer.set_weights([(1.0 - share) * ours + share * theirs for ours, theirs in pairs])
+    pairs = zip(network.get_weights(), weights, strict=True)
+    network.set_weights([(1.0 - share) * ours + share * theirs for ours, theirs in pairs])
 
 
 def freeze_layers(network: keras.Model, names: Sequence[str]) -> None:

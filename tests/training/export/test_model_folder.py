@@ -140,8 +140,8 @@ def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
 
 
 RELEASED = {
-    "compact": ("compact", "compact-mobilenet", ["mobilenet-refine"]),
-    "accurate": ("accurate-strong", "mobilenet-refine", ["mobilenet-refine"]),
+    "compact": ("compact", "compact", ["mobilenet-refine"]),
+    "accurate": ("accurate-strong", "accurate-strong", ["mobilenet-refine"]),
 }
 """Bundled model -> its recipe, the one that it began with, and those that it learned from."""
 

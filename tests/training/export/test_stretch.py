@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,18 @@ def test_every_change_is_warned_of_or_certain(cache):
         assert all(crop.shape == (96, 96, 3) and crop.dtype == np.uint8 for crop in changed)
         if warning not in stretch.CERTAIN:
             assert any(stretch._is_warned(crop, warning) for crop in changed), warning
+
+
+def test_the_data_set_that_needs_most_decides(cache):
+    calibration = Calibration(interval_mass={"0.9": 0.93})
+    records = [
+        replace(record, dataset="far" if number % 2 else "near", age=record.age + 8.0 * (number % 2))
+        for number, record in enumerate(cache.records)
+    ]
+    alone = [record if record.dataset == "far" else replace(record, age=None) for record in records]
+    of_both, of_far, of_near = (
+        stretch.interval_stretch(network, replace(cache, records=faces), np.arange(FACES), AXIS, calibration)["blurred"]
+        for faces in (records, alone, cache.records)
+    )
+    assert of_far > 1.3 * of_near
+    assert of_both == pytest.approx(of_far, rel=0.05)
