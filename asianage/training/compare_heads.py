@@ -15,8 +15,9 @@ from asianage.evaluation.figure_style import report_style, save_figure
 from asianage.evaluation.training_curves import compared_curves, read_history
 from asianage.files import write_csv, write_text
 from asianage.models.markdown import percent, table
+from asianage.training.recipe_names import with_settings
 from asianage.training.recipes.age_heads import AGE_HEADS
-from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe, with_settings
+from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import HISTORY, Run, held_run_folder
 from asianage.training.train_network import train_network

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from asianage.training.recipes import RECIPES, Recipe, StagedRecipe, TrainingRecipe
 from asianage.training.recipes.detector import DETECTOR
@@ -99,3 +101,14 @@ def _described(recipe: Recipe) -> str:
     learns = "learns from teachers" if recipe.distillation else ""
     described = f"{learned}{whom}, {recipe.architecture}, {size} pixels, {recipe.epochs} epochs"
     return "; ".join(filter(None, (described, begins, learns)))
+
+
+def with_settings(
+    recipe: TrainingRecipe, epochs: int | None, seed: int | None, batch_size: int | None, learning_rate: float | None
+) -> TrainingRecipe:
+    """Return a recipe with the settings that are not None."""
+    settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    if learning_rate is not None:
+        given["optimizer"] = replace(recipe.optimizer, learning_rate=learning_rate)
+    return replace(recipe, **given)

@@ -14,9 +14,9 @@ from asianage.models.pretrained import open_model
 from asianage.networks.pretrained import find_pretrained
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.litert import check_quantization
-from asianage.training.recipe_names import check_needs, find_recipe
+from asianage.training.recipe_names import check_needs, find_recipe, with_settings
 from asianage.training.recipes import Recipe
-from asianage.training.recipes.recipe import PlannedRun, with_settings
+from asianage.training.recipes.recipe import PlannedRun
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import RECIPE, Run, check_settings, held_run_folder
 from asianage.training.study.assemble import assemble_study

@@ -188,7 +188,7 @@ def test_an_unreadable_crop_has_no_estimate(estimator):
 def test_features_are_the_same_alone_and_among_others(estimator):
     crops = [noise(1), noise(2)]
     features = estimator.features(crops)
-    assert features.shape == (2, 1024)
+    assert features.shape == (2, 720)
     assert features.dtype == np.float32
     assert np.abs(features[0] - features[1]).max() > 0.0
     np.testing.assert_array_equal(estimator.features(crops[1:]), features[1:])

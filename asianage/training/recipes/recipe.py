@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -294,14 +294,3 @@ class TrainingRecipe:
     def runs(self, output: Path) -> list[PlannedRun]:
         """Return the one run in a folder."""
         return [PlannedRun(recipe=self, folder=output, crops=output / "crops")]
-
-
-def with_settings(
-    recipe: TrainingRecipe, epochs: int | None, seed: int | None, batch_size: int | None, learning_rate: float | None
-) -> TrainingRecipe:
-    """Return a recipe with the settings that are not None."""
-    settings = {"epochs": epochs, "seed": seed, "batch_size": batch_size}
-    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    if learning_rate is not None:
-        given["optimizer"] = replace(recipe.optimizer, learning_rate=learning_rate)
-    return replace(recipe, **given)

@@ -105,7 +105,7 @@ def test_photos_become_a_detector(data, eager, tmp_path, monkeypatch):
     assert [float(row["val_landmark_error"]) > 0 for row in history(run / "landmarks")] == [True]
     assert json.loads((run / "search" / run_folder.RECIPE).read_text()) == TINY.to_dict()
     model.verify()
-    assert (model.config.name, model.config.score_threshold) == ("mine", 0.7)
+    assert (model.config.name, model.config.score_threshold) == ("mine", 0.68)
     provenance = model.config.provenance
     assert provenance["recipe"] == TINY.to_dict()
     assert provenance["pictures"]["train"] == {"drawn": 8, "more": 1}

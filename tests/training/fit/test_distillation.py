@@ -61,7 +61,7 @@ def test_features_are_those_of_a_resized_crop_and_its_mirror_image(teacher, netw
 
 def test_features_of_the_first_teacher_come_with_its_outputs(teacher, cache):
     outputs = run_teachers([teacher], cache, CHOSEN, AgeAxis(), features=True)
-    assert outputs.features.shape == (2, 1024)
+    assert outputs.features.shape == (2, 720)
     assert outputs.features.dtype == np.float32
 
 
