@@ -60,9 +60,9 @@ class Search:
         if not len(chosen):
             return []
         points, strides = grid_points(side, side)
-        boxes, landmarks = (
-            np.asarray(array)[0] for array in decode_points(values[:, chosen], points[chosen], strides[chosen])
-        )
+        # PyTorch does not mix arrays with its tensors.
+        given = (keras.ops.convert_to_tensor(array) for array in (values[:, chosen], points[chosen], strides[chosen]))
+        boxes, landmarks = (keras.ops.convert_to_numpy(array)[0] for array in decode_points(*given))
         return without_repeats(
             Detection(box, points, min(float(score), 1.0))
             for box, points, score in zip(boxes, landmarks, scores[chosen], strict=True)
