@@ -86,7 +86,8 @@ def train_network(
         _require_calibration_faces([cache.records[index] for index in splits["val"]], recipe.tasks)
     if start is not None and begun is not None and is_narrower(recipe, start.config):
         _narrow(recipe, network, begun, start, cache, splits["train"])
-    first = network.get_weights()
+    # Copies: PyTorch's arrays may share their memory with the weights.
+    first = [np.array(weights) for weights in network.get_weights()]
     trained = _fit(recipe, network, cache, splits, run, teachers)
     if recipe.initial_share:
         average_weights(trained, first, recipe.initial_share)

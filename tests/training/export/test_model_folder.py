@@ -184,5 +184,5 @@ def test_the_bundled_network_computes_what_its_weights_compute(bundled, restored
     exported = LiteRTNetwork(content, source="bundled", image_size=size, num_ages=axis.num_ages)(crops)
     outputs = restored.predict_on_batch(crops.astype(np.float32))
     ages = [expected_age(axis, softmax(logits)) for logits in (exported[0], outputs["age_logits"])]
-    np.testing.assert_allclose(*ages, atol=1.5)
+    np.testing.assert_allclose(*ages, atol=1.0)
     np.testing.assert_allclose(exported[1], outputs["gender_logit"][:, 0], atol=0.5)
