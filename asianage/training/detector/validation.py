@@ -80,7 +80,7 @@ def validate_search(search: Search, photos: Sequence[Photo], most_extra: float) 
     photos = [photo for photo in photos if photo.is_complete]
     found = [search.detect(load_image(photo.path)) for photo in photos]
     figures: dict[str, float] = {}
-    for threshold in np.arange(0.3, 0.96, 0.05):
+    for threshold in np.arange(30, 96) / 100:
         kept = [[face for face in faces if face.score >= threshold] for faces in found]
         there = photo_figures(kept, photos)
         boxes = sum(len(faces) for faces, photo in zip(kept, photos, strict=True) if not photo.faces)
@@ -89,7 +89,7 @@ def validate_search(search: Search, photos: Sequence[Photo], most_extra: float) 
             "val_recall": there["recall"] or 0.0,
             "val_extra_per_100": there["extra_per_100"] or 0.0,
             "val_face_free_boxes": boxes,
-            "val_threshold": round(float(threshold), 2),
+            "val_threshold": float(threshold),
         }
         if figures["val_extra_per_100"] <= most_extra:
             break
