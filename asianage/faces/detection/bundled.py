@@ -97,7 +97,11 @@ class BundledDetector:
                 faces = self._looked(photo, faces, [photo.first], quarter)
         elif 0 in _turns(faces):
             faces = self._looked_closer(photo, faces, 0)
-        for quarter in sorted(_turns(faces) - {0}):
+        looked = {0}
+        # A face that only shows in a turned photo may itself be turned the further way.
+        while turns := _turns(faces) - looked:
+            quarter = min(turns)
+            looked.add(quarter)
             faces = self._looked(photo, faces, [photo.first], quarter)
             faces = self._looked_closer(photo, faces, quarter)
         return faces[faces.scores >= self._threshold].detections()

@@ -74,6 +74,23 @@ def test_pictures_without_a_face_have_none(detector, shape, make):
     assert detector.detect_in_crop(image) is None
 
 
+def test_a_collage_of_a_face_at_twelve_angles_has_twelve_faces(detector, hopper):
+    angles = range(0, 360, 30)
+    portrait = Image.fromarray(hopper[20:420, 70:470]).resize((128, 128), Image.Resampling.BOX)
+    collage = Image.new("RGB", (800, 600), (120, 130, 140))
+    for number, angle in enumerate(angles):
+        turned = portrait.rotate(-angle, expand=True, resample=Image.Resampling.BICUBIC, fillcolor=(120, 130, 140))
+        x, y = number % 4 * 200, number // 4 * 200
+        collage.paste(turned, (x + (200 - turned.width) // 2, y + (200 - turned.height) // 2))
+    faces = detector.detect(np.asarray(collage))
+    rolls = {
+        int(face.box[1] + face.box[3]) // 400 * 4 + int(face.box[0] + face.box[2]) // 400: face.roll for face in faces
+    }
+    assert len(faces) == len(rolls) == len(angles)
+    for number, angle in enumerate(angles):
+        assert (rolls[number] - angle + 180) % 360 - 180 == pytest.approx(0, abs=15)
+
+
 def test_crops_give_their_one_face_tight_loose_or_turned(detector, hopper):
     (expected,) = detector.detect(hopper)
     x, y = expected.landmarks.mean(axis=0).astype(int)
