@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -63,28 +64,44 @@ class FaceNetwork:
             maps = interpreter.run()
         # The score is the root of a product: neither factor may be smaller than the score's square.
         least_logit = np.log(least_score**2 / (1.0 - least_score**2))
-        found = [_decoded([maps[f"{name}_{stride}"] for name in _MAPS], stride, least_logit) for stride in STRIDES]
-        boxes, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        face, object_, box = (
+            np.concatenate([maps[f"{name}_{stride}"].reshape(-1, values) for stride in STRIDES])
+            for name, values in _MAPS.items()
+        )
+        cells = np.flatnonzero((face > least_logit) & (object_ > least_logit))
+        logits = np.concatenate([face[cells], object_[cells]], axis=1).astype(np.float64)
+        scores = np.sqrt((1.0 / (1.0 + np.exp(-logits))).prod(axis=1))
+        boxes = _decoded(box[cells].astype(np.float64), *(part[cells] for part in _grid(*shape)))
         good = scores >= least_score
         return boxes[good], scores[good]
 
 
-_MAPS = ("face", "object", "box")
+_MAPS = {"face": 1, "object": 1, "box": 4}
+"""Values of a cell, by the name of the maps that are read."""
 
 
-def _decoded(maps: list[np.ndarray], stride: int, least_logit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the boxes, in pixels, and the scores of the cells of one stride that may reach the least score."""
-    face, object_, box = maps
-    columns = face.shape[2]
-    face, object_ = face.ravel(), object_.ravel()
-    cells = np.flatnonzero((face > least_logit) & (object_ > least_logit))
-    logits = np.stack([face[cells], object_[cells]]).astype(np.float64)
-    scores = np.sqrt((1.0 / (1.0 + np.exp(-logits))).prod(axis=0))
-    values = box.reshape(-1, 4)[cells].astype(np.float64)
-    corners = np.stack([cells % columns, cells // columns], axis=1)
-    center = (corners + values[:, :2]) * stride
-    half = 0.5 * stride * np.exp(values[:, 2:].clip(-8.0, 8.0))
-    return np.concatenate([center - half, center + half], axis=1), scores
+def _decoded(values: np.ndarray, corners: np.ndarray, strides: np.ndarray) -> np.ndarray:
+    """Return the boxes of cells, in pixels.
+
+    Args:
+        values: float64 (n, 4), as the network gives them.
+        corners: float64 (n, 2): x and y of the cells' upper left corners, in pixels.
+        strides: float64 (n, 1): sides of the cells, in pixels.
+    """
+    center = corners + values[:, :2] * strides
+    half = 0.5 * strides * np.exp(values[:, 2:].clip(-8.0, 8.0))
+    return np.concatenate([center - half, center + half], axis=1)
+
+
+@functools.lru_cache(maxsize=16)
+def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners and the sides of the cells of all maps, in the order of `STRIDES`, row by row."""
+    corners, strides = [], []
+    for stride in STRIDES:
+        y, x = np.mgrid[: height // stride, : width // stride].reshape(2, -1)
+        corners.append(np.stack([x, y], axis=1) * float(stride))
+        strides.append(np.full((len(x), 1), float(stride)))
+    return np.concatenate(corners), np.concatenate(strides)
 
 
 class LandmarksNetwork:
@@ -149,15 +166,15 @@ class _Interpreter:
             self._outputs = {name: details[name]["index"] for name in outputs}
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(f"{source} is not a network of a face detector: {error}.") from error
-        self._buffer = np.zeros(shape, dtype=self._input["dtype"])
 
     def fill(self, image: np.ndarray) -> None:
         height, width = image.shape[:2]
-        self._buffer[0, :height, :width] = image
-        self._buffer[0, height:] = 0
-        self._buffer[0, :height, width:] = 0
+        # The network's own memory: LiteRT does not run while an array of it is kept.
+        picture = self._interpreter.tensor(self._input["index"])()[0]
+        picture[:height, :width] = image
+        picture[height:] = 0
+        picture[:height, width:] = 0
 
     def run(self) -> dict[str, np.ndarray]:
-        self._interpreter.set_tensor(self._input["index"], self._buffer)
         self._interpreter.invoke()
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
