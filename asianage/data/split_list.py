@@ -12,8 +12,12 @@ from pathlib import Path
 SPLIT_LIST = Path(__file__).with_name("split_list.csv.xz")
 """CSV file with the columns dataset, file and split."""
 
-SHA256 = "c0170b1c2e9973a992afcc6c450d164fa2f043fae910213aa15b5b3780a028da"
+SHA256 = "c3fff0200e547042564126d84aa105e07044dc2b2f18cc66731e6a15018c5a63"
 """Hash of the list as text, before its compression."""
+
+
+LEFT_OUT = "left out"
+"""In place of a split: a picture whose label contradicts what it shows, which no training takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class ListedPicture:
     Attributes:
         dataset: "afad", "aaf", "utkface", "utkface_other", "utkface_more" or "fairface".
         file: Name in the published data set: ``AGE/111/NAME.jpg`` for AFAD, ``train/1.jpg`` for FairFace.
-        split: "train", "val" or "test".
+        split: "train", "val", "test" or `LEFT_OUT`.
     """
 
     dataset: str

@@ -12,7 +12,7 @@ from asianage.data.afad import read_afad
 from asianage.data.all_age_faces import read_all_age_faces
 from asianage.data.fairface import read_fairface
 from asianage.data.records import FaceRecord, RecordTable
-from asianage.data.split_list import ListedPicture, read_split_list
+from asianage.data.split_list import LEFT_OUT, ListedPicture, read_split_list
 from asianage.data.utkface import read_utkface
 
 Folder = str | os.PathLike[str]
@@ -26,11 +26,13 @@ class TrainingTable:
         records: The faces, in the order of the list.
         missing: The pictures of the given data sets that were not found.
         not_given: Data set -> number of its pictures, for those that no folder was given for.
+        left_out: The pictures of the list whose labels contradict what they show. They are not looked for.
     """
 
     records: list[FaceRecord]
     missing: list[ListedPicture]
     not_given: dict[str, int]
+    left_out: list[ListedPicture]
 
     def summary(self) -> str:
         """Return one line per data set: how many pictures were found in each split, and how many are missing."""
@@ -42,6 +44,8 @@ class TrainingTable:
             f"{found[dataset, 'test']:,} test; {missing[dataset]:,} missing"
             for dataset in sorted(datasets)
         ]
+        left_out = Counter(picture.dataset for picture in self.left_out)
+        lines += [f"{dataset}: {count:,} left out, of doubtful labels" for dataset, count in sorted(left_out.items())]
         lines += [f"{dataset}: not given, {count:,} faces" for dataset, count in sorted(self.not_given.items())]
         return "\n".join(lines)
 
@@ -98,8 +102,9 @@ def build_training_table(
     given = {"afad": afad, "all_age_faces": all_age_faces, "utkface": utkface, "fairface": fairface}
     if not any(folder is not None for folder in given.values()):
         raise ValueError(f"At least one folder is needed: {', '.join(f'`{name}`' for name in given)}. Received: none.")
-    listed = read_split_list() if pictures is None else list(pictures)
-    table = TrainingTable([], [], {})
+    every = read_split_list() if pictures is None else list(pictures)
+    listed = [picture for picture in every if picture.split != LEFT_OUT]
+    table = TrainingTable([], [], {}, [picture for picture in every if picture.split == LEFT_OUT])
     for name, folder in given.items():
         download = DOWNLOADS[name]
         wanted = [picture for picture in listed if picture.dataset in download.datasets]

@@ -5,7 +5,7 @@ python -m tests.benchmarks.make_split_list ../shared/data
 It needs `labels.csv` and `labels_more.csv`, and no picture. Copy the SHA-256 that it prints to `SHA256` in
 asianage/data/split_list.py. 1,000 of the faces of other groups of UTKFace that `labels.csv` would train on are held
 out, as `utkface_other`: those whose names have the smallest SHA-256, alternately for test and val. `utkface_more` are
-the faces of UTKFace in `labels_more.csv`.
+the faces of UTKFace in `labels_more.csv`. The names in `doubtful_labels.txt` are left out of the training.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import hashlib
 import io
 import lzma
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from asianage.data.split_list import SPLIT_LIST, ListedPicture
+from asianage.data.split_list import LEFT_OUT, SPLIT_LIST, ListedPicture
+from tests.benchmarks.doubtful_labels import NAMES
 
 HELD_OUT = 1000
 
@@ -33,7 +35,9 @@ def main() -> None:
 
 def listed_pictures(data: Path) -> list[ListedPicture]:
     """Return the pictures of both tables, ordered by data set and name."""
+    doubtful = set(NAMES.read_text("utf-8").split())
     pictures = [*_of_labels(_rows(data / "labels.csv")), *_of_labels_more(_rows(data / "labels_more.csv"))]
+    pictures = [replace(p, split=LEFT_OUT) if p.file in doubtful and p.split == "train" else p for p in pictures]
     return sorted(pictures, key=_order)
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from asianage.data.split_list import SPLIT_LIST, read_split_list
+from asianage.data.split_list import LEFT_OUT, SPLIT_LIST, read_split_list
+from tests.benchmarks.doubtful_labels import NAMES
 from tests.benchmarks.make_split_list import listed_pictures, write_split_list
 
 
@@ -14,7 +15,9 @@ def shipped():
 
 
 def test_the_list_of_the_package_holds_every_picture_once_in_one_split(shipped):
-    assert {split for _, split in Counter((p.dataset, p.split) for p in shipped)} == {"train", "val", "test"}
+    assert {split for _, split in Counter((p.dataset, p.split) for p in shipped)} == {
+        *("train", "val", "test", LEFT_OUT)
+    }
     assert Counter(picture.dataset for picture in shipped) == {
         "afad": 9258,
         "aaf": 11823,
@@ -30,6 +33,12 @@ def test_the_list_of_the_package_holds_every_picture_once_in_one_split(shipped):
 def test_nobody_of_afad_is_in_two_splits(shipped):
     persons = {(p.file.split("/")[-1].split("-")[0], p.split) for p in shipped if p.dataset == "afad"}
     assert max(Counter(person for person, _ in persons).values()) == 1
+
+
+def test_only_faces_of_utkface_that_would_train_are_left_out(shipped):
+    left_out = [picture for picture in shipped if picture.split == LEFT_OUT]
+    assert Counter(picture.dataset for picture in left_out) == {"utkface": 121, "utkface_more": 34}
+    assert {picture.file for picture in left_out} == set(NAMES.read_text("utf-8").split())
 
 
 def test_the_list_is_small():

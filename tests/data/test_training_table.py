@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 
 from asianage.data.records import FaceRecord, read_records
-from asianage.data.split_list import ListedPicture
+from asianage.data.split_list import LEFT_OUT, ListedPicture
 from asianage.data.training_table import build_training_table
 from tests.benchmarks.make_split_list import listed_pictures
 from tests.data.fairface_folder import make_fairface
@@ -53,6 +54,15 @@ def test_names_splits_and_labels_come_together(downloads):
     assert (table.missing, table.not_given) == ([], {})
 
 
+def test_pictures_with_doubtful_labels_are_left_out_and_counted(downloads):
+    listed = [replace(picture, split=LEFT_OUT) if picture is LISTED[3] else picture for picture in LISTED]
+    table = build_training_table(**downloads, pictures=listed)
+    assert table.left_out == [listed[3]]
+    assert f"{LISTED[3].file}.chip.jpg" not in {record.path.name for record in table.records}
+    assert table.missing == []
+    assert "utkface: 1 left out, of doubtful labels" in table.summary().splitlines()
+
+
 def test_what_is_missing_or_not_given_is_counted_by_data_set(downloads):
     (downloads["afad"] / "30/112/8-1.jpg").unlink()
     (downloads["utkface"] / f"{LISTED[5].file}.chip.jpg").unlink()
@@ -86,7 +96,7 @@ def test_two_forms_of_a_picture_are_refused(downloads):
 
 def test_real_names_get_the_labels_and_splits_of_the_tables(shared_data, tmp_path):
     """Files as the public downloads name them, but empty, and FairFace's tables, give what the training had."""
-    listed = listed_pictures(shared_data)[::40]
+    listed = [picture for picture in listed_pictures(shared_data)[::40] if picture.split != LEFT_OUT]
     known = {(r.dataset, r.path.name): r for r in read_records(shared_data / "labels.csv")}
     with (shared_data / "labels_more.csv").open(newline="", encoding="utf-8") as file:
         more = {(row["dataset"], row["file"].split("/")[1]): row for row in csv.DictReader(file)}
