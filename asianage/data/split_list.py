@@ -15,7 +15,6 @@ SPLIT_LIST = Path(__file__).with_name("split_list.csv.xz")
 SHA256 = "c3fff0200e547042564126d84aa105e07044dc2b2f18cc66731e6a15018c5a63"
 """Hash of the list as text, before its compression."""
 
-
 LEFT_OUT = "left out"
 """In place of a split: a picture whose label contradicts what it shows, which no training takes."""
 

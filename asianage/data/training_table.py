@@ -26,7 +26,7 @@ class TrainingTable:
         records: The faces, in the order of the list.
         missing: The pictures of the given data sets that were not found.
         not_given: Data set -> number of its pictures, for those that no folder was given for.
-        left_out: The pictures of the list whose labels contradict what they show. They are not looked for.
+        left_out: The pictures of the given data sets whose labels contradict what they show. They are not looked for.
     """
 
     records: list[FaceRecord]
@@ -35,7 +35,7 @@ class TrainingTable:
     left_out: list[ListedPicture]
 
     def summary(self) -> str:
-        """Return one line per data set: how many pictures were found in each split, and how many are missing."""
+        """Return one line per data set: how many pictures were found in each split, are missing, and left out."""
         found = Counter((record.dataset, record.split) for record in self.records)
         missing = Counter(picture.dataset for picture in self.missing)
         datasets = dict.fromkeys([*(dataset for dataset, _ in found), *missing])
@@ -102,12 +102,12 @@ def build_training_table(
     given = {"afad": afad, "all_age_faces": all_age_faces, "utkface": utkface, "fairface": fairface}
     if not any(folder is not None for folder in given.values()):
         raise ValueError(f"At least one folder is needed: {', '.join(f'`{name}`' for name in given)}. Received: none.")
-    every = read_split_list() if pictures is None else list(pictures)
-    listed = [picture for picture in every if picture.split != LEFT_OUT]
-    table = TrainingTable([], [], {}, [picture for picture in every if picture.split == LEFT_OUT])
+    listed = read_split_list() if pictures is None else list(pictures)
+    table = TrainingTable([], [], {}, [])
     for name, folder in given.items():
         download = DOWNLOADS[name]
-        wanted = [picture for picture in listed if picture.dataset in download.datasets]
+        pictures_of_it = [picture for picture in listed if picture.dataset in download.datasets]
+        wanted = [picture for picture in pictures_of_it if picture.split != LEFT_OUT]
         if folder is None:
             table.not_given.update(Counter(picture.dataset for picture in wanted))
             continue
@@ -119,6 +119,7 @@ def build_training_table(
             )
         table.records.extend(records)
         table.missing.extend(missing)
+        table.left_out.extend(picture for picture in pictures_of_it if picture.split == LEFT_OUT)
     return table
 
 

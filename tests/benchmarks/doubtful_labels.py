@@ -1,10 +1,10 @@
 """Training faces of UTKFace whose labels a model contradicts: their names, and a sheet of them to look at.
 
-python -m tests.benchmarks.doubtful_labels labels.csv tests/benchmarks/doubtful_labels.txt sheet.png
+python -m tests.benchmarks.doubtful_labels labels.csv labels_more.csv --names names.txt --sheet sheet.png
 
 A label is doubtful where the model gives less than `LEAST_TAIL` to ages as far off as the label, or where it gives
-`SURE_GENDER` to the other gender of a face of 15 years and more. Names that the file holds already stay there: what the
-list leaves out, no model learns. `make_split_list.py` takes the file.
+`SURE_GENDER` to the other gender of a face of 15 years and more. Only faces that the list of the package trains on, or
+leaves out already, are looked at. `make_split_list.py` takes the names in doubtful_labels.txt.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from asianage import AgeGenderEstimator, FacePrediction
 from asianage.data.records import FaceRecord, read_records
+from asianage.data.split_list import LEFT_OUT, read_split_list
 from asianage.faces.images import load_image
 
 LEAST_TAIL = 1e-3
@@ -32,22 +33,23 @@ _ACROSS, _SIDE, _LINE = 15, 112, 14
 def main() -> None:
     """Write the names and the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path)
-    parser.add_argument("names", type=Path)
-    parser.add_argument("sheet", type=Path)
+    parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("--names", type=Path, required=True, help="text file to write")
+    parser.add_argument("--sheet", type=Path, required=True, help="picture to write")
     parser.add_argument("--model", default="accurate")
     given = parser.parse_args()
-    records = [r for r in read_records(given.table) if r.dataset.startswith("utkface") and r.split == "train"]
+    listed = {p.file for p in read_split_list() if p.dataset.startswith("utkface") and p.split in ("train", LEFT_OUT)}
+    records = [record for table in given.tables for record in read_records(table) if record.path.name in listed]
     estimator = AgeGenderEstimator(given.model, max_faces=1)
     found = []
     for record, faces in zip(records, estimator.predict_stream(record.path for record in records), strict=True):
         if faces and (doubt := doubt_of(record, faces[0])):
             found.append((record, faces[0], doubt))
-    before = set(given.names.read_text("utf-8").split()) if given.names.is_file() else set()
-    names = sorted(before | {record.path.name for record, _, _ in found})
-    given.names.write_text("\n".join(names) + "\n", "utf-8")
+    names = {record.path.name for record, _, _ in found}
+    given.names.write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
     draw(found).save(given.sheet)
-    print(f"{len(found):,} of {len(records):,} labels are doubtful; {len(names):,} names in {given.names}")
+    left_out = set(NAMES.read_text("utf-8").split())
+    print(f"{len(names):,} of {len(records):,} labels are doubtful, {len(names & left_out):,} of them left out already")
 
 
 def doubt_of(record: FaceRecord, face: FacePrediction) -> str:

@@ -61,6 +61,7 @@ def test_pictures_with_doubtful_labels_are_left_out_and_counted(downloads):
     assert f"{LISTED[3].file}.chip.jpg" not in {record.path.name for record in table.records}
     assert table.missing == []
     assert "utkface: 1 left out, of doubtful labels" in table.summary().splitlines()
+    assert build_training_table(afad=downloads["afad"], pictures=listed).left_out == []
 
 
 def test_what_is_missing_or_not_given_is_counted_by_data_set(downloads):

@@ -71,7 +71,7 @@ class FaceNetwork:
         cells = np.flatnonzero((face > least_logit) & (object_ > least_logit))
         logits = np.concatenate([face[cells], object_[cells]], axis=1).astype(np.float64)
         scores = np.sqrt((1.0 / (1.0 + np.exp(-logits))).prod(axis=1))
-        boxes = _decoded(box[cells].astype(np.float64), *(part[cells] for part in _grid(*shape)))
+        boxes = _decoded(box[cells].astype(np.float64), *(part[cells] for part in grid_points(*shape)))
         good = scores >= least_score
         return boxes[good], scores[good]
 
@@ -85,8 +85,8 @@ def _decoded(values: np.ndarray, corners: np.ndarray, strides: np.ndarray) -> np
 
     Args:
         values: float64 (n, 4), as the network gives them.
-        corners: float64 (n, 2): x and y of the cells' upper left corners, in pixels.
-        strides: float64 (n, 1): sides of the cells, in pixels.
+        corners: float32 (n, 2), as `grid_points` returns them.
+        strides: float32 (n, 1), likewise.
     """
     center = corners + values[:, :2] * strides
     half = 0.5 * strides * np.exp(values[:, 2:].clip(-8.0, 8.0))
@@ -94,14 +94,18 @@ def _decoded(values: np.ndarray, corners: np.ndarray, strides: np.ndarray) -> np
 
 
 @functools.lru_cache(maxsize=16)
-def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the corners and the sides of the cells of all maps, in the order of `STRIDES`, row by row."""
+def grid_points(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of a picture whose sides are multiples of 32: the cells of all maps, in the order of `STRIDES`.
+
+    Returns:
+        float32 (n, 2), x and y of the upper left corners of the cells, and float32 (n, 1), their strides; in pixels.
+    """
     corners, strides = [], []
     for stride in STRIDES:
         y, x = np.mgrid[: height // stride, : width // stride].reshape(2, -1)
-        corners.append(np.stack([x, y], axis=1) * float(stride))
-        strides.append(np.full((len(x), 1), float(stride)))
-    return np.concatenate(corners), np.concatenate(strides)
+        corners.append(np.stack([x, y], axis=1) * stride)
+        strides.append(np.full((len(x), 1), stride))
+    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
 class LandmarksNetwork:

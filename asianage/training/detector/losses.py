@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
-from asianage.networks.face_detector import STRIDES, decode_points
+from asianage.faces.detection.networks import grid_points
+from asianage.networks.face_detector import decode_points
 
 CENTER_RADIUS = 2.5
 """Points within so many strides of a face's center may answer for it, as in YuNet."""
@@ -111,20 +111,6 @@ class DetectionLoss(keras.losses.Loss):
         answers = ops.cast(ops.any(taken, axis=1), "float32")
         shared = ops.take_along_axis(overlap, index[:, None], axis=1)[:, 0]
         return index, answers, ops.stop_gradient(shared)
-
-
-def grid_points(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points of an image whose sides are multiples of 32.
-
-    Returns:
-        float32 (n, 2), x and y of the upper left corners of the cells, and float32 (n, 1), their strides; in pixels.
-    """
-    corners, strides = [], []
-    for stride in STRIDES:
-        y, x = np.mgrid[: height // stride, : width // stride].reshape(2, -1)
-        corners.append(np.stack([x, y], axis=1) * stride)
-        strides.append(np.full((len(x), 1), stride))
-    return np.concatenate(corners).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
 def _to_edges(boxes: keras.KerasTensor, centers: keras.KerasTensor) -> keras.KerasTensor:

@@ -10,9 +10,9 @@ import numpy as np
 from asianage.data.photos import Photo
 from asianage.evaluation.detection import photo_figures
 from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.networks import grid_points
 from asianage.faces.images import load_image
 from asianage.networks.face_detector import decode_points, face_detector_network, points_network
-from asianage.training.detector.losses import grid_points
 from asianage.training.detector.patches import make_patch
 from asianage.training.detector.sources import Source, search_enlarged, without_repeats
 from asianage.training.recipes.detector import Patches

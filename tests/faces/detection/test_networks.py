@@ -9,7 +9,7 @@ import pytest
 
 from asianage.errors import ModelFormatError
 from asianage.faces.detection import networks
-from asianage.faces.detection.networks import PATCH, FaceNetwork, LandmarksNetwork
+from asianage.faces.detection.networks import PATCH, FaceNetwork, LandmarksNetwork, grid_points
 from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, DETECTOR_NETWORK, LANDMARKS_NETWORK, open_model_folder
 
 
@@ -37,6 +37,13 @@ def test_a_face_is_found_in_pixels_of_the_picture(face_network, small):
     assert len(every_box) > len(boxes)
     assert every_score.min() >= 0.1
     np.testing.assert_array_equal(np.sort(every_score[every_score >= 0.7]), np.sort(scores))
+
+
+def test_points_have_the_order_of_the_network():
+    points, strides = grid_points(64, 96)
+    assert len(points) == 8 * 12 + 4 * 6 + 2 * 3
+    assert points[1].tolist() == [8, 0]
+    assert (points[96].tolist(), strides[96, 0], points[97].tolist()) == ([0, 0], 16, [16, 0])
 
 
 def test_an_interpreter_keeps_nothing_of_the_picture_before(face_network, small):

@@ -7,7 +7,8 @@ pytest.importorskip("keras", reason="needs the extra train")
 
 import keras
 
-from asianage.training.detector.losses import DetectionLoss, grid_points
+from asianage.faces.detection.networks import grid_points
+from asianage.training.detector.losses import DetectionLoss
 from asianage.training.detector.targets import FACE_VALUES, IGNORED, face_row
 
 SIDE = 64
@@ -43,13 +44,6 @@ def inner_points():
 
 def loss_of(true, predicted):
     return float(np.asarray(DetectionLoss(SIDE)(true, predicted)))
-
-
-def test_points_have_the_order_of_the_network():
-    points, strides = grid_points(64, 96)
-    assert len(points) == 8 * 12 + 4 * 6 + 2 * 3
-    assert points[1].tolist() == [8, 0]
-    assert (points[96].tolist(), strides[96, 0], points[97].tolist()) == ([0, 0], 16, [16, 0])
 
 
 def test_a_face_that_is_found_costs_little_and_a_missed_one_much():
