@@ -55,7 +55,9 @@ def main() -> None:
 def doubt_of(record: FaceRecord, face: FacePrediction) -> str:
     """Return what the model says against a label, "" if nothing."""
     if record.age is not None:
-        below, above = 1.0 - face.probability_at_least(record.age + 1.0), face.probability_at_least(record.age)
+        # As in training, older people count as the model's last age.
+        age = min(record.age, face.age_axis.max_age)
+        below, above = 1.0 - face.probability_at_least(age + 1.0), face.probability_at_least(age)
         if min(below, above) < LEAST_TAIL:
             return f"{record.age:.0f} -> {face.age:.0f}"
     if record.gender is None or face.gender is None or (record.age or 0.0) < CLEAR_GENDER_AGE:
