@@ -1,7 +1,8 @@
 """The recipe of the model `accurate`: HSE-FaceRes's MobileNet, trained in two stages.
 
 The first stage learns ages and genders from mildly changed crops. The second begins with its weights, and has the first
-as teacher: it learns the same from crops under strong changes, such as masks, sunglasses, bad light and few pixels.
+as teacher: it learns the same from crops under strong changes, such as masks, sunglasses, bad light and few pixels. The
+model has the average of both stages' weights.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ ACCURATE_STRONG = replace(
     optimizer=replace(ACCURATE_PLAIN.optimizer, learning_rate=3e-4),
     epochs=8,
     distillation=Distillation(weight=0.5, label_spread=5.0),
+    initial_share=0.5,
     augmentation=STRONG,
     seed=1,
 )

@@ -141,7 +141,7 @@ def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
 
 RELEASED = {
     "compact": ("compact", "compact", ["mobilenet-refine"]),
-    "accurate": ("accurate-strong", "accurate-strong", ["mobilenet-refine"]),
+    "accurate": ("accurate-strong", "accurate-plain", ["accurate-plain"]),
 }
 """Bundled model -> its recipe, the one that it began with, and those that it learned from."""
 
