@@ -104,7 +104,8 @@ for name, options, loss, raw in {cases!r}:
     losses = {{raw: age_loss(getattr(recipe, loss)(), AgeAxis(15, 40)), "gender_logit": gender_loss()}}
     losses = {{output: losses[output] for output in trained.output}}
     trained.compile("sgd", loss=losses)
-    targets = {{raw: np.array([[20.0], [30.0], [25.0], [72.0]]), "gender_logit": np.ones((4, 1))}}
+    years = np.array([[20.0, 20.0], [30.0, 39.0], [25.0, 25.0], [72.0, 72.0]])
+    targets = {{raw: years, "gender_logit": np.ones((4, 1))}}
     if loss == "LabelDistribution":
         targets[raw] = np.full((4, 26), 1 / 26)
     history = trained.fit(crops, {{output: targets[output] for output in losses}}, verbose=0).history

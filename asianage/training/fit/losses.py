@@ -1,4 +1,4 @@
-"""What training minimizes."""
+"""What training minimizes. A tensor meets an array through `keras.ops` only: PyTorch's operators refuse arrays."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class FeatureLoss(keras.losses.Loss):
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each row: features of the teacher and estimated features, both (batch, width)."""
-        return ops.mean(ops.square((y_pred - y_true) / self._spread), axis=-1)
+        return ops.mean(ops.square(ops.divide(y_pred - y_true, self._spread)), axis=-1)
 
 
 class _YearsLoss(keras.losses.Loss):
@@ -123,7 +123,8 @@ class AgeCrossEntropyLoss(_YearsLoss):
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each row: ages in years (batch, 2) and logits (batch, num_ages)."""
         low, high = (ops.round(years) for years in self._years(y_true))
-        allowed = ops.logical_and(self._axis.ages >= low, self._axis.ages <= high)
+        ages = self._axis.ages
+        allowed = ops.logical_and(ops.greater_equal(ages, low), ops.less_equal(ages, high))
         return -ops.logsumexp(ops.where(allowed, ops.log_softmax(y_pred, axis=-1), -1e9), axis=-1)
 
 
@@ -144,7 +145,7 @@ class MeanVarianceLoss(AgeCrossEntropyLoss):
         low, high = self._years(y_true)
         probability, ages = ops.softmax(y_pred, axis=-1), np.asarray(self._axis.ages)
         mean = ops.sum(ops.multiply(probability, ages), axis=-1, keepdims=True)
-        variance = ops.sum(probability * ops.square(ages - mean), axis=-1, keepdims=True)
+        variance = ops.sum(probability * ops.square(ops.subtract(ages, mean)), axis=-1, keepdims=True)
         error = mean - ops.clip(mean, low, high)
         narrow = ops.where(low < high, 0.0, variance)
         penalty = 0.5 * self._mean_weight * ops.square(error) + self._variance_weight * narrow
@@ -161,9 +162,10 @@ class AgeOrdinalLoss(_YearsLoss):
         """Return the loss of each row: ages in years (batch, 2) and logits of P(age > k), (batch, num_ages - 1)."""
         low, high = (ops.round(years) for years in self._years(y_true))
         years = self._axis.ages[None, :-1]
-        more = ops.cast(low > years, "float32")
-        is_decided = ops.cast(ops.logical_or(low > years, high <= years), "float32")
-        return ops.mean(is_decided * (ops.softplus(y_pred) - more * y_pred), axis=-1)
+        is_more = ops.greater(low, years)
+        is_decided = ops.logical_or(is_more, ops.less_equal(high, years))
+        entropy = ops.softplus(y_pred) - ops.cast(is_more, "float32") * y_pred
+        return ops.mean(ops.cast(is_decided, "float32") * entropy, axis=-1)
 
 
 _LOSSES_OF_YEARS = {CrossEntropy: AgeCrossEntropyLoss, Regression: AgeRegressionLoss, Ordinal: AgeOrdinalLoss}

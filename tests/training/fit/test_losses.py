@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -183,3 +188,39 @@ def test_mean_variance_by_hand():
     # Of a group, 20 to 21, the expected age is a quarter of a year away.
     group = np.array([[20.0, 21.0]], dtype=np.float32)
     assert float(loss(group, logits)) == pytest.approx(-np.log(0.5) + 0.1 * 0.25**2, rel=1e-5)
+
+
+LEARN = """
+import json
+import keras, numpy as np
+from asianage.models.ages import AgeAxis
+from asianage.training.fit.losses import FeatureLoss, age_loss
+from asianage.training.recipes.recipe import CrossEntropy, LabelDistribution, MeanVariance, Ordinal, Regression
+
+random, axis = np.random.default_rng(0), AgeAxis(0, 20)
+years = np.array([[3, 3], [5, 9], [12, 12], [0, 20]], "float32")
+rows = {21: np.eye(21, dtype="float32")[[3, 3, 9, 9]], 8: random.normal(size=(4, 8)).astype("float32")}
+cases = [(age_loss(settings, axis), years, width)
+         for settings, width in ((CrossEntropy(), 21), (Regression(), 1), (Ordinal(), 20), (MeanVariance(), 21))]
+cases += [(age_loss(LabelDistribution(mirror_weight=0.1), axis), rows[21], 21),
+          (FeatureLoss(random.normal(size=(50, 8)).astype("float32")), rows[8], 8)]
+learned = []
+for loss, target, width in cases:
+    network = keras.Sequential([keras.Input((width,)), keras.layers.Dense(width, kernel_initializer="identity")])
+    network.compile("sgd", loss=loss)
+    inputs = random.normal(size=(4, width)).astype("float32")
+    learned.append(network.fit(inputs, target, epochs=2, shuffle=False, verbose=0).history["loss"])
+print(json.dumps(learned))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_other_backends_learn_the_same_from_every_loss(backend):
+    pytest.importorskip(backend, reason=f"needs {backend}, which no extra brings")
+    expected: dict[str, list] = {}
+    exec(LEARN, expected)
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", LEARN], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert np.allclose(json.loads(done.stdout.splitlines()[-1]), expected["learned"], rtol=1e-4)
