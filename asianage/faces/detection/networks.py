@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -32,6 +33,9 @@ _KEPT_PIXELS = 4_000_000
 """Pixels of the inputs of all idle interpreters together. A pixel takes about 20 bytes."""
 
 
+_Shape: TypeAlias = tuple[int, ...]
+
+
 class FaceNetwork:
     """The network that finds faces in a picture of any size; safe to call from several threads."""
 
@@ -46,8 +50,7 @@ class FaceNetwork:
             ModelFormatError: `content` is not a network of that form.
         """
         check_network(content, source, outputs=(_OUTPUTS,))
-        outputs = [f"{name}_{stride}" for name in _MAPS for stride in STRIDES]
-        self._interpreters = _Interpreters(content, source, outputs, (1, _SMALL_STEP, _SMALL_STEP, 3))
+        self._interpreters = _Interpreters(content, source, _map_sizes, (1, _SMALL_STEP, _SMALL_STEP, 3))
 
     def __call__(self, image: np.ndarray, least_score: float) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes, float64 (n, 4) in pixels of the image, and scores in [0, 1], float64 (n,), in no order.
@@ -78,6 +81,15 @@ class FaceNetwork:
 
 _MAPS = {"face": 1, "object": 1, "box": 4}
 """Values of a cell, by the name of the maps that are read."""
+
+
+def _map_sizes(shape: _Shape) -> dict[str, int]:
+    _, height, width, _ = shape
+    return {
+        f"{name}_{stride}": (height // stride) * (width // stride) * values
+        for name, values in _MAPS.items()
+        for stride in STRIDES
+    }
 
 
 def _decoded(values: np.ndarray, corners: np.ndarray, strides: np.ndarray) -> np.ndarray:
@@ -114,7 +126,7 @@ class LandmarksNetwork:
     def __init__(self, content: bytes, *, source: str) -> None:
         """Load the network; arguments and errors are those of `FaceNetwork`."""
         check_network(content, source)
-        self._interpreters = _Interpreters(content, source, ["landmarks", "face"], (1, PATCH, PATCH, 3))
+        self._interpreters = _Interpreters(content, source, lambda _: {"landmarks": 10, "face": 1}, (1, PATCH, PATCH, 3))
 
     def __call__(self, patch: np.ndarray) -> tuple[np.ndarray, float]:
         """Return five landmarks, float64 (5, 2), in pixels of the patch, and the probability that there is a face.
@@ -132,21 +144,32 @@ class LandmarksNetwork:
 class _Interpreters:
     """Interpreters by the shape of their input: one that is prepared for a shape is used again."""
 
-    def __init__(self, content: bytes, source: str, outputs: list[str], shape: tuple[int, ...]) -> None:
-        self._content, self._source, self._outputs = content, source, outputs
-        self._idle: OrderedDict[tuple[int, ...], list[_Interpreter]] = OrderedDict()
+    def __init__(self, content: bytes, source: str, sizes: Callable[[_Shape], dict[str, int]], shape: _Shape) -> None:
+        """Prepare the first one.
+
+        Args:
+            content: The flatbuffer.
+            source: Where it comes from, for error messages.
+            sizes: Returns name -> number of values of the outputs that are read, for the shape of an input.
+            shape: Shape of an input.
+
+        Raises:
+            ModelFormatError: The network has no such outputs.
+        """
+        self._content, self._source, self._sizes = content, source, sizes
+        self._idle: OrderedDict[_Shape, list[_Interpreter]] = OrderedDict()
         self._lock = threading.Lock()
         # A wrong file is an error already here.
-        first = load_silently(lambda: _Interpreter(content, source, outputs, shape))
+        first = load_silently(lambda: self._prepared(shape))
         self._idle[shape] = [first]
 
     @contextmanager
-    def borrowed(self, shape: tuple[int, ...]) -> Iterator[_Interpreter]:
+    def borrowed(self, shape: _Shape) -> Iterator[_Interpreter]:
         """Lend an interpreter to one call."""
         with self._lock:
             idle = self._idle.get(shape)
             interpreter = idle.pop() if idle else None
-        interpreter = interpreter or _Interpreter(self._content, self._source, self._outputs, shape)
+        interpreter = interpreter or self._prepared(shape)
         yield interpreter
         with self._lock:
             self._idle.setdefault(shape, []).append(interpreter)
@@ -154,11 +177,14 @@ class _Interpreters:
             while sum(height * width * len(kept) for (_, height, width, _), kept in self._idle.items()) > _KEPT_PIXELS:
                 self._idle.popitem(last=False)
 
+    def _prepared(self, shape: _Shape) -> _Interpreter:
+        return _Interpreter(self._content, self._source, self._sizes(shape), shape)
+
 
 class _Interpreter:
     """One LiteRT interpreter, on one thread, for one shape."""
 
-    def __init__(self, content: bytes, source: str, outputs: list[str], shape: tuple[int, ...]) -> None:
+    def __init__(self, content: bytes, source: str, sizes: dict[str, int], shape: _Shape) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -167,9 +193,14 @@ class _Interpreter:
             self._interpreter.resize_tensor_input(self._input["index"], shape, strict=True)
             self._interpreter.allocate_tensors()
             details: dict[str, Any] = self._interpreter.get_signature_runner().get_output_details()
-            self._outputs = {name: details[name]["index"] for name in outputs}
+            self._outputs = {name: details[name]["index"] for name in sizes}
+            found = {name: math.prod(details[name]["shape"].tolist()) for name in sizes}
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             raise ModelFormatError(f"{source} is not a network of a face detector: {error}.") from error
+        if found != sizes:
+            raise ModelFormatError(
+                f"{source} is not a network of a face detector: its outputs have {found} values instead of {sizes}."
+            )
 
     def fill(self, image: np.ndarray) -> None:
         height, width = image.shape[:2]

@@ -85,6 +85,13 @@ def test_another_file_is_refused_when_it_is_loaded(make):
             make(wrong, source="somewhere")
 
 
+def test_a_network_with_maps_of_another_size_is_refused(monkeypatch):
+    sizes = networks._map_sizes((1, 32, 32, 3))
+    monkeypatch.setattr(networks, "_map_sizes", lambda shape: {**sizes, "object_8": sizes["object_8"] // 2})
+    with pytest.raises(ModelFormatError, match=r"somewhere.*'object_8': 16.*values instead of.*'object_8': 8"):
+        FaceNetwork(content(DETECTOR_NETWORK), source="somewhere")
+
+
 def test_nothing_is_announced_on_standard_error():
     code = "from asianage.faces.detection import select_detector; select_detector('auto')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
