@@ -126,7 +126,8 @@ class LandmarksNetwork:
     def __init__(self, content: bytes, *, source: str) -> None:
         """Load the network; arguments and errors are those of `FaceNetwork`."""
         check_network(content, source)
-        self._interpreters = _Interpreters(content, source, lambda _: {"landmarks": 10, "face": 1}, (1, PATCH, PATCH, 3))
+        sizes = {"landmarks": 10, "face": 1}
+        self._interpreters = _Interpreters(content, source, lambda _: sizes, (1, PATCH, PATCH, 3))
 
     def __call__(self, patch: np.ndarray) -> tuple[np.ndarray, float]:
         """Return five landmarks, float64 (5, 2), in pixels of the patch, and the probability that there is a face.
