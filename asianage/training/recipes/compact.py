@@ -20,7 +20,8 @@ COMPACT = replace(
     faces=replace(ACCURATE_STRONG.faces, image_size=96, margin=17),
     optimizer=replace(ACCURATE_STRONG.optimizer, learning_rate=6e-4, warmup_epochs=0.5),
     epochs=10,
-    initial_share=0.25,
+    # Narrowed weights are too far from trained ones for an average of both.
+    initial_share=0.0,
     augmentation=MILDER,
     seed=2,
 )
