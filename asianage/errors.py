@@ -76,8 +76,8 @@ class BatchError(ValueError):
         first, error = next(iter(errors.items()))
         images = f"{len(errors)} image{'' if len(errors) == 1 else 's'}"
         super().__init__(
-            f"{images} could not be read. At position {first}: {error} "
-            "`error.results` holds the results of the others. Pass `on_error=` to handle each failure as it happens."
+            f"{images} could not be read. At position {first}: {error}"
+            + (" `error.results` holds the others." if results else " Pass `on_error=` to handle each as it happens.")
         )
         self.errors = dict(errors)
         self.results = results if results is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -25,6 +26,12 @@ def processor_quota() -> float:
             if float(quota) > 0:  # "max" is no number, and -1 means no limit.
                 return float(quota) / float(period)
     return math.inf
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use, on its machine and in its container."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(count, processor_quota() + 0.5)))
 
 
 def submit(

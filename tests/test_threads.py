@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from asianage import threads
-from asianage.threads import processor_quota, submit
+from asianage.threads import processor_quota, submit, usable_processors
 
 AT_EXIT = """
 import atexit
@@ -61,3 +61,17 @@ def test_the_limit_of_a_container_is_read(files, quota, tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     assert processor_quota() == quota
+
+
+def test_processors_are_those_that_the_process_may_use(monkeypatch):
+    assert usable_processors() >= 1
+    monkeypatch.setattr(threads, "processor_quota", lambda: math.inf)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert usable_processors() == 3
+    monkeypatch.delattr(threads.os, "sched_getaffinity")
+    for count, processors in ((None, 1), (7, 7)):
+        monkeypatch.setattr(threads.os, "cpu_count", lambda count=count: count)
+        assert usable_processors() == processors
+    for quota, processors in ((0.5, 1), (1.5, 2), (4.0, 4), (64.0, 7)):
+        monkeypatch.setattr(threads, "processor_quota", lambda quota=quota: quota)
+        assert usable_processors() == processors

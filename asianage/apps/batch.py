@@ -29,10 +29,10 @@ from asianage.errors import needs_extra
 from asianage.faces.detection import with_absolute_path
 from asianage.files import sole_writer
 from asianage.models.folder import CONFIG, bundled_names
-from asianage.models.litert import usable_processors
 from asianage.native_output import without_native_output
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.progress import shown
+from asianage.threads import usable_processors
 
 PART_SIZE = 1000
 

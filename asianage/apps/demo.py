@@ -41,8 +41,8 @@ def result_section(estimator: AgeGenderEstimator, path: str | None) -> str:
     if path is None:
         return message_section(NO_IMAGE)
     try:
-        image = load_image(path)
         faces = estimator.predict(path)
+        image = load_image(path)
     except (OSError, ValueError) as error:
         # The name is one that the page made up.
         reason = str(error).replace(path, "The photo")

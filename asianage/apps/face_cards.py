@@ -53,7 +53,7 @@ STYLE = """
 .asianage svg text { fill: var(--body-text-color); opacity: 0.72; font-size: 11px; font-family: inherit; }
 .asianage .axis { stroke: var(--body-text-color-subdued); stroke-width: 1; }
 .asianage .range { fill: var(--body-text-color); opacity: 0.13; }
-.asianage .mean { stroke: var(--body-text-color); stroke-width: 1.5; }
+.asianage .estimate { stroke: var(--body-text-color); stroke-width: 1.5; }
 .asianage .female { fill: #D55E00; } .asianage .male { fill: #0072B2; } .asianage .unknown { fill: #777777; }
 .dark .asianage .male { fill: #56B4E9; } .dark .asianage .female { fill: #E69F00; }
 .asianage .sure { height: 8px; border-radius: 4px; margin-top: 4px; background: var(--border-color-primary); }
@@ -111,7 +111,7 @@ def age_chart(face: FacePrediction) -> str:
         f'aria-label="probability of each age, highest at {first + int(face.age_distribution.argmax())} years">'
         f'<rect class="range" x="{x(low):.1f}" y="0" width="{x(high) - x(low):.1f}" height="{height}"/>'
         f'<polygon class="{face.gender or "unknown"}" points="{x(first)},{height} {curve} {x(last)},{height}"/>'
-        f'<line class="mean" x1="{x(face.age):.1f}" x2="{x(face.age):.1f}" y1="0" y2="{height}"/>'
+        f'<line class="estimate" x1="{x(face.age):.1f}" x2="{x(face.age):.1f}" y1="0" y2="{height}"/>'
         f'<line class="axis" x1="0" x2="{width}" y1="{height}" y2="{height}"/>{marks}</svg>'
     )
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from asianage.models import ages
 from asianage.models.config import GENDERS, Calibration
-from asianage.prediction.estimates import interval_mass
 from asianage.prediction.face_prediction import FacePrediction
 
 WARNED = 0.1
@@ -50,7 +49,7 @@ class PersonAverage:
             return face
         self._logarithms = self._logarithms + weight * np.log(face.age_distribution.astype(np.float64) + FLOOR)
         distribution = ages.softmax(self._logarithms / self._weight)
-        mass = interval_mass(self._calibration, face.interval_coverage)
+        mass = self._calibration.mass_of(face.interval_coverage)
         estimate = self._calibration.age_estimate
         low, high = ages.age_interval(face.age_axis, distribution[None], mass, estimate)[0]
         return face.replace(

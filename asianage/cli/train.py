@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,17 @@ class ListRecipes(argparse.Action):
         width = max(len(name) for name, _ in rows)
         print("\n".join(f"{name:{width}}  {description}" for name, description in rows))
         parser.exit()
+
+
+NETWORK_OPTIONS = frozenset(
+    ("name", "detector", "quantization", "dataset", "split", "fold", "epochs", "seed", "batch_size", "learning_rate")
+)
+"""Options of every recipe that trains networks for age and gender."""
+
+SPLIT_OPTIONS = frozenset({"dataset", "split", "fold"})
+"""Options of the baselines, which train no network."""
+
+DETECTOR_OPTIONS = frozenset({"faces", "name", "epochs", "pretrained"})
 
 
 def add_to(commands: Any) -> None:
@@ -56,19 +68,38 @@ def add_to(commands: Any) -> None:
         metavar="TABLE",
         help="for the recipe `detector`: table of single faces, with landmarks or without; may be repeated",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, defaults=vars(parser.parse_args(["RECIPE", "DATA", "OUTPUT"])))
 
 
 def run(given: argparse.Namespace) -> int:
     """Train a recipe, or measure a baseline."""
+    from asianage.training.recipe_names import HEADS
+    from asianage.training.recipes.detector import DETECTOR
     from asianage.training.study.baselines import BASELINES
 
     if given.recipe in BASELINES:
-        return _run_baseline(given)
-    if given.recipe == "detector":
-        return _train_detector(given)
-    if given.recipe == "heads":
-        return _compare_heads(given)
+        run_recipe, taken = _run_baseline, SPLIT_OPTIONS
+    elif given.recipe == DETECTOR.name:
+        run_recipe, taken = _train_detector, DETECTOR_OPTIONS
+    elif given.recipe == HEADS:
+        run_recipe, taken = _compare_heads, NETWORK_OPTIONS - {"name"}
+    else:
+        run_recipe, taken = _train, NETWORK_OPTIONS | {"initial", "pretrained", "teacher"}
+    _refuse_others(given, taken)
+    return run_recipe(given)
+
+
+def _refuse_others(given: argparse.Namespace, taken: Collection[str]) -> None:
+    """Refuse options that are set and would be ignored."""
+    known = NETWORK_OPTIONS | DETECTOR_OPTIONS | {"initial", "teacher"}
+    ignored = sorted(name for name in known - set(taken) if getattr(given, name) != given.defaults[name])
+    if ignored:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
+        raise ValueError(f"The recipe {given.recipe!r} does not take {options}. Leave it out.")
+
+
+def _train(given: argparse.Namespace) -> int:
+    """Train a network for age and gender, or several."""
     from asianage.training.train import train
 
     estimator = train(
@@ -95,12 +126,10 @@ def _compare_heads(given: argparse.Namespace) -> int:
     """Train one network with each way to learn an age, and print the table."""
     from asianage.training.compare_heads import TABLE, compare_heads
 
-    if given.initial or given.pretrained or given.teacher or given.name:
-        raise ValueError("The recipe 'heads' takes no `initial`, `pretrained`, `teacher` or `name`.")
-    names = ("epochs", "seed", "batch_size", "learning_rate", "dataset", "split", "fold", "detector", "quantization")
     progress = options.begin_run(given)["progress"]
     data = options.labeled_faces(given, given.data)
-    compare_heads(data, given.output, **{name: getattr(given, name) for name in names}, progress=progress)
+    settings = {name: getattr(given, name) for name in NETWORK_OPTIONS - {"name"}}
+    compare_heads(data, given.output, **settings, progress=progress)
     print((given.output / TABLE).read_text("utf-8"), end="")
     return 0
 

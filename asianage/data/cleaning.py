@@ -12,6 +12,7 @@ from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 from asianage.errors import ImageError
 from asianage.faces.images import load_image
 from asianage.progress import shown
+from asianage.threads import usable_processors
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def clean(
     *,
     split: str | None = None,
     largest_share: float = LARGEST_SHARE,
-    workers: int = 2,
+    workers: int | None = None,
     progress: bool = False,
 ) -> RecordTable:
     """Decode every picture and leave out those that cannot be trusted, each with the reason.
@@ -48,7 +49,7 @@ def clean(
         split: Only pictures of this split are left out, copies from other splits included. With "train", figures on
             published lists stay comparable. None leaves out pictures of all splits.
         largest_share: Largest share of missing and unreadable pictures, in [0, 1].
-        workers: Threads that decode.
+        workers: Threads that decode; None takes one for each usable processor.
         progress: Whether to show progress.
 
     Returns:
@@ -59,7 +60,7 @@ def clean(
         ValueError: Too many pictures cannot be decoded.
     """
     table = table if isinstance(table, RecordTable) else RecordTable(list(table), [])
-    found = _find(table.records, workers, progress)
+    found = _find(table.records, workers or usable_processors(), progress)
     _require_most(table.records, found, largest_share)
     entries = (
         found.get(index, record) if split in (None, record.split) else record

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,9 +21,11 @@ from asianage.data.records import FaceRecord, records_sha256
 from asianage.faces import alignment
 from asianage.faces.crops import cut_face_crops, whole_image_crop
 from asianage.faces.detection import filter_detections, select_detector
+from asianage.faces.detection.selection import detector_fingerprint
 from asianage.faces.images import load_image
 from asianage.files import put_in_place, require_space, sole_writer
 from asianage.progress import shown
+from asianage.threads import usable_processors
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def cut_crops(
     margin: int,
     detector: str | None = "auto",
     splits: Collection[str] | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     progress: bool = False,
 ) -> CropCache:
     """Cut the crops of `records` into `folder`, or read them from there if that was done before.
@@ -85,7 +86,7 @@ def cut_crops(
         margin: Pixels kept around it on each side.
         detector: As `asianage.faces.detection.select_detector`; None takes every picture as one face.
         splits: Only faces of these splits are cut, for instance ("train", "val"); None cuts all.
-        workers: Threads, each with a detector of its own.
+        workers: Threads that cut; None takes one for each usable processor.
         progress: Whether to show progress.
 
     Raises:
@@ -102,7 +103,7 @@ def cut_crops(
         "version": CACHE_VERSION,
         "size": size,
         "margin": margin,
-        "detector": Path(detector).name if detector else None,
+        "detector": detector_fingerprint(detector),
         "template": alignment.TEMPLATE.tolist(),
         "records": records_sha256(records),
     }
@@ -115,7 +116,7 @@ def cut_crops(
     partial.mkdir(parents=True, exist_ok=True)
     with sole_writer(partial):
         _empty(partial)
-        stored = _write(records, folder, partial, key, detector, workers, progress)
+        stored = _write(records, folder, partial, key, detector, workers or usable_processors(), progress)
     return _open(folder, records, stored)
 
 
@@ -184,19 +185,17 @@ def _cut_all(
     progress: bool,
 ) -> dict[int, str]:
     """Fill `crops`, and return position -> reason of each picture that cannot be read."""
-    local = threading.local()
+    finder = select_detector(detector) if detector is not None else None
 
     def cut(index: int) -> tuple[bool, str]:
         try:
             image = load_image(records[index].path)
         except (OSError, ValueError) as error:
             return False, str(error)
-        if not hasattr(local, "detector"):
-            local.detector = select_detector(detector) if detector is not None else None
-        faces = [] if local.detector is None else filter_detections(local.detector.detect(image), max_faces=1)
+        faces = [] if finder is None else filter_detections(finder.detect(image), max_faces=1)
         # Pictures of a data set show one labeled face each: where none is detected, the whole picture is taken.
-        if faces:
-            crops[index] = cut_face_crops(image, faces, size, detector=local.detector.name, margin=margin).crops[0]
+        if finder is not None and faces:
+            crops[index] = cut_face_crops(image, faces, size, detector=finder.name, margin=margin).crops[0]
         else:
             crops[index] = whole_image_crop(image, size, margin=margin).crops[0]
         return bool(faces), ""

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from asianage.faces.detection import LANDMARK_COLUMNS
 from asianage.faces.image_files import stored_form
 from asianage.files import write_csv
 
 BOX = ("x_min", "y_min", "x_max", "y_max")
 """Columns of a box."""
-
-LANDMARKS = tuple(
-    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right") for axis in "xy"
-)
-"""Columns of five landmarks. Left and right are as seen in the image."""
 
 UNSURE = "unknown"
 """Label of faces that are neither missed nor false alarms."""
@@ -94,7 +90,7 @@ def read_photos(
 ) -> list[Photo]:
     """Read a table of faces: one row for a face, or for a picture without labeled faces.
 
-    The column ``file`` is needed. The columns in `BOX` and `LANDMARKS`, ``label``, ``split`` and ``dataset`` (or
+    The column ``file`` is needed. The columns in `BOX` and `LANDMARK_COLUMNS`, ``label``, ``split`` and ``dataset`` (or
     ``source``) are optional, as are their values. Other columns are left aside.
 
     Args:
@@ -142,14 +138,14 @@ def write_photos(photos: Iterable[Photo], table: str | os.PathLike[str], root: s
     for photo in photos:
         for face in photo.faces or (LabeledFace(),):
             box = ("",) * len(BOX) if face.box is None else face.box
-            points = ("",) * len(LANDMARKS) if face.landmarks is None else face.landmarks.reshape(-1).tolist()
+            points = ("",) * len(LANDMARK_COLUMNS) if face.landmarks is None else face.landmarks.reshape(-1).tolist()
             name = photo.path.relative_to(root).as_posix()
             lines.append([name, *box, *points, face.label, photo.dataset, photo.split])
-    write_csv(table, ("file", *BOX, *LANDMARKS, "label", "dataset", "split"), lines)
+    write_csv(table, ("file", *BOX, *LANDMARK_COLUMNS, "label", "dataset", "split"), lines)
 
 
 def _face(row: Mapping[str, str], place: str) -> LabeledFace | None:
-    box, landmarks = _numbers(row, BOX, place), _numbers(row, LANDMARKS, place)
+    box, landmarks = _numbers(row, BOX, place), _numbers(row, LANDMARK_COLUMNS, place)
     if box is None and landmarks is None:
         return None
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):

@@ -138,12 +138,13 @@ def read_records(
     *,
     gender_labels: GenderLabels | None = None,
 ) -> list[FaceRecord]:
-    """Read a CSV file with a column ``file`` (or ``image``) and at least one of ``age``, ``age_low`` and ``gender``.
+    """Read a CSV file of labeled faces.
 
-    Optional columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means
-    unknown: such a row trains only the head that it has a label for. An age may be a group, such as ``25-32`` or
-    ``60+``. Instead ``age_low`` and ``age_high`` may hold the first and the last year of the group. A gender is female,
-    male, f, m, woman or man.
+    It has a column ``file`` (or ``image``, ``path``) and at least one of ``age``, ``age_low`` and ``gender``. Optional
+    columns: ``dataset``, ``split``, ``identity``, ``group``; others are ignored. An empty age or gender means unknown:
+    such a row trains only the head that it has a label for. An age may be a group, such as ``25-32`` or ``60+``.
+    Instead ``age_low`` and ``age_high`` may hold the first and the last year of the group. A gender is female, male, f,
+    m, woman or man.
 
     Args:
         table: The CSV file, UTF-8, with a header line.
@@ -209,8 +210,8 @@ def column_of_files(columns: Sequence[str], table: object) -> str:
     name = next((column for column in ("file", "image", "path") if column in columns), "")
     if not name or not {"age", "age_low", "gender"} & set(columns):
         raise ValueError(
-            f"{table} must have a column `file` (or `image`) and at least one of `age`, `age_low` and `gender`. "
-            f"Received: {masked(str(columns))}. Name the columns in the first line, separated by commas."
+            f"{table} must have a column `file` (or `image`, `path`) and at least one of `age`, `age_low` and "
+            f"`gender`. Received: {masked(str(columns))}. Name the columns in the first line, separated by commas."
         )
     if repeated := sorted(column for column, count in Counter(columns).items() if column and count > 1):
         twice = masked(", ".join(repeated))

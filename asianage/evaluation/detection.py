@@ -69,7 +69,7 @@ def evaluate_detection(detector: FaceDetector, photos: Sequence[Photo], *, progr
         progress: Whether to show a bar.
 
     Raises:
-        UnreadableImageError: A photo cannot be read.
+        ImageError: A photo cannot be read.
     """
     complete = [photo for photo in photos if photo.is_complete]
     single = [

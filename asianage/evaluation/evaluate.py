@@ -52,7 +52,7 @@ def evaluate(
         DetectorUnavailableError: No face detector can be used on this machine.
     """
     estimator = AgeGenderEstimator(model) if isinstance(model, str | os.PathLike | ModelFolder) else model
-    tasks = estimator.model.config.tasks
+    tasks, calibration = estimator.model.config.tasks, estimator.model.config.calibration
     records = [_with_labels_of(tasks, record) for record in read_source(data).records]
     labels = ("age", "age_low", "gender")
     if not any(getattr(record, label) is not None for record in records for label in labels):
@@ -76,7 +76,8 @@ def evaluate(
         age=np.array([face.age for face in faces], dtype=np.float64),
         age_interval=np.array([face.age_interval or (np.nan, np.nan) for face in faces], dtype=np.float64),
         interval_target=faces[0].interval_coverage,
-        interval_mass=estimator.model.config.calibration.interval_mass,
+        stretch=np.array([calibration.stretch_of(face.warnings) for face in faces]),
+        calibration=calibration,
         male_probability=np.array([face.male_probability for face in faces], dtype=np.float64),
         age_distribution=np.stack([_distribution(face) for face in faces]),
         age_axis=faces[0].age_axis,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,8 +29,8 @@ from asianage.evaluation.thresholds import (
     challenge_pairs,
     measure_thresholds,
 )
-from asianage.models.ages import AgeAxis, age_interval
-from asianage.models.config import GENDERS
+from asianage.models.ages import AgeAxis, age_interval, stretched_interval
+from asianage.models.config import GENDERS, Calibration
 from asianage.models.metrics_markdown import metrics_markdown
 
 FORMAT_VERSION = 1
@@ -66,7 +66,8 @@ class Evaluation:
         age: float64 (n,): estimated age, in years.
         age_interval: float64 (n, 2): lower and upper end, in years.
         interval_target: Nominal coverage of the intervals.
-        interval_mass: Nominal coverage, as text -> mass of its intervals, as `Calibration.interval_mass`.
+        stretch: float64 (n,): how many times wider warnings make an interval.
+        calibration: How the model's intervals follow from distributions.
         male_probability: float64 (n,): probability of "male".
         age_distribution: float32 (n, num_ages), rows sum to 1.
         age_axis: The ages that the distributions stand for.
@@ -85,7 +86,8 @@ class Evaluation:
     age: np.ndarray
     age_interval: np.ndarray
     interval_target: float
-    interval_mass: Mapping[str, float | Sequence[float]]
+    stretch: np.ndarray
+    calibration: Calibration
     male_probability: np.ndarray
     age_distribution: np.ndarray
     age_axis: AgeAxis
@@ -115,14 +117,13 @@ class Evaluation:
 
     def measured_coverage(self, rows: np.ndarray | list[int]) -> dict[str, float]:
         """Return nominal coverage -> share of the true ages at `rows`, int (m,), inside their interval."""
-        age, distribution = self.faces.true_age[rows], self.age_distribution[rows]
-        aged = np.isfinite(age)
-        if not aged.any():
-            return {}
-        age, measured = age[aged], {}
-        for coverage, mass in self.interval_mass.items():
-            low, high = age_interval(self.age_axis, distribution[aged], mass).T
-            measured[coverage] = float(np.mean((low <= age) & (age <= high)))
+        rows = np.array([row for row in rows if np.isfinite(self.faces.true_age[row])], dtype=int)
+        true_age, distribution, estimate = self.faces.true_age[rows], self.age_distribution[rows], self.age[rows]
+        measured = {}
+        for coverage, mass in self.calibration.interval_mass.items() if len(rows) else ():
+            interval = age_interval(self.age_axis, distribution, mass, self.calibration.age_estimate)
+            low, high = stretched_interval(self.age_axis, interval, estimate, self.stretch[rows]).T
+            measured[coverage] = float(np.mean((low <= true_age) & (true_age <= high)))
         return measured
 
     def to_dict(self) -> dict[str, Any]:

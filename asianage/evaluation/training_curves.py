@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from asianage.evaluation import figure_style as style
 
-_PANELS = {"loss": ("Loss", ""), "mae": ("MAE in years", ""), "gender": ("Gender accuracy", "")}
-"""Figure -> title of its panel and unit."""
+_PANELS = {"loss": "Loss", "mae": "MAE in years", "gender": "Gender accuracy"}
+"""Figure -> title of its panel."""
 
 _PARTS: dict[str, Any] = {"": "--", "val_": "-"}
 """Beginning of a column -> dashes; the loss of training has none."""
@@ -55,14 +55,14 @@ def training_curves(history: Mapping[str, np.ndarray]) -> Figure:
     The columns are those of ``history.csv``. A panel whose figure was not measured is left out.
     """
     panels = [name for name in _PANELS if any(_columns(history, part, name) for part in _PARTS)]
-    figure, axes = style.panel_row([_PANELS[name][0] for name in panels], side=3.5, columns=max(1, len(panels)))
+    figure, axes = style.panel_row([_PANELS[name] for name in panels], side=3.5, columns=max(1, len(panels)))
     best = _best_epoch(history)
     datasets = sorted({_dataset(column, name) for name in panels for column in _measured(history, name)} - {""})
     for name, panel in zip(panels, axes, strict=True):
         for part in _PARTS:
             for column in _columns(history, part, name):
                 _curve(panel, history, column, part, datasets, _dataset(column, name))
-        panel.set(xlabel="epoch", ylabel=_PANELS[name][1])
+        panel.set(xlabel="epoch")
         panel.xaxis.set_major_locator(style.whole_ticks(6))
         if name == "gender":
             panel.yaxis.set_major_formatter(style.PERCENT)
@@ -75,7 +75,7 @@ def training_curves(history: Mapping[str, np.ndarray]) -> Figure:
 def compared_curves(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Draw the validation MAE by epoch, and the gender accuracy, of several trainings: name -> its history."""
     panels = [name for name in ("mae", "gender") if any(_columns(h, "val_", name) for h in histories.values())]
-    figure, axes = style.panel_row([f"Validation {_PANELS[name][0]}" for name in panels], side=4.2)
+    figure, axes = style.panel_row([f"Validation {_PANELS[name]}" for name in panels], side=4.2)
     keys = []
     for number, (label, history) in enumerate(histories.items()):
         color = (*style.DATASET_COLORS, style.DARK)[number % (style.MAX_DATASETS + 1)]
@@ -90,7 +90,7 @@ def compared_curves(histories: Mapping[str, Mapping[str, np.ndarray]]) -> Figure
                 panel.plot(history["epoch"], np.mean(columns, axis=0), markevery=every, **look)
         keys.append(Line2D([], [], label=label, **look))
     for name, panel in zip(panels, axes, strict=True):
-        panel.set(xlabel="epoch", ylabel=_PANELS[name][1])
+        panel.set(xlabel="epoch")
         panel.xaxis.set_major_locator(style.whole_ticks(6))
         if name == "gender":
             panel.yaxis.set_major_formatter(style.PERCENT)

@@ -152,22 +152,21 @@ def age_interval(
     return np.stack([np.minimum(interval[:, 0], age), np.maximum(interval[:, 1], age)], axis=1)
 
 
-def stretched_interval(axis: AgeAxis, interval: np.ndarray, age: np.ndarray, factor: float) -> np.ndarray:
+def stretched_interval(axis: AgeAxis, interval: np.ndarray, age: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
     """Return intervals whose ends lie `factor` times as far from the age, within the axis.
 
     Args:
         axis: The age axis.
         interval: float (n, 2): lower and upper ends, in years.
         age: float (n,), in years.
-        factor: 1 or more.
+        factor: 1 or more, for all or float (n,).
 
     Returns:
         float32 (n, 2).
     """
-    if factor == 1.0:
-        return np.asarray(interval, dtype=np.float32)
-    middle = np.asarray(age)[:, None]
-    return np.clip(middle + factor * (interval - middle), axis.min_age, axis.max_age).astype(np.float32)
+    middle, factors = np.asarray(age)[:, None], np.asarray(factor).reshape(-1, 1)
+    stretched = np.clip(middle + factors * (interval - middle), axis.min_age, axis.max_age)
+    return np.where(factors == 1.0, interval, stretched).astype(np.float32)
 
 
 def _first_at_most_zero(positions: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -121,7 +121,8 @@ def _results(config: ModelConfig, metrics: Mapping[str, Any]) -> list[EvalResult
 def _introduction(config: ModelConfig, repo_id: str | None) -> str:
     name = repo_id or f"path/of/this/folder/{config.name}"
     described = (
-        f"The age comes as a distribution over\n{config.min_age} to {config.max_age} years, its mean and an interval. "
+        f"The age comes as a distribution over\n{config.min_age} to {config.max_age} years, its "
+        f"{config.calibration.age_estimate} and an interval. "
         "The model belongs to the Python package\n`asianage` and runs through LiteRT, without TensorFlow."
         if "age" in config.tasks
         else "The model belongs\nto the Python package `asianage` and runs through LiteRT, without TensorFlow."

@@ -70,6 +70,20 @@ class Calibration:
         for factor in stretch.values():
             _require(_is_number(factor) and 1 <= factor <= 10, "interval_stretch", stretch)
 
+    def mass_of(self, coverage: float) -> float | Sequence[float]:
+        """Return the central mass of the age distribution that had this coverage on validation data.
+
+        Raises:
+            ValueError: The model was not calibrated for that coverage.
+        """
+        for text, mass in self.interval_mass.items():
+            if abs(float(text) - coverage) < 1e-9:
+                return mass
+        raise ValueError(
+            "`interval_coverage` must be one that the model was calibrated for: "
+            f"{', '.join(self.interval_mass)}. Received: {coverage}."
+        )
+
     def stretch_of(self, warnings: Sequence[str]) -> float:
         """Return how many times wider the interval of a face with these warnings is."""
         return max((self.interval_stretch.get(warning, 1.0) for warning in warnings), default=1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,17 +14,11 @@ import numpy as np
 from asianage.errors import ModelFormatError
 from asianage.models.flatbuffer import check_network
 from asianage.native_output import without_announcements
-from asianage.threads import processor_quota, submit
+from asianage.threads import submit, usable_processors
 
 Loaded = TypeVar("Loaded")
 
 _is_announced = False
-
-
-def usable_processors() -> int:
-    """Return how many processors this process may use, on its machine and in its container."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(min(count, processor_quota() + 0.5)))
 
 
 def load_silently(load: Callable[[], Loaded]) -> Loaded:

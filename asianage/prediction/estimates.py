@@ -12,7 +12,7 @@ import numpy as np
 from asianage.faces.crops import FaceCrops
 from asianage.faces.quality import face_quality
 from asianage.models import ages
-from asianage.models.config import GENDERS, Calibration
+from asianage.models.config import GENDERS
 from asianage.models.folder import NETWORK, ModelFolder
 from asianage.models.litert import LiteRTNetwork, averaged_with_mirror
 from asianage.prediction.face_prediction import FacePrediction
@@ -57,7 +57,7 @@ class CropEstimator:
         self.coverage = interval_coverage
         self.mirror = mirror
         self._num_threads = num_threads
-        self._interval_mass = interval_mass(model.config.calibration, interval_coverage)
+        self._interval_mass = model.config.calibration.mass_of(interval_coverage)
         self._network = LiteRTNetwork(
             model.read(NETWORK),
             source=str(model.path / NETWORK),
@@ -142,14 +142,3 @@ class CropEstimator:
             detection_score=None if faces.detector is None else face.score,
             warnings=warnings,
         )
-
-
-def interval_mass(calibration: Calibration, coverage: float) -> float | Sequence[float]:
-    """Return the central mass of the age distribution that had this coverage on validation data."""
-    for text, mass in calibration.interval_mass.items():
-        if abs(float(text) - coverage) < 1e-9:
-            return mass
-    raise ValueError(
-        "`interval_coverage` must be one that the model was calibrated for: "
-        f"{', '.join(calibration.interval_mass)}. Received: {coverage}."
-    )

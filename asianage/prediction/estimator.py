@@ -14,7 +14,6 @@ from asianage.faces.detection import Detection, FaceDetector
 from asianage.faces.images import MAX_PIXELS, Channels, ImageSource, is_single_image
 from asianage.models.folder import AnyModel, DetectorFolder, ModelFolder, require_estimator
 from asianage.models.hub import HubAccess
-from asianage.models.litert import usable_processors
 from asianage.models.pretrained import open_model, save_model
 from asianage.models.publish import PushedModel, push_model
 from asianage.prediction.estimates import CropEstimates, CropEstimator
@@ -23,6 +22,7 @@ from asianage.prediction.face_prediction import FacePrediction
 from asianage.prediction.signature import with_arguments_of
 from asianage.prediction.stream import ErrorHandler, check_many, noted, predict_in_order, predict_whole_images
 from asianage.progress import shown
+from asianage.threads import usable_processors
 
 Source = TypeVar("Source", bound=ImageSource)
 
@@ -66,7 +66,7 @@ class AgeGenderEstimator:
                 otherwise ``owner/name`` or ``owner/name@revision`` on the Hub; or an opened `ModelFolder`.
             detector: "auto" (the one in the package), "yunet", "mtcnn", the path of YuNet's ONNX file, folder or Hub id
                 of a face detector, such a model opened, an object like `asianage.FaceDetector`, or None when every
-                image is one face. Loaded at first use, with the same options of the Hub.
+                image is one face. Loaded at first use, with the same options of the Hub, apart from `force_download`.
             interval_coverage: Share of true ages that `age_interval` covers; one that the model was calibrated for.
             mirror: Average each face with its mirror image: a little more accurate, at twice the time in the network.
                 Models are calibrated for one pass.
@@ -84,7 +84,7 @@ class AgeGenderEstimator:
             endpoint: Address of the Hub or of a mirror; None takes HF_ENDPOINT.
             cache_dir: Folder of files from the Hub; None takes huggingface_hub's cache.
             local_files_only: Use the cache and no network.
-            force_download: Fetch the files from the Hub again even if they are cached.
+            force_download: Fetch the model from the Hub again even if it is cached.
 
         Raises:
             DownloadError: The Hub has no such model, cannot be reached, or refuses access.

@@ -42,7 +42,7 @@ FACE_SCHEMA: dict[str, Any] = {
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Reasons for a poor estimate: no face, cut off, small, dark, blurred, turned.",
+            "description": "Reasons for a poor estimate: no face, cut off, small, dark, overexposed, blurred, turned.",
         },
         "min_age": {"type": "integer", "description": "Age of the first value of `age_distribution`, in years."},
         "age_distribution": {

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from asianage.faces.detection import LANDMARK_COLUMNS
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import ROW_COLUMNS, FacePrediction
 
@@ -18,10 +19,6 @@ Table: TypeAlias = "dict[str, list[Any]]"
 
 TABLE_COLUMNS = ("position", "file", "face", *ROW_COLUMNS, "error")
 """Columns of every table."""
-
-LANDMARK_COLUMNS = tuple(
-    f"{name}_{axis}" for name in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
-)
 
 DISTRIBUTION_COLUMN = "age_distribution"
 

@@ -75,8 +75,8 @@ def fine_tune(
     """Train a model further on one's own faces, and write the result as a model folder.
 
     All layers learn, at a low rate. Normalizations keep their statistics, which a few faces would spoil. The epoch
-    that is best on held-out faces is kept. If no epoch is better than the model was before, its network is kept and
-    calibrated anew. A call that was interrupted goes on where it was.
+    that is best on held-out faces is kept. If no epoch is better than the model was before, its network and
+    calibration are kept. A call that was interrupted goes on where it was.
 
     Args:
         model: Model to begin with: bundled name, folder or Hub id. Its folder must contain weights.
@@ -107,7 +107,7 @@ def fine_tune(
         FileExistsError: `output` holds files that are not of a run and would be replaced.
         FileNotFoundError: The model or the data do not exist.
         ModelFormatError: The model is incomplete or altered.
-        ValueError: There are too few faces, the model consists of several, or `output` holds another run.
+        ValueError: There are too few faces, or `output` holds another run.
     """
     start = open_model(model)
     run = Run(Path(output), detector, quantization, progress)

@@ -68,11 +68,10 @@ def check_needs(
         if initial is not None or teachers:
             raise ValueError(f"`initial` and `teachers` are for one network. Received: the recipe {recipe.name!r}.")
         return
-    staged, begins_with = _begins_with(recipe)
-    if begins_with and initial is None:
+    if recipe.begins_with and initial is None:
         raise ValueError(
-            f"The recipe {recipe.name!r} begins with a model of the recipe {begins_with!r}. Pass it as `initial`, or "
-            f"train the recipe {staged!r}, which trains both."
+            f"The recipe {recipe.name!r} begins with a model of the recipe {recipe.begins_with!r}. Train that first, "
+            "and pass its folder as `initial` (on the command line --initial)."
         )
     if bool(teachers) != (recipe.distillation is not None):
         raise ValueError(
@@ -82,22 +81,13 @@ def check_needs(
         )
 
 
-def _begins_with(recipe: TrainingRecipe) -> tuple[str, str]:
-    """Return the recipe of several stages that a named recipe belongs to, and the stage whose model it begins with."""
-    for staged in RECIPES.values():
-        for stage in staged.stages if isinstance(staged, StagedRecipe) else ():
-            if stage.recipe.name == recipe.name and stage.initial:
-                return staged.name, stage.initial
-    return "", ""
-
-
 def _described(recipe: Recipe) -> str:
     if isinstance(recipe, StagedRecipe):
         return f"{len(recipe.stages)} trainings: {', '.join(stage.recipe.name for stage in recipe.stages)}"
     learned = " and ".join(sorted(recipe.tasks))
     whom = {"female": " of women", "male": " of men"}.get(recipe.faces.gender, "")
     size = recipe.faces.image_size
-    begins = "begins with another model" if _begins_with(recipe)[1] else ""
+    begins = f"begins with a model of {recipe.begins_with}" if recipe.begins_with else ""
     learns = "learns from teachers" if recipe.distillation else ""
     described = f"{learned}{whom}, {recipe.architecture}, {size} pixels, {recipe.epochs} epochs"
     return "; ".join(filter(None, (described, begins, learns)))

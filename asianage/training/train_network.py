@@ -15,6 +15,7 @@ from asianage.data.crop_cache import CropCache, cut_crops
 from asianage.data.records import FaceRecord
 from asianage.evaluation.evaluate import evaluate
 from asianage.evaluation.report import save_report
+from asianage.faces.detection.selection import detector_fingerprint
 from asianage.models import folder as model_folder
 from asianage.models.folder import ModelFolder
 from asianage.models.specialization import specialization, unchecked
@@ -100,7 +101,7 @@ def train_network(
     is_kept = False
     if begun is not None and improved is not None:
         scores = {
-            when: validate(one, cache, splits["val"], recipe.axis)
+            when: validate(one, cache, splits["val"], recipe.axis, recipe.age_estimate)
             for when, one in (("before", begun), ("after", trained))
         }
         provenance["held_out"] = scores
@@ -216,7 +217,7 @@ def _check(
     inputs = {
         "initial": None if start is None else start.sha256(model_folder.NETWORK),
         "teachers": [teacher.sha256(model_folder.NETWORK) for teacher in teachers],
-        "detector": None if run.detector is None else Path(run.detector).name,
+        "detector": detector_fingerprint(run.detector),
     }
     keep_settings(run.output, INPUTS, inputs)
 

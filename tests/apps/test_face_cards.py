@@ -72,7 +72,7 @@ def test_the_chart_peaks_at_the_likeliest_age_and_marks_interval_and_mean():
     points = [tuple(map(float, point.split(","))) for point in re.search(r'points="([^"]+)"', chart)[1].split()]
     assert len(points) == 103
     assert min(points[1:-1], key=lambda point: point[1]) == (150.0, 0.0)
-    assert 'class="mean" x1="150.0" x2="150.0"' in chart
+    assert 'class="estimate" x1="150.0" x2="150.0"' in chart
     low, width = (
         float(value) for value in re.search(r'class="range" x="([\d.]+)" y="0" width="([\d.]+)"', chart).groups()
     )

@@ -17,8 +17,8 @@ import numpy as np
 
 from asianage import AgeGenderEstimator, load_image
 from asianage.faces import alignment, crops, quality
+from asianage.faces.detection import LANDMARKS
 
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 SIDES = {"below": (0, 1), "above": (0, -1), "to the right": (1, 0)}
 BINS = [0.0, 0.001, crops.CUT_OFF, 0.3, 0.5, 1.0]
 
@@ -27,7 +27,7 @@ def rows(table: Path, split: str, column: str) -> Iterator[tuple[dict[str, str],
     """Yield the rows of a split with landmarks and a value in `column`, with picture and landmarks."""
     for row in csv.DictReader(table.open(encoding="utf-8")):
         if row["split"] == split and row[column] and row["left_eye_x"]:
-            points = np.array([[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in POINTS])
+            points = np.array([[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in LANDMARKS])
             yield row, load_image(next(table.parent.glob(f"**/{row['file']}"))), points
 
 

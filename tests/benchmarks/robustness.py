@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from asianage import AgeGenderEstimator, load_image
 from asianage.evaluation.metrics import wilson_interval
+from asianage.faces.detection import LANDMARKS
 
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 FACE_WIDTH = 2.2
 """Width of a face in eye distances, by the boxes of the default detector."""
 
@@ -130,7 +130,7 @@ def read_faces(table: Path, split: str, limit: int | None) -> list[tuple[Face, f
 def _face(row: dict[str, str], folder: Path) -> Face:
     path = folder / row["file"]
     path = path if path.is_file() else next(folder.glob(f"**/{row['file']}"))
-    points = np.array([[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in POINTS])
+    points = np.array([[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in LANDMARKS])
     return Face(Image.fromarray(load_image(path)), points)
 
 

@@ -22,7 +22,6 @@ from asianage.apps.people import PersonAverage, quality_weight
 from asianage.apps.video import VideoFrame, predict_video
 from asianage.data.records import FaceRecord, read_records
 from asianage.models import ages
-from asianage.prediction.estimates import interval_mass
 from asianage.prediction.face_prediction import FacePrediction
 
 SIZE = (960, 540)
@@ -153,7 +152,7 @@ def plain(face: FacePrediction) -> tuple[float, float, float]:
 def report_averages(estimator: AgeGenderEstimator, people: Sequence[Seen]) -> None:
     """Print error, coverage and width of several averages."""
     config = estimator.model.config
-    mass = interval_mass(config.calibration, 0.9)
+    mass = config.calibration.mass_of(0.9)
     print("\n| estimate | MAE, years | interval covers | width, years |\n|---|---|---|---|")
     still = [(seen, estimator.predict(seen.record.path)) for seen in people]
     found = [(seen, [plain(faces[0])]) for seen, faces in still if faces]

@@ -34,6 +34,21 @@ def test_a_baseline_is_measured_on_a_list_alone(tmp_path, capsys):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == printed
 
 
+@pytest.mark.parametrize(
+    ("recipe", "given", "message"),
+    [
+        ("detector", ["--seed", "5", "--batch-size", "3"], "'detector' does not take --batch-size, --seed"),
+        ("detector", ["--detector", "none", "--initial", "compact"], "does not take --detector, --initial"),
+        ("heads", ["--teacher", "compact"], "'heads' does not take --teacher"),
+        ("age-baseline", ["--epochs", "3"], "'age-baseline' does not take --epochs"),
+        ("compact", ["--faces", "faces.csv"], "'compact' does not take --faces"),
+    ],
+)
+def test_options_that_a_recipe_would_ignore_are_refused(tmp_path, capsys, recipe, given, message):
+    assert main(["train", recipe, str(tmp_path), str(tmp_path / "run"), *given]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_unknown_recipe_ends_with_two(tmp_path, capsys):
     assert main(["train", "resnet", str(tmp_path), str(tmp_path / "run")]) == 2
     assert "resnet" in capsys.readouterr().err

@@ -93,6 +93,7 @@ def test_the_largest_face_of_a_photo_is_cut(tmp_path, monkeypatch):
             return [Detection((0, 0, 10, 10)), Detection((20, 20, 60, 60))]
 
     monkeypatch.setattr(crops_module, "select_detector", lambda name: Two())
+    monkeypatch.setattr(crops_module, "detector_fingerprint", lambda name: name)
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     cache = cut_crops([FaceRecord(tmp_path / "a.png", 1.0, None)], tmp_path / "c", size=16, margin=2, detector="two")

@@ -5,7 +5,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from asianage.data.photos import BOX, LANDMARKS, LabeledFace, Photo, read_detection_folder, read_photos, write_photos
+from asianage.data.photos import BOX, LabeledFace, Photo, read_detection_folder, read_photos, write_photos
+from asianage.faces.detection import LANDMARK_COLUMNS
 
 POINTS = np.arange(10, dtype=np.float32).reshape(5, 2)
 
@@ -34,7 +35,7 @@ def test_the_faces_of_a_photo_are_collected(tmp_path):
 
 def test_a_folder_of_detection_data_has_three_kinds(tmp_path):
     write(tmp_path / "photos.csv", ("file", *BOX), ("a.jpg", 1, 2, 30, 40))
-    write(tmp_path / "landmarks.csv", ("file", *LANDMARKS, *BOX), ("b.jpg", *range(10), "", "", "", ""))
+    write(tmp_path / "landmarks.csv", ("file", *LANDMARK_COLUMNS, *BOX), ("b.jpg", *range(10), "", "", "", ""))
     write(tmp_path / "no_faces.csv", ("file", "source", "split"), ("c.jpg", "street", "test"))
     photo, empty, face = read_detection_folder(tmp_path)
     assert (photo.is_complete, empty.is_complete, face.is_complete) == (True, True, False)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from asianage.models.folder import BUNDLED, bundled_names
+from asianage.models.folder import BUNDLED, NETWORK, bundled_names
 from asianage.models.known_sources import full_name
 from asianage.models.markdown import mapping, number, percent, table
 from asianage.models.thresholds_markdown import share_text
@@ -31,6 +31,26 @@ _FEW_FACES = 20
 def metrics_of(model: str) -> Mapping[str, Any]:
     """Return the figures of a bundled model on the test parts."""
     return json.loads((BUNDLED / model / "metrics.json").read_text("utf-8"))["test"]
+
+
+def headline() -> str:
+    """Return the figures by which models are compared: MAE and gender accuracy."""
+    columns = (
+        ("aaf", "mae", "gender_accuracy"),
+        ("afad", "mae_to_40", "gender_accuracy"),
+        ("utkface", "mae", "gender_accuracy_from_15"),
+    )
+    rows = []
+    for model in bundled_names():
+        cells = []
+        for dataset, *keys in columns:
+            node = metrics_of(model)["datasets"][dataset]
+            mae, gender = (mapping(node["special"]).get(key, node["overall"].get(key)) for key in keys)
+            cells.append(f"{mae:.2f}, {percent(gender)}")
+        size = (BUNDLED / model / NETWORK).stat().st_size / 1e6
+        rows.append((f"`{model}`", *cells, f"{size:.1f} MB"))
+    header = ("model", "All-Age-Faces", "AFAD, ages up to 40", "UTKFace, Asian; gender from 15", "size")
+    return table(header, rows)
 
 
 def test_sets() -> str:
@@ -131,6 +151,7 @@ def gallery() -> str:
 TEXTS: dict[str, Callable[[], str]] = {
     "ages": ages,
     "gallery": gallery,
+    "headline": headline,
     "printed": printed,
     "special": special,
     "test-sets": test_sets,

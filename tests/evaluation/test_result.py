@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
@@ -127,6 +127,16 @@ def test_every_nominal_coverage_of_the_model_is_measured():
     assert "50 % interval" in evaluate(FakeEstimator(found), records).to_markdown()
     unknown = evaluate(FakeEstimator(found), [record("a", None)])
     assert unknown.to_dict()["all"]["coverage_by_promise"] == {}
+
+
+def test_the_measured_coverage_is_that_of_the_intervals_that_users_get():
+    # The same intervals, 1.5 times as wide by a warning: 2.03 and 4.94 years up and down.
+    found = {name: [face(30, 0.9).replace(warnings=("dark",))] for name in "abcd"}
+    records = [record(name, age) for name, age in {"a": 31.0, "b": 28.0, "c": 33.0, "d": 34.0}.items()]
+    estimator = FakeEstimator(found)
+    config = estimator.model.config
+    config.calibration = replace(config.calibration, interval_stretch={"dark": 1.5})
+    assert evaluate(estimator, records).to_dict()["all"]["coverage_by_promise"] == {"0.5": 0.5, "0.9": 1.0}
 
 
 def test_other_data_sets_have_no_special_figures():

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import pytest
 from asianage import ModelFormatError
 from asianage.models import litert
 from asianage.models.folder import NETWORK
-from asianage.models.litert import LiteRTNetwork, averaged_with_mirror, usable_processors
+from asianage.models.litert import LiteRTNetwork, averaged_with_mirror
 from asianage.models.pretrained import open_model
 
 SIZE, AGES = 96, 101
@@ -287,32 +285,7 @@ def test_a_damaged_network_runs_or_is_refused_but_does_not_end_the_process(
     assert int(done.stdout) >= 60
 
 
-# --- processors --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def without_affinity(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    def remove(count: int | None) -> None:
-        monkeypatch.delattr(litert.os, "sched_getaffinity", raising=False)
-        monkeypatch.setattr(litert.os, "cpu_count", lambda: count)
-
-    return remove
-
-
-def test_processors_are_those_that_the_process_may_use(
-    monkeypatch: pytest.MonkeyPatch, without_affinity: Callable[[int | None], None]
-) -> None:
-    assert usable_processors() >= 1
-    monkeypatch.setattr(litert, "processor_quota", lambda: math.inf)
-    monkeypatch.setattr(litert.os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
-    assert usable_processors() == 3
-    without_affinity(None)
-    assert usable_processors() == 1
-    without_affinity(7)
-    assert usable_processors() == 7
-    for quota, count in ((0.5, 1), (1.5, 2), (4.0, 4), (64.0, 7)):
-        monkeypatch.setattr(litert, "processor_quota", lambda quota=quota: quota)
-        assert usable_processors() == count
+# --- output ------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_announced_on_standard_error() -> None:

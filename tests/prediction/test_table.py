@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from asianage import BatchError, predict_table, to_rows, to_table
+from asianage.faces.detection import LANDMARK_COLUMNS
 from asianage.models.ages import AgeAxis
-from asianage.prediction.table import LANDMARK_COLUMNS, MISSING, TABLE_COLUMNS
+from asianage.prediction.table import MISSING, TABLE_COLUMNS
 from tests.conftest import draw_face
 from tests.prediction.test_face_prediction import AXIS, prediction
 
@@ -72,7 +73,7 @@ def test_landmarks_and_distribution_come_on_request():
     blind = prediction(landmarks=None)
     table = to_table([YOUNG, blind], landmarks=True, distribution=True)
     assert set(table) == {*TABLE_COLUMNS, *LANDMARK_COLUMNS, "age_distribution"}
-    assert (table["left_eye_x"], table["right_mouth_y"]) == ([40.1, None], [90.0, None])
+    assert (table["left_eye_x"], table["mouth_right_y"]) == ([40.1, None], [90.0, None])
     np.testing.assert_allclose(table["age_distribution"][0], YOUNG.age_distribution, atol=1e-5)
     assert len(table["age_distribution"][1]) == AXIS.num_ages == AgeAxis().num_ages
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.training import recipes
 from asianage.training.recipe_names import check_needs, find_recipe, recipe_table
 from asianage.training.recipes import RECIPES, Stage, StagedRecipe
 from asianage.training.study.recipes import STUDY, STUDY_RECIPES
@@ -38,16 +38,18 @@ def test_unknown_names_and_those_of_other_trainings_are_explained(name, message)
 def test_every_recipe_is_listed_with_a_description():
     rows = dict(recipe_table())
     assert {*RECIPES, *STUDY_RECIPES, "heads", "detector", "age-baseline"} <= set(rows)
+    assert rows["compact"].endswith("begins with a model of accurate; learns from teachers")
     assert rows["vggface-age-male"] == "age of men, vggface, 224 pixels, 6 epochs"
     assert all(rows.values())
 
 
-def test_missing_models_are_refused_before_any_work(monkeypatch):
-    later = recipes.TrainingRecipe(**{**{f: getattr(TINY, f) for f in TINY.__slots__}, "name": "later"})
+def test_missing_models_are_refused_before_any_work():
+    later = replace(TINY, name="later", begins_with="tiny")
     staged = StagedRecipe(name="both", stages=(Stage(recipe=TINY), Stage(recipe=later, initial="tiny")))
-    monkeypatch.setitem(RECIPES, "both", staged)
-    with pytest.raises(ValueError, match=r"'later' begins with a model of the recipe 'tiny'.*train the recipe 'both'"):
+    with pytest.raises(ValueError, match=r"'later' begins with a model of the recipe 'tiny'.*--initial"):
         check_needs(later, None, [])
+    with pytest.raises(ValueError, match="'compact' begins with a model of the recipe 'accurate'"):
+        check_needs(find_recipe("compact"), None, ["accurate"])
     check_needs(later, Path("model"), [])
     check_needs(TINY, None, [])
     with pytest.raises(ValueError, match=r"needs `teachers`.*and 1 teachers"):

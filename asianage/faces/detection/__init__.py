@@ -2,6 +2,8 @@
 
 from asianage.faces.detection.bundled import BundledDetector
 from asianage.faces.detection.detector import (
+    LANDMARK_COLUMNS,
+    LANDMARKS,
     Detection,
     FaceDetector,
     as_detections,
@@ -11,6 +13,8 @@ from asianage.faces.detection.detector import (
 from asianage.faces.detection.selection import select_detector, with_absolute_path
 
 __all__ = [
+    "LANDMARKS",
+    "LANDMARK_COLUMNS",
     "BundledDetector",
     "Detection",
     "FaceDetector",

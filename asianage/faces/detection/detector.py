@@ -8,6 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+"""The five landmarks. Left and right are as seen in the image when the face is upright."""
+
+LANDMARK_COLUMNS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
+"""Columns of their coordinates in tables."""
+
 _FACES = (
     "Faces must be boxes (x_min, y_min, x_max, y_max), an array of shape (n, 4), or `asianage.Detection`s. "
     "Received: {}."

@@ -12,11 +12,9 @@ import threading
 import numpy as np
 
 from asianage.errors import DetectorUnavailableError, MissingExtraError
-from asianage.faces.detection.detector import Detection
+from asianage.faces.detection.detector import LANDMARKS, Detection
 from asianage.faces.detection.search import search_scales
 from asianage.native_output import without_announcements
-
-_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 class MTCNNDetector:
@@ -61,7 +59,7 @@ class MTCNNDetector:
         found = []
         for face in faces or []:
             x, y, width, height = (float(value) for value in face["box"])
-            points = np.array([face["keypoints"][name] for name in _LANDMARKS], dtype=np.float32)
+            points = np.array([face["keypoints"][name] for name in LANDMARKS], dtype=np.float32)
             if face["confidence"] >= self._score_threshold and width > 0 and height > 0:
                 found.append(Detection((x, y, x + width, y + height), points, float(face["confidence"])))
         return found

@@ -29,6 +29,9 @@ _SMALL_SIDE, _SMALL_STEP, _STEP = 384, 32, 64
 """Sides up to 384 pixels are padded to multiples of 32, others to multiples of 64: preparing an interpreter for another
 shape takes as long as running it."""
 
+_LEAST_FACTOR = 1e-6
+"""Smaller probabilities count as none."""
+
 _KEPT_PIXELS = 4_000_000
 """Pixels of the inputs of all idle interpreters together. A pixel takes about 20 bytes."""
 
@@ -57,7 +60,7 @@ class FaceNetwork:
 
         Args:
             image: uint8 (height, width, 3), RGB. It is padded with black.
-            least_score: Smallest score of a box.
+            least_score: Smallest score of a box, in [0, 1].
         """
         height, width = image.shape[:2]
         step = _SMALL_STEP if max(height, width) <= _SMALL_SIDE else _STEP
@@ -66,7 +69,8 @@ class FaceNetwork:
             interpreter.fill(image)
             maps = interpreter.run()
         # The score is the root of a product: neither factor may be smaller than the score's square.
-        least_logit = np.log(least_score**2 / (1.0 - least_score**2))
+        least_factor = least_score**2
+        least_logit = np.inf if least_factor >= 1.0 else np.log(max(least_factor, _LEAST_FACTOR) / (1.0 - least_factor))
         face, object_, box = (
             np.concatenate([maps[f"{name}_{stride}"].reshape(-1, values) for stride in STRIDES])
             for name, values in _MAPS.items()

@@ -11,8 +11,8 @@ from asianage.faces.detection.bundled import BundledDetector
 from asianage.faces.detection.detector import FaceDetector
 from asianage.faces.detection.mtcnn import MTCNNDetector
 from asianage.faces.detection.yunet import YuNetDetector
-from asianage.models.folder import AnyModel, require_detector
-from asianage.models.hub import HubAccess
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, AnyModel, require_detector
+from asianage.models.hub import HubAccess, sha256_of
 from asianage.models.pretrained import open_detector
 
 NAMES = ("auto", "yunet", "mtcnn")
@@ -33,7 +33,7 @@ def select_detector(
         score_threshold: Smallest score of a face, in [0, 1]; None takes the detector's own. An object is returned as it
             is: `filter_detections` applies the threshold to its faces.
         min_face_size: Shorter side of the smallest faces that the detector in the package looks for, in pixels.
-        access: How to reach the Hub for a model; None takes the settings of huggingface_hub.
+        access: How to reach the Hub for a model or YuNet's file; None takes the settings of huggingface_hub.
 
     Raises:
         DetectorUnavailableError: YuNet's weights are neither cached nor can be fetched.
@@ -56,7 +56,7 @@ def select_detector(
     if detector == "mtcnn":
         return MTCNNDetector(score_threshold=score_threshold)
     if detector == "yunet" or _is_onnx(detector):
-        return _yunet(None if detector == "yunet" else detector, score_threshold)
+        return _yunet(None if detector == "yunet" else detector, score_threshold, access)
     try:
         model = open_detector(detector or "no name", access)
     except FileNotFoundError as error:
@@ -65,6 +65,27 @@ def select_detector(
             f"detector, None or a detector. Received: {str(detector)!r}."
         ) from error
     return BundledDetector(model, score_threshold=score_threshold, min_face_size=min_face_size)
+
+
+def detector_fingerprint(detector: str | os.PathLike[str] | None) -> str | None:
+    """Return what tells two detectors apart that have the same name, as crops of one are not those of another.
+
+    Args:
+        detector: As `select_detector` takes it, but no object; None takes every picture as one face.
+
+    Returns:
+        The SHA-256 of YuNet's file or of a model's config.json, which lists the hashes of its networks; the name of a
+        detector whose weights this package fixes; None for none.
+
+    Raises:
+        DownloadError: The Hub has no such model, or cannot be reached.
+        FileNotFoundError: There is no such file or folder.
+    """
+    if detector is None or detector in ("yunet", "mtcnn"):
+        return None if detector is None else str(detector)
+    if _is_onnx(detector):
+        return sha256_of(Path(os.path.expanduser(detector)))
+    return open_detector(BUNDLED / BUNDLED_DETECTOR if detector == "auto" else detector).config_sha256
 
 
 def with_absolute_path(detector: Any) -> Any:
@@ -82,9 +103,11 @@ def _is_onnx(detector: str | os.PathLike[str]) -> bool:
     return path.suffix.lower() == ".onnx" or (isinstance(detector, os.PathLike) and not path.is_dir())
 
 
-def _yunet(path: str | os.PathLike[str] | None, score_threshold: float | None) -> FaceDetector:
+def _yunet(
+    path: str | os.PathLike[str] | None, score_threshold: float | None, access: HubAccess | None
+) -> FaceDetector:
     try:
-        return YuNetDetector(path, score_threshold=score_threshold)
+        return YuNetDetector(path, score_threshold=score_threshold, access=access)
     except DownloadError as error:
         raise DetectorUnavailableError(
             f'YuNet\'s weights cannot be fetched: {error} Use one of: (1) detector="auto", which comes with the '

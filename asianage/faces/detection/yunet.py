@@ -17,7 +17,7 @@ import numpy as np
 from asianage.errors import needs_extra
 from asianage.faces.detection.detector import Detection
 from asianage.faces.detection.search import search_scales
-from asianage.models.hub import YUNET, fetch
+from asianage.models.hub import YUNET, HubAccess, fetch
 
 _SHORTEST_SIDE = 64
 """Shorter sides are padded with black, in pixels: OpenCV 4.9 reads stray memory when a side has 32 or fewer."""
@@ -31,13 +31,18 @@ class YuNetDetector:
     name = "yunet"
 
     def __init__(
-        self, model_path: str | os.PathLike[str] | None = None, *, score_threshold: float | None = None
+        self,
+        model_path: str | os.PathLike[str] | None = None,
+        *,
+        score_threshold: float | None = None,
+        access: HubAccess | None = None,
     ) -> None:
         """Load the detector.
 
         Args:
             model_path: The ONNX file; None takes it from the Hub's cache, or fetches it from the Hub.
             score_threshold: Smallest score of a face, in [0, 1]; None takes 0.7.
+            access: How to reach the Hub; None takes the settings of huggingface_hub.
 
         Raises:
             MissingExtraError: OpenCV is not installed.
@@ -47,7 +52,7 @@ class YuNetDetector:
         """
         with needs_extra("yunet", "The YuNet face detector"):
             import cv2  # noqa: F401
-        path = fetch(YUNET) if model_path is None else Path(os.path.expanduser(model_path))
+        path = fetch(YUNET, access) if model_path is None else Path(os.path.expanduser(model_path))
         if not path.is_file():
             raise FileNotFoundError(
                 f"There is no file {path}. YuNet is the file {YUNET.filename} of huggingface.co/{YUNET.repo_id}."

@@ -33,7 +33,7 @@ class Augmentation:
         blur: Probability of a Gaussian blur.
         noise: Probability of sensor noise.
         cutout: Probability of a covered rectangle, of up to a third of each side.
-        disguise: Probability of a mask, sunglasses, a hand, a thing or a shadow over the face.
+        disguise: Probability of a mask, sunglasses, a thing or a shadow over the face.
         cut_off: Probability that a side of the picture is missing, up to a third of the crop.
         spoiled: Probability of one to three strong changes of light and camera, as of a bad picture.
     """

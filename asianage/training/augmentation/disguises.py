@@ -7,7 +7,7 @@ import numpy as np
 
 
 def disguise_face(image: np.ndarray, landmarks: np.ndarray, random: np.random.Generator) -> None:
-    """Draw a mask, sunglasses, a hand or a thing over a face, in place.
+    """Draw a mask, sunglasses, a thing or a shadow over a face, in place.
 
     Args:
         image: uint8 (height, width, 3), RGB; is changed.

@@ -85,7 +85,7 @@ def make_sources(photos: Iterable[Photo], teacher: Detect, *, progress: bool = F
         progress: Whether to show a bar.
 
     Raises:
-        UnreadableImageError: A picture cannot be read.
+        ImageError: A picture cannot be read.
     """
     photos = list(photos)
     found = []

@@ -62,7 +62,7 @@ def interval_stretch(
 
 def _factor(axis: AgeAxis, distributions: np.ndarray, age: np.ndarray, calibration: Calibration) -> float:
     estimated = estimated_age(axis, distributions, calibration.age_estimate)
-    mass = calibration.interval_mass[f"{COVERAGE:g}"]
+    mass = calibration.mass_of(COVERAGE)
     low, high = age_interval(axis, distributions, mass, calibration.age_estimate).T
     reach = np.where(age < estimated, estimated - low, high - estimated)
     distance = np.abs(np.clip(age, axis.min_age, axis.max_age) - estimated) / np.maximum(reach, 0.1)

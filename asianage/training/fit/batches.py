@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from asianage.data.crop_cache import CropCache
-from asianage.models.litert import usable_processors
+from asianage.threads import usable_processors
 from asianage.training.augmentation import Augmentation, augment
 
 MAX_WORKERS = 16

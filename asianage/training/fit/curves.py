@@ -51,9 +51,10 @@ class EpochScores:
 
     def __call__(self) -> dict[str, float]:
         """Return the scores of the weights in force."""
-        scores = validate(self.network, self.cache, self.val, self.recipe.axis)
+        axis, age_estimate = self.recipe.axis, self.recipe.age_estimate
+        scores = validate(self.network, self.cache, self.val, axis, age_estimate)
         if len(self._some_train):
-            beside = validate(self.network, self.cache, self._some_train, self.recipe.axis)
+            beside = validate(self.network, self.cache, self._some_train, axis, age_estimate)
             scores |= {
                 name.replace("val_", "train_", 1): value for name, value in beside.items() if name != "val_score"
             }

@@ -7,7 +7,7 @@ import numpy as np
 
 from asianage.data.crop_cache import CropCache
 from asianage.data.records import FaceRecord
-from asianage.models.ages import AgeAxis, expected_age, softmax
+from asianage.models.ages import AgeAxis, estimated_age, softmax
 from asianage.models.config import GENDERS
 from asianage.networks.heads import learned_tasks
 
@@ -29,18 +29,30 @@ def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) 
     return np.concatenate(ages).astype(np.float32), np.concatenate(genders).astype(np.float32)
 
 
-def validate(network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis) -> dict[str, float]:
+def validate(
+    network: keras.Model, cache: CropCache, val: np.ndarray, axis: AgeAxis, age_estimate: str = "mean"
+) -> dict[str, float]:
     """Return MAE and gender accuracy per data set, of what the network learns, and the score to choose by.
 
     The error of an age group is the distance from it. ``val_score`` is the mean of the MAEs, in years, plus
     `YEARS_PER_GENDER` times the mean share of wrong genders. A task that is not learned, or has no labels, adds
     nothing.
 
+    Args:
+        network: The network.
+        cache: The crops.
+        val: int (n,): positions of the faces.
+        axis: The age axis.
+        age_estimate: Which age the finished model says, "mean" or "median".
+
+    Returns:
+        ``val_mae_*`` and ``val_gender_*`` by data set, and ``val_score``.
+
     Raises:
         ValueError: The faces have no label of what is learned.
     """
     age_logits, gender_logits = predict_logits(network, cache, val)
-    age = expected_age(axis, softmax(age_logits))
+    age = estimated_age(axis, softmax(age_logits), age_estimate)
     tasks = learned_tasks(network)
     records = [cache.records[index] for index in val]
     maes: dict[str, float] = {}

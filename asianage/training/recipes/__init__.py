@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asianage.training.augmentation import Augmentation
 from asianage.training.recipes import accurate, age_heads, compact
 from asianage.training.recipes.detector import DETECTOR, Collages, DetectorRecipe, Patches, Steps
 from asianage.training.recipes.recipe import (
@@ -23,6 +24,7 @@ __all__ = [
     "DETECTOR",
     "RECIPES",
     "AgeLoss",
+    "Augmentation",
     "Collages",
     "CrossEntropy",
     "DetectorRecipe",

@@ -55,6 +55,7 @@ ACCURATE_STRONG = replace(
     ACCURATE_PLAIN,
     name="accurate-strong",
     pretrained="",
+    begins_with="accurate-plain",
     optimizer=replace(ACCURATE_PLAIN.optimizer, learning_rate=3e-4),
     epochs=8,
     distillation=Distillation(weight=0.5, label_spread=5.0),

@@ -16,6 +16,7 @@ MILDER = replace(STRONG, low_resolution=0.2, disguise=0.14, cut_off=0.06, spoile
 COMPACT = replace(
     ACCURATE_STRONG,
     name="compact",
+    begins_with="accurate",
     network={"dropout": 0.2, "stem_strides": 2, "alpha": 0.7, "frozen_blocks": 3},
     faces=replace(ACCURATE_STRONG.faces, image_size=96, margin=17),
     optimizer=replace(ACCURATE_STRONG.optimizer, learning_rate=6e-4, warmup_epochs=0.5),

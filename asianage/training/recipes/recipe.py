@@ -203,6 +203,7 @@ class TrainingRecipe:
         network: Arguments of the network other than image size and ages. Its `head` and `task` fit the losses.
         pretrained: Published weights that the backbone begins with, a name in `asianage.networks.pretrained`; ""
             begins with random ones.
+        begins_with: Name of the recipe whose model it must begin with, or another model of that network; "" for none.
         min_age: First age of the axis, in years.
         max_age: Last age of the axis, in years.
         faces: Which faces are used, and how large their crops are.
@@ -232,6 +233,7 @@ class TrainingRecipe:
     architecture: str
     network: Mapping[str, Any] = field(default_factory=dict)
     pretrained: str = ""
+    begins_with: str = ""
     min_age: int = 0
     max_age: int = 100
     faces: Faces

@@ -39,6 +39,12 @@ def test_a_face_is_found_in_pixels_of_the_picture(face_network, small):
     np.testing.assert_array_equal(np.sort(every_score[every_score >= 0.7]), np.sort(scores))
 
 
+def test_the_ends_of_the_scale_are_thresholds_like_others(face_network, small):
+    everything, nothing = face_network(small, 0.0)[1], face_network(small, 1.0)[1]
+    assert len(everything) >= len(face_network(small, 0.01)[1])
+    assert len(nothing) == 0
+
+
 def test_points_have_the_order_of_the_network():
     points, strides = grid_points(64, 96)
     assert len(points) == 8 * 12 + 4 * 6 + 2 * 3

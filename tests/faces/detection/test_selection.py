@@ -10,8 +10,10 @@ import pytest
 from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtraError, ModelFormatError
 from asianage.faces.detection import BundledDetector, Detection, select_detector, yunet
 from asianage.faces.detection.mtcnn import MTCNNDetector
+from asianage.faces.detection.selection import detector_fingerprint
 from asianage.faces.detection.yunet import YuNetDetector
 from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, open_model_folder
+from asianage.models.hub import HubAccess
 
 
 class OwnDetector:
@@ -25,7 +27,7 @@ class OwnDetector:
 def without_yunet(monkeypatch):
     pytest.importorskip("cv2", reason="needs the extra yunet")
 
-    def fetch(file):
+    def fetch(file, access):
         raise DownloadError("the Hub is out of reach")
 
     monkeypatch.setattr(yunet, "fetch", fetch)
@@ -50,6 +52,30 @@ def test_a_detector_of_ones_own_is_taken_as_it_is():
     assert select_detector(detector) is detector
 
 
+def test_yunet_is_fetched_with_the_options_of_the_hub(monkeypatch, yunet_path):
+    asked = []
+    monkeypatch.setattr(yunet, "fetch", lambda file, access: asked.append(access) or yunet_path)
+    access = HubAccess(local_files_only=True)
+    select_detector("yunet", access=access)
+    assert asked == [access]
+
+
+def test_detectors_of_the_same_name_have_different_fingerprints(tmp_path):
+    bundled = BUNDLED / BUNDLED_DETECTOR
+    for name in ("a", "b"):
+        shutil.copytree(bundled, tmp_path / name / "model")
+    other = tmp_path / "b" / "model" / "config.json"
+    other.write_text(other.read_text().replace('"score_threshold": 0.68', '"score_threshold": 0.69', 1))
+    same, different = (detector_fingerprint(str(tmp_path / name / "model")) for name in ("a", "b"))
+    assert same == detector_fingerprint("auto") != different
+    file = tmp_path / "yunet.onnx"
+    file.write_bytes(b"one")
+    before = detector_fingerprint(str(file))
+    file.write_bytes(b"another")
+    assert detector_fingerprint(str(file)) != before
+    assert [detector_fingerprint(name) for name in (None, "yunet", "mtcnn")] == [None, "yunet", "mtcnn"]
+
+
 def test_yunet_without_opencv_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     for detector in ("yunet", "face_detection_yunet_2023mar.onnx"):
@@ -70,7 +96,7 @@ def test_an_unknown_name_is_a_value_error(name):
 
 
 def test_yunet_is_taken_where_its_weights_are(monkeypatch, yunet_path):
-    monkeypatch.setattr(yunet, "fetch", lambda file: yunet_path)
+    monkeypatch.setattr(yunet, "fetch", lambda file, access: yunet_path)
     assert isinstance(select_detector("yunet"), YuNetDetector)
 
 
