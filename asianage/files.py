@@ -16,7 +16,7 @@ _LONGEST_NAME = 200
 
 
 def fitting(name: str, size: int) -> str:
-    """Return the begin of a file's name that takes at most `size` bytes."""
+    """Return the beginning of a file's name that takes at most `size` bytes."""
     while len(os.fsencode(name)) > size:
         name = name[:-1]
     return name
@@ -44,8 +44,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Encoders such as Pillow's do not notice when a full disk takes only a part: they had better write to memory first.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def put_in_place(partial: Path, place: Path) -> None:
-    """Move a complete folder to `place`. What was there is removed, and in between there is no time without either.
+    """Move a complete folder to `place`. What was there is removed; one of the two is there at all times.
 
     Where the system cannot exchange two folders in one step, the old one stands aside for a moment and comes back if
     the move fails.

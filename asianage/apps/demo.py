@@ -42,7 +42,7 @@ def result_section(estimator: AgeGenderEstimator, path: str | None) -> str:
         return message_section(NO_IMAGE)
     try:
         faces = estimator.predict(path)
-        image = load_image(path)
+        image = load_image(path, max_pixels=estimator.max_pixels)
     except (OSError, ValueError) as error:
         # The name is one that the page made up.
         reason = str(error).replace(path, "The photo")

@@ -106,7 +106,7 @@ def predict_video(
     if every < 1:
         raise ValueError(f"`every` must be 1 or more. Received: {every}.")
     estimator = AgeGenderEstimator() if estimator is None else estimator
-    video = OpenVideo(source)
+    video = OpenVideo(source, max_pixels=estimator.max_pixels)
     tracker = FaceTracker(video.frame_rate / every)
     return _predicted(video, estimator, tracker, every, progress)
 
@@ -139,7 +139,7 @@ def _predicted(
     def stop(position: int, image: object, error: Exception) -> None:
         raise error
 
-    # What one frame does to the estimator, such as exceeding its `max_pixels`, all others do as well.
+    # What one frame does to the estimator, all others do as well.
     results = estimator.predict_stream(images(), batch_size=1 if video.is_live else BATCH, on_error=stop)
     for faces in shown(results, progress, description=video.name, unit="frame", total=total):
         frame = decoded.popleft()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from asianage.faces.images import MAX_PIXELS
-from asianage.files import fitting, replacing
+from asianage.files import fitting, write_bytes
 from asianage.prediction.face_prediction import FacePrediction
 
 MARK = b"asianage drawing "
@@ -43,11 +43,9 @@ class DrawingFolder:
 
         mark = MARK + hashlib.sha256(os.fsencode(os.path.abspath(name))).hexdigest()[:32].encode()
         path = self._path(Path(name).stem, mark)
-        # Pillow does not notice when a full disk takes only a part.
         encoded = io.BytesIO()
         draw_faces(source, faces, max_pixels=max_pixels).save(encoded, "JPEG", quality=92, comment=mark)
-        with replacing(path) as temporary:
-            temporary.write_bytes(encoded.getvalue())
+        write_bytes(path, encoded.getvalue())
 
     def _path(self, stem: str, mark: bytes) -> Path:
         """Return the first free path, or that of the earlier drawing of the same photo."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 from asianage.data.records import DroppedFile, FaceRecord, RecordTable
 from asianage.errors import ImageError
 from asianage.faces.images import load_image
+from asianage.faces.pixels import pixels_sha256
 from asianage.progress import shown
 from asianage.threads import usable_processors
 
@@ -120,7 +120,7 @@ def _hash_picture(path: Path) -> tuple[str, str]:
         image = load_image(path)
     except ImageError as error:
         return "", str(error)
-    return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest(), ""
+    return pixels_sha256(image), ""
 
 
 def _judge(records: Sequence[FaceRecord], indices: list[int]) -> dict[int, DroppedFile]:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,10 @@ class CropCache:
     def inner(self, index: int) -> np.ndarray:
         """Return the crop of one record exactly as a prediction would cut it: uint8 (size, size, 3)."""
         return self.crops[index, self.margin : self.margin + self.size, self.margin : self.margin + self.size]
+
+    def inner_crops(self, indices: Iterable[int]) -> np.ndarray:
+        """Return the crops of several records, at least one: uint8 (n, size, size, 3)."""
+        return np.stack([self.inner(index) for index in indices])
 
     def positions(self, split: str) -> np.ndarray:
         """Return the positions of a split's readable pictures, int (n,); refuse a split without any."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,8 @@ import numpy as np
 from asianage.data.labels import GenderLabels
 from asianage.data.records import FaceRecord, column_of_files, file_of, record_of
 from asianage.faces.images import load_image
-from asianage.files import replacing
+from asianage.faces.pixels import pixels_sha256
+from asianage.files import write_bytes
 from asianage.masking import masked
 
 _ROWS = ("to_dicts", "to_pylist")
@@ -106,7 +106,7 @@ def _path(value: Any, root: Path, pictures: str | os.PathLike[str] | None) -> Pa
     if pictures is None:
         raise ValueError("images in a table need a folder to be written to. Pass `pictures`.")
     pixels = load_image(value)
-    path = Path(pictures, f"{hashlib.sha256(f'{pixels.shape}'.encode() + pixels.tobytes()).hexdigest()[:24]}.png")
+    path = Path(pictures, f"{pixels_sha256(pixels)[:24]}.png")
     if not path.is_file():
         _write(pixels, path)
     return path
@@ -116,8 +116,6 @@ def _write(pixels: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Pillow does not notice when a full disk takes only a part.
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, format="PNG", compress_level=1)
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded.getvalue())
+    write_bytes(path, encoded.getvalue())

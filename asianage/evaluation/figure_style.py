@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from asianage.evaluation.metrics import wilson_interval
-from asianage.files import replacing
+from asianage.files import write_bytes
 from asianage.prediction.face_prediction import COLORS as GENDER_COLORS
 
 DATASET_COLORS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -129,14 +129,10 @@ def draw_shares(panel: Axes, place: np.ndarray, hits: np.ndarray, faces: np.ndar
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all.
-
-    Pillow, which encodes it, does not notice when a full disk takes only a part.
-    """
+    """Write a figure as PNG, whole or not at all."""
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png")
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded.getvalue())
+    write_bytes(path, encoded.getvalue())
 
 
 def whole_ticks(most: int) -> MaxNLocator:

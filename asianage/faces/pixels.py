@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -242,3 +243,8 @@ def _is_preview(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", None) or {}
     new, old = tags.get(_NEW_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE, 0)
     return bool(isinstance(new, int) and new & 1) or old == 2
+
+
+def pixels_sha256(image: np.ndarray) -> str:
+    """Return a hash of an image's shape and pixels, in hexadecimal: equal pictures have the same in every format."""
+    return hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()

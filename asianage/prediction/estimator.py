@@ -151,6 +151,11 @@ class AgeGenderEstimator:
         """Whether each face is averaged with its mirror image."""
         return self._crops.mirror
 
+    @property
+    def max_pixels(self) -> int:
+        """Largest accepted width x height of an image."""
+        return self._finder.max_pixels
+
     @overload
     def predict(  # type: ignore[overload-overlap]
         self, images: ImageSource, *, faces: Faces | None = None

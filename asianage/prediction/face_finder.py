@@ -62,7 +62,7 @@ class FaceFinder:
         self._detector: FaceDetector | None = None
         self._aligner: BundledDetector | None = None
         self._lock = threading.Lock()
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         self._channels = channels
         self._conditions: dict[str, Any] = {
             "score_threshold": score_threshold,
@@ -95,15 +95,15 @@ class FaceFinder:
 
     def detached(self, image: ImageSource) -> ImageSource:
         """Return an image as something that its source can neither change nor close."""
-        return detached(image, max_pixels=self._max_pixels)
+        return detached(image, max_pixels=self.max_pixels)
 
     def load(self, image: ImageSource) -> tuple[np.ndarray, float]:
         """Read an image: uint8 (height, width, 3), RGB, and how many pixels of a huge file are in the width of one.
 
         Whoever looks for small faces gets every file at its full size.
         """
-        most = HUGE_PIXELS if self._conditions["min_face_size"] is None else self._max_pixels
-        return load_reduced(image, max_pixels=self._max_pixels, channels=self._channels, most=most)
+        most = HUGE_PIXELS if self._conditions["min_face_size"] is None else self.max_pixels
+        return load_reduced(image, max_pixels=self.max_pixels, channels=self._channels, most=most)
 
     def cut(self, image: ImageSource, faces: Faces | None = None) -> FaceCrops:
         """Return the crops of the faces that are found, or of the given ones."""

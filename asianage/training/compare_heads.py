@@ -19,7 +19,7 @@ from asianage.training.recipe_names import with_settings
 from asianage.training.recipes.age_heads import AGE_HEADS
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import HISTORY, Run, held_run_folder
+from asianage.training.run_folder import CROPS, HISTORY, Run, held_run_folder
 from asianage.training.train_network import train_network
 from asianage.training.trained_row import TrainedRow, finished_model, spoken_time, trained_row
 
@@ -70,7 +70,7 @@ def compare_heads(
     """
     output = Path(output)
     recipes = [with_settings(recipe, epochs, seed, batch_size, learning_rate) for recipe in AGE_HEADS]
-    planned = [PlannedRun(recipe=recipe, folder=output / _way(recipe), crops=output / "crops") for recipe in recipes]
+    planned = [PlannedRun(recipe=recipe, folder=output / _way(recipe), crops=output / CROPS) for recipe in recipes]
     run = Run(output, detector, quantization, progress)
     measured_on = measured_split(split)
     with held_run_folder(output, [data]):

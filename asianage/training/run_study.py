@@ -22,7 +22,7 @@ from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.litert import check_quantization
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import Run, held_run_folder
+from asianage.training.run_folder import CROPS, Run, held_run_folder
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES, run_baseline
 from asianage.training.study.published import protocol_of
@@ -141,7 +141,7 @@ def _run_protocol(
 ) -> ProtocolResults:
     """Train and measure all rows with one protocol."""
     planned = [
-        PlannedRun(recipe=recipe, folder=run.output / recipe.name, crops=run.output / recipe.name / "crops")
+        PlannedRun(recipe=recipe, folder=run.output / recipe.name, crops=run.output / recipe.name / CROPS)
         for recipe in networks
     ]
     prepared = prepare_faces(planned, faces, run, split=protocol)
@@ -192,7 +192,7 @@ def _add_system(
     if model is None or _is_older(model, parts):
         model = assemble_study(parts, whole, run, name=STUDY.name)
         model = measure(model, whole, run, measured_on).model
-    shutil.rmtree(run.output / "crops", ignore_errors=True)
+    shutil.rmtree(run.output / CROPS, ignore_errors=True)
     results.rows[STUDY.name] = trained_row(model, run.output, measured_on)
 
 

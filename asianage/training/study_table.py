@@ -19,7 +19,7 @@ from asianage.evaluation.training_curves import read_history
 from asianage.files import write_csv, write_text
 from asianage.models.config import GENDERS
 from asianage.models.markdown import ABSENT, percent, table
-from asianage.training.run_folder import HISTORY
+from asianage.training.run_folder import HISTORY, REPORT
 from asianage.training.study.published import ROWS, PublishedRow
 from asianage.training.trained_row import TrainedRow, spoken_time
 
@@ -220,7 +220,7 @@ def _errors(
     for title, beginning in (("simple CNN", "simple-cnn"), ("VGGFace", "vggface")):
         for gender in sorted(GENDERS):
             recipe = f"{beginning}-age-{gender}"
-            file = measured.folder / recipe / "report" / "predictions.csv"
+            file = measured.folder / recipe / REPORT / "predictions.csv"
             if recipe in measured.rows and file.is_file():
                 panels.setdefault(title, {})[gender] = _read_errors(file)
                 learned = [face.age for face in measured.faces[recipe] if face.split == "train"]

@@ -24,15 +24,25 @@ from asianage.networks.restore import restore_network
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.model_folder import add_metrics, write_model
-from asianage.training.export.prior import correct_prior
 from asianage.training.export.provenance import ancestry
 from asianage.training.fit.age_gender import fit_network
 from asianage.training.fit.distillation import TeacherOutputs, run_teachers
-from asianage.training.fit.narrowing import CROPS, is_narrower, narrow
+from asianage.training.fit.narrowing import SAMPLES, is_narrower, narrow
 from asianage.training.fit.network import average_weights, build_network, trained_network, transfer_weights
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
-from asianage.training.run_folder import HISTORY, INPUTS, RECIPE, Run, RunState, check_settings, keep_settings
+from asianage.training.recipes.recipe import TrainingRecipe
+from asianage.training.run_folder import (
+    CROPS,
+    HISTORY,
+    INPUTS,
+    MODEL,
+    RECIPE,
+    REPORT,
+    Run,
+    RunState,
+    check_settings,
+    keep_settings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +85,7 @@ def train_network(
     network, begun = _begin(recipe, start, pretrained)
     cache = cut_crops(
         records,
-        crops or run.output / "crops",
+        crops or run.output / CROPS,
         size=recipe.faces.image_size,
         margin=recipe.faces.margin,
         detector=run.detector,
@@ -92,9 +102,6 @@ def train_network(
     trained = _fit(recipe, network, cache, splits, run, teachers)
     if recipe.initial_share:
         average_weights(trained, first, recipe.initial_share)
-    if isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.prior_correction:
-        faces = [cache.records[index] for index in splits["train"]]
-        correct_prior(trained, faces, recipe.faces, recipe.axis, recipe.age_loss.prior_correction)
     provenance = ancestry(start, teachers)
     if protocol:
         provenance["protocol"] = dict(protocol)
@@ -111,7 +118,7 @@ def train_network(
         begun if is_kept and begun is not None else trained,
         cache,
         splits,
-        run.output / "model",
+        run.output / MODEL,
         name=name,
         quantization=run.quantization,
         provenance=provenance,
@@ -131,7 +138,7 @@ def measure(model: ModelFolder, records: Sequence[FaceRecord], run: Run, measure
         history = run.output / HISTORY
         save_report(
             evaluation,
-            run.output / "report",
+            run.output / REPORT,
             history=history if history.is_file() else None,
             training_records=[record for record in records if record.split == "train"],
         )
@@ -165,8 +172,8 @@ def _narrow(
     """Give a network the weights of a wider one, as it computes from the crops of the recipe."""
     wide = build_network(replace(recipe, network={**recipe.network, "alpha": start.config.network.get("alpha", 1.0)}))
     transfer_weights(wide, begun)
-    chosen = train[:: max(1, len(train) // CROPS)]
-    narrow(network, wide, np.stack([cache.inner(index) for index in chosen]))
+    chosen = train[:: max(1, len(train) // SAMPLES)]
+    narrow(network, wide, cache.inner_crops(chosen))
 
 
 def _fit(

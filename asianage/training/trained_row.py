@@ -12,7 +12,7 @@ from asianage.errors import ModelFormatError
 from asianage.evaluation.training_curves import read_history
 from asianage.models.folder import ModelFolder, open_model_folder, require_estimator
 from asianage.training.recipes.recipe import TrainingRecipe
-from asianage.training.run_folder import HISTORY
+from asianage.training.run_folder import HISTORY, MODEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def finished_model(folder: Path, recipe: TrainingRecipe | None, measured_on: str
         measured_on: Split of the figures.
     """
     try:
-        model = require_estimator(open_model_folder(folder / "model"))
+        model = require_estimator(open_model_folder(folder / MODEL))
         metrics = model.metrics()
     except (FileNotFoundError, ModelFormatError, ValueError):
         return None

@@ -9,7 +9,7 @@ from PIL import Image
 pytest.importorskip("av", reason="needs the extra video")
 pytest.importorskip("trackers", reason="needs the extra video")
 
-from asianage import AgeGenderEstimator, ImageError, MissingExtraError, VideoError
+from asianage import AgeGenderEstimator, MissingExtraError, VideoError
 from asianage.apps.video import VideoFrame, predict_video
 from tests.apps.videos import gray, set_display_matrix, write_video
 
@@ -117,10 +117,10 @@ def test_faults_are_raised_at_the_call_or_after_the_last_frame(tmp_path, estimat
     assert frames
 
 
-def test_a_limit_of_the_estimator_ends_the_video_at_once(tmp_path):
+def test_the_limit_of_the_estimator_is_that_of_the_video(tmp_path):
     path = write_video(tmp_path / "gray.mp4", gray(3))
-    with pytest.raises(ImageError, match="pixels"):
-        next(predict_video(path, estimator=AgeGenderEstimator(max_pixels=1000)))
+    with pytest.raises(VideoError, match="at most 1,000 pixels"):
+        predict_video(path, estimator=AgeGenderEstimator(max_pixels=1000))
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch, estimator):

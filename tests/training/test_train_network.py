@@ -89,20 +89,6 @@ def test_a_model_is_measured_on_the_split_that_is_asked_for(tiny_records, tmp_pa
     assert not measured
 
 
-def test_the_prior_of_the_training_faces_is_corrected_by_the_strength_of_the_recipe(
-    tiny_records, tmp_path, monkeypatch
-):
-    received = []
-    monkeypatch.setattr(
-        "asianage.training.train_network.correct_prior",
-        lambda network, records, faces, axis, strength: received.append((strength, {r.split for r in records})),
-    )
-    recipe = replace(TINY, epochs=1, age_loss=replace(TINY.age_loss, prior_correction=0.3))
-    run = Run(tmp_path / "run", detector=None, quantization="float32")
-    train_network(recipe, tiny_records, run, name="tiny", measured_on=None)
-    assert received == [(0.3, {"train"})]
-
-
 def test_a_narrower_network_begins_with_what_a_wider_one_computes(tiny_records, tmp_path, monkeypatch):
     for module in ("asianage.networks.mobilenet", "asianage.training.fit.narrowing"):
         monkeypatch.setattr(f"{module}.BLOCKS", ((16, 1), (32, 2)))

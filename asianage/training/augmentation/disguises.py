@@ -47,14 +47,8 @@ def _pixel(point: np.ndarray) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
 
-def _fill(image: np.ndarray, points: np.ndarray, color: np.ndarray, opacity: float = 1.0) -> None:
-    polygon = [np.round(points).astype(np.int32)]
-    if opacity >= 1.0:
-        cv2.fillPoly(image, polygon, color.tolist(), lineType=cv2.LINE_AA)
-        return
-    over = image.copy()
-    cv2.fillPoly(over, polygon, color.tolist(), lineType=cv2.LINE_AA)
-    image[:] = cv2.addWeighted(over, opacity, image, 1.0 - opacity, 0.0)
+def _fill(image: np.ndarray, points: np.ndarray, color: np.ndarray) -> None:
+    cv2.fillPoly(image, [np.round(points).astype(np.int32)], color.tolist(), lineType=cv2.LINE_AA)
 
 
 def _draw_mask(image: np.ndarray, landmarks: np.ndarray, random: np.random.Generator) -> None:

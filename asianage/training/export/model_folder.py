@@ -120,7 +120,7 @@ def _calibration(
     is_male = np.array([np.nan if record.gender is None else record.gender == GENDERS[1] for record in labels])
     if before is not None and (np.isfinite(age).sum() if "age" in tasks else len(age)) < MIN_FACES:
         return before
-    age_logits, gender_logits = exported(np.stack([cache.inner(position) for position in val]))
+    age_logits, gender_logits = exported(cache.inner_crops(val))
     if "age" not in tasks:
         # Every age is equally likely then, and data without ages will do.
         age = np.where(np.isnan(age), np.linspace(axis.min_age, axis.max_age, len(age)), age)

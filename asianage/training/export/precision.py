@@ -81,7 +81,7 @@ def export_network(
     """
 
     def exported(form: str) -> Exported:
-        samples = _crops(cache, calibration_faces(cache.records, train, seed))
+        samples = cache.inner_crops(calibration_faces(cache.records, train, seed))
         content = to_tflite(network, quantization=form, samples=samples, before=before)
         runnable = LiteRTNetwork(content, source=NETWORK, image_size=cache.size, num_ages=axis.num_ages)
         compared = held_out[np.linspace(0, len(held_out) - 1, min(COMPARED_FACES, len(held_out))).astype(int)]
@@ -136,7 +136,7 @@ def _difference(
     tasks: Collection[str],
 ) -> dict[str, float]:
     """Return how far an exported network is from the float one."""
-    crops = _crops(cache, compared)
+    crops = cache.inner_crops(compared)
     logits = _float_logits(network, crops), exported(crops)
     ages = [expected_age(axis, softmax(age_logits)) for age_logits, _ in logits]
     males = [1.0 / (1.0 + np.exp(-gender_logits.astype(np.float64))) for _, gender_logits in logits]
@@ -165,7 +165,3 @@ def _problem(difference: Mapping[str, float]) -> str:
         for task, limit in LIMITS.items()
         if difference.get(task, 0.0) > limit
     )
-
-
-def _crops(cache: CropCache, positions: np.ndarray) -> np.ndarray:
-    return np.stack([cache.inner(position) for position in positions])

@@ -11,13 +11,13 @@ from asianage.data.crop_cache import CropCache
 from asianage.networks.heads import RAW_OUTPUTS, TEACHER_FEATURES, training_network
 from asianage.training.fit.batches import CropBatches
 from asianage.training.fit.curves import EpochScores
-from asianage.training.fit.devices import scope_of, training_devices
+from asianage.training.fit.devices import scope_of
 from asianage.training.fit.distillation import TeacherOutputs
 from asianage.training.fit.loop import fit
 from asianage.training.fit.losses import FeatureLoss, age_loss, gender_loss
 from asianage.training.fit.optimizer import build_optimizer
 from asianage.training.fit.targets import make_targets
-from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
+from asianage.training.recipes.recipe import TrainingRecipe
 from asianage.training.run_folder import RECIPE, keep_settings
 from asianage.training.sampling import sampling_shares
 
@@ -92,13 +92,6 @@ def _losses(recipe: TrainingRecipe, features: np.ndarray | None) -> dict[str, tu
 def _batches(
     recipe: TrainingRecipe, cache: CropCache, train: np.ndarray, teachers: TeacherOutputs | None
 ) -> CropBatches:
-    mirrored = isinstance(recipe.age_loss, LabelDistribution) and recipe.age_loss.mirror_weight > 0
-    multiple = 2 * max(1, len(training_devices()))
-    if mirrored and recipe.batch_size % multiple:
-        raise ValueError(
-            f"A crop and its mirror image must lie on one device: `batch_size` must be a multiple of {multiple}. "
-            f"Received: {recipe.batch_size}."
-        )
     records = [cache.records[index] for index in train]
     return CropBatches(
         cache,
@@ -106,7 +99,6 @@ def _batches(
         *make_targets(recipe, records, teachers),
         batch_size=recipe.batch_size,
         augmentation=recipe.augmentation,
-        mirrored=mirrored,
         seed=recipe.seed,
         shares=sampling_shares(records, recipe.faces, recipe.axis),
     )

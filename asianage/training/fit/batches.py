@@ -125,7 +125,6 @@ class CropBatches(EpochBatches):
         *,
         batch_size: int,
         augmentation: Augmentation | None,
-        mirrored: bool = False,
         seed: int,
         shares: np.ndarray | None = None,
     ) -> None:
@@ -136,15 +135,14 @@ class CropBatches(EpochBatches):
             indices: int (n,): which of them.
             targets: Output name -> (n, ...): targets of the crops at `indices`.
             weights: Output name -> float32 (n,): their sample weights.
-            batch_size: Augmented crops per batch.
+            batch_size: Crops per batch.
             augmentation: Random changes of the crops; None leaves them as they are.
-            mirrored: Whether the mirror image follows each augmented crop. A batch then holds half as many faces.
             seed: Seed of order and augmentation.
             shares: float (n,): how often a crop is used in an epoch, on average; None uses each once.
         """
-        super().__init__(len(indices), batch_size // 2 if mirrored else batch_size, seed=seed, shares=shares)
+        super().__init__(len(indices), batch_size, seed=seed, shares=shares)
         self._cache, self._indices, self._labels = cache, np.asarray(indices), (targets, weights)
-        self._augmentation, self._mirrored = augmentation, mirrored
+        self._augmentation = augmentation
 
     def make(
         self, rows: np.ndarray, random: np.random.Generator
@@ -157,8 +155,5 @@ class CropBatches(EpochBatches):
                 crop[:] = self._cache.inner(index)
             else:
                 crop[:] = augment(self._cache.crops[index], size, self._augmentation, random)
-        if self._mirrored:
-            crops = np.stack([crops, crops[:, :, ::-1]], axis=1).reshape(-1, *crops.shape[1:])
-            rows = np.repeat(rows, 2)
         targets, weights = ({name: values[rows] for name, values in labels.items()} for labels in self._labels)
         return crops, targets, weights

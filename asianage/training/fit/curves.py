@@ -11,7 +11,7 @@ import numpy as np
 from asianage.data.crop_cache import CropCache
 from asianage.training.fit.targets import make_targets
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.recipe import LabelDistribution, TrainingRecipe
+from asianage.training.recipes.recipe import TrainingRecipe
 
 MOST_FACES = 1_000
 """Faces that the curves of training and of the validation loss are measured on, at most."""
@@ -25,7 +25,7 @@ class EpochScores:
 
     ``val_*`` are those of `asianage.training.fit.validation.validate`. ``train_*`` are the same of some training faces,
     as they are, without augmentation and dropout. ``val_loss`` is the loss of some validation faces; a training with
-    teachers or mirror images has another loss, and none here.
+    teachers has another loss, and none here.
 
     Attributes:
         recipe: The recipe.
@@ -58,7 +58,7 @@ class EpochScores:
             scores |= {
                 name.replace("val_", "train_", 1): value for name, value in beside.items() if name != "val_score"
             }
-        if self._has_plain_loss():
+        if self.recipe.distillation is None:
             scores["val_loss"] = self._loss(_some(self.val))
         return scores
 
@@ -67,18 +67,13 @@ class EpochScores:
         known = {"age": record.age_range, "gender": record.gender}
         return any(known[task] is not None for task in self.recipe.tasks)
 
-    def _has_plain_loss(self) -> bool:
-        loss = self.recipe.age_loss
-        is_mirrored = isinstance(loss, LabelDistribution) and loss.mirror_weight > 0
-        return self.recipe.distillation is None and not is_mirrored
-
     def _loss(self, indices: np.ndarray) -> float:
         """Return the mean loss of faces, as the training has it, in the network's state for predictions."""
         targets, weights = make_targets(self.recipe, [self.cache.records[index] for index in indices])
         total = 0.0
         for start in range(0, len(indices), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            crops = np.stack([self.cache.inner(index) for index in indices[rows]]).astype(np.float32)
+            crops = self.cache.inner_crops(indices[rows]).astype(np.float32)
             # Called as it is: to compile a prediction of its own would take longer than the few faces.
             outputs = self.learner(crops, training=False)
             for name, (loss, weight) in self.losses.items():

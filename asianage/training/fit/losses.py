@@ -20,7 +20,7 @@ def age_loss(settings: AgeLoss, axis: AgeAxis) -> keras.losses.Loss:
     last age that a label allows, in years (batch, 2).
     """
     if isinstance(settings, LabelDistribution):
-        return AgeDistributionLoss(axis, settings.expectation_weight, settings.mirror_weight)
+        return AgeDistributionLoss(axis, settings.expectation_weight)
     if isinstance(settings, MeanVariance):
         return MeanVarianceLoss(axis, settings.mean_weight, settings.variance_weight)
     return _LOSSES_OF_YEARS[type(settings)](axis)
@@ -37,18 +37,16 @@ class AgeDistributionLoss(keras.losses.Loss):
     Gao et al.: 'Age Estimation Using Expectation of Label Distribution Learning' (DLDL-v2), IJCAI 2018.
     """
 
-    def __init__(self, axis: AgeAxis, expectation_weight: float, mirror_weight: float = 0.0) -> None:
+    def __init__(self, axis: AgeAxis, expectation_weight: float) -> None:
         """Create the loss for logits over `axis`.
 
         Args:
             axis: The age axis.
             expectation_weight: Weight of the absolute error, per year.
-            mirror_weight: Weight of the difference between the expected ages of a crop and its mirror image, per year.
-                If it is not 0, rows 2 i and 2 i + 1 of a batch must be such a pair.
         """
         super().__init__(dtype="float32")
         self._ages = np.asarray(axis.ages)
-        self._expectation_weight, self._mirror_weight = expectation_weight, mirror_weight
+        self._expectation_weight = expectation_weight
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Return the loss of each row: targets and logits, both (batch, num_ages).
@@ -66,12 +64,7 @@ class AgeDistributionLoss(keras.losses.Loss):
         outside = expected - ops.clip(expected, first, last)
         is_group = ops.sum(y_true, axis=-1) > 1.5
         error = ops.where(is_group, outside, expected - ops.sum(ops.multiply(y_true, self._ages), axis=-1))
-        loss = ops.where(is_group, inside, divergence) + self._expectation_weight * ops.abs(error)
-        if self._mirror_weight:
-            # Both have the same target, so that their errors differ by as much as their ages.
-            pairs = ops.reshape(error, (-1, 2))
-            loss += self._mirror_weight * ops.repeat(ops.abs(pairs[:, 0] - pairs[:, 1]), 2)
-        return loss
+        return ops.where(is_group, inside, divergence) + self._expectation_weight * ops.abs(error)
 
 
 class FeatureLoss(keras.losses.Loss):

@@ -17,7 +17,7 @@ from asianage.networks.heads import FEATURES, OUTPUTS
 from asianage.networks.mobilenet import BLOCKS, LIMIT
 from asianage.training.recipes.recipe import TrainingRecipe
 
-CROPS = 1_000
+SAMPLES = 1_000
 """Crops that the layers are compared on, at most."""
 
 _POSITIONS = 16
@@ -42,9 +42,9 @@ def narrow(network: keras.Model, wide: keras.Model, crops: np.ndarray) -> None:
     Args:
         network: A `mobilenet_network`.
         wide: Another with the same arguments, but for a larger `alpha`.
-        crops: (n, size, size, 3), RGB in [0, 255]: faces that both are to agree on. More than `CROPS` are not used.
+        crops: (n, size, size, 3), RGB in [0, 255]: faces that both are to agree on. More than `SAMPLES` are not used.
     """
-    crops = crops[:CROPS].astype(np.float32)
+    crops = crops[:SAMPLES].astype(np.float32)
     blocks = range(1, len(BLOCKS) + 1)
     kernels = [wide.get_layer(f"block{block}_pointwise").get_weights()[0][0, 0] for block in blocks]
     kernels.append(np.concatenate([wide.get_layer(name).get_weights()[0] for name in OUTPUTS], axis=1))

@@ -21,7 +21,7 @@ def predict_logits(network: keras.Model, cache: CropCache, indices: np.ndarray) 
     """Return age logits float32 (n, num_ages) and gender logits float32 (n,) of the crops at `indices`."""
     ages, genders = [], []
     for start in range(0, len(indices), _CHUNK):
-        crops = np.stack([cache.inner(index) for index in indices[start : start + _CHUNK]]).astype(np.float32)
+        crops = cache.inner_crops(indices[start : start + _CHUNK]).astype(np.float32)
         outputs = network.predict_on_batch(crops)
         # Each of several devices predicts the whole batch.
         ages.append(outputs["age_logits"][: len(crops)])

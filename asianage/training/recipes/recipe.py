@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 from asianage.models.ages import ESTIMATES, AgeAxis
 from asianage.networks.registry import head_of, tasks_of
 from asianage.training.augmentation import Augmentation
+from asianage.training.run_folder import CROPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +49,11 @@ class LabelDistribution:
     Attributes:
         sigma: Spread of the targets for adults, in years.
         expectation_weight: Weight of the absolute error of the expected age, per year.
-        mirror_weight: Weight of the difference between the expected ages of a crop and its mirror image, per year.
-            Batches hold such pairs where it is not 0.
-        prior_correction: Share of the training faces' age density, as a logarithm, that the finished network's logits
-            lose. Rare ages become likelier.
     """
 
     head: ClassVar[str] = "logits"
     sigma: float = 2.0
     expectation_weight: float = 0.15
-    mirror_weight: float = 0.0
-    prior_correction: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.mirror_weight < 0.0:
-            raise ValueError(f"`mirror_weight` must be 0 or more. Received: {self.mirror_weight}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,4 +286,4 @@ class TrainingRecipe:
 
     def runs(self, output: Path) -> list[PlannedRun]:
         """Return the one run in a folder."""
-        return [PlannedRun(recipe=self, folder=output, crops=output / "crops")]
+        return [PlannedRun(recipe=self, folder=output, crops=output / CROPS)]

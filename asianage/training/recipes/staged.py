@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
+from asianage.training.run_folder import MODEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,8 @@ class StagedRecipe:
                 folder=folders[stage.recipe.name],
                 # Parts use different faces; other stages of one crop size share the crops.
                 crops=output / stage.part / f"crops-{stage.recipe.faces.image_size}-{stage.recipe.faces.margin}",
-                initial=folders[stage.initial] / "model" if stage.initial else None,
-                teachers=tuple(folders[teacher] / "model" for teacher in stage.teachers),
+                initial=folders[stage.initial] / MODEL if stage.initial else None,
+                teachers=tuple(folders[teacher] / MODEL for teacher in stage.teachers),
                 measured=stage is last or bool(stage.part),
                 part=stage.part,
             )

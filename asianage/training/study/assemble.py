@@ -18,7 +18,7 @@ from asianage.training.export.precision import calibration_faces
 from asianage.training.export.provenance import counts
 from asianage.training.fit.network import transfer_weights
 from asianage.training.recipes.recipe import Faces, GenderLoss, Optimizer, Regression, TrainingRecipe
-from asianage.training.run_folder import Run
+from asianage.training.run_folder import CROPS, MODEL, Run
 
 PARTS = ("gender", "age_female", "age_male")
 """Names of the three networks in `asianage.networks.gender_routing`."""
@@ -56,7 +56,7 @@ def assemble_study(
     needed = _needed(records, recipe.seed)
     cache = cut_crops(
         needed,
-        run.output / "crops",
+        run.output / CROPS,
         size=recipe.faces.image_size,
         margin=0,
         detector=run.detector,
@@ -74,7 +74,7 @@ def assemble_study(
         network,
         cache,
         splits,
-        run.output / "model",
+        run.output / MODEL,
         name=name,
         quantization=run.quantization,
         provenance=provenance,

@@ -18,7 +18,6 @@ from asianage.training.fit.network import build_network
 from asianage.training.fit.validation import predict_logits, validate
 from asianage.training.recipes.recipe import (
     Distillation,
-    LabelDistribution,
     Optimizer,
     Ordinal,
     Regression,
@@ -136,14 +135,6 @@ def test_faces_of_other_groups_are_used_less_often_and_those_of_ones_own_are_not
     recipe = replace(TINY, faces=replace(TINY.faces, other_group_share=0.25))
     batches = age_gender._batches(recipe, replace(cache, records=records), np.arange(6), None)
     assert batches._shares.tolist() == [1.0, 1.0, 1.0, 1.0, 0.25, 0.25]
-
-
-@pytest.mark.parametrize(("devices", "batch_size", "multiple"), [([], 9, 2), (["GPU:0", "GPU:1", "GPU:2"], 10, 6)])
-def test_a_crop_and_its_mirror_image_lie_on_one_device(devices, batch_size, multiple, cache, tmp_path, monkeypatch):
-    recipe = replace(TINY, age_loss=LabelDistribution(mirror_weight=0.1), batch_size=batch_size)
-    monkeypatch.setattr(age_gender, "training_devices", lambda: devices)
-    with pytest.raises(ValueError, match=f"`batch_size` must be a multiple of {multiple}"):
-        run(recipe, cache, tmp_path)
 
 
 def test_a_network_learns_the_features_of_its_teacher_and_is_kept_without_them(cache, tmp_path):

@@ -118,14 +118,3 @@ def test_without_augmentation_the_crops_are_as_they_are_cut(cache):
     pictures, targets, _ = crops(cache, augmentation=None)[0]
     for picture, row in zip(pictures, targets["age_years"][:, 0], strict=True):
         np.testing.assert_array_equal(picture, cache.inner(int(row)))
-
-
-def test_the_mirror_image_follows_each_crop_with_the_same_targets(cache):
-    batches = crops(cache, mirrored=True)
-    assert len(batches) == 10
-    pictures, targets, weights = batches[0]
-    assert pictures.shape == (8, 32, 32, 3)
-    np.testing.assert_array_equal(pictures[1::2], pictures[0::2, :, ::-1])
-    assert len({picture.tobytes() for picture in pictures}) == 8
-    for values in (*targets.values(), *weights.values()):
-        np.testing.assert_array_equal(values[1::2], values[0::2])

@@ -14,7 +14,7 @@ from asianage.training.fit.age_gender import _losses
 from asianage.training.fit.curves import EpochScores
 from asianage.training.fit.network import build_network
 from asianage.training.fit.validation import validate
-from asianage.training.recipes.recipe import LabelDistribution
+from asianage.training.recipes.recipe import Distillation
 from tests.training.tiny_recipe import TINY
 
 
@@ -54,6 +54,6 @@ def test_at_most_a_thousand_faces_from_all_over_are_measured():
 
 
 def test_trainings_with_another_loss_have_no_curve_of_it(scored):
-    mirrored = replace(TINY, age_loss=LabelDistribution(mirror_weight=0.1))
-    assert scored._has_plain_loss()
-    assert not replace(scored, recipe=mirrored)._has_plain_loss()
+    taught = replace(TINY, distillation=Distillation(weight=0.5))
+    assert "val_loss" in scored()
+    assert "val_loss" not in replace(scored, recipe=taught)()

@@ -35,7 +35,7 @@ cache = CropCache(records, crops, known, 32, 0)
 # Neither dropout nor statistics of a batch, of which each device would see half.
 recipe = TrainingRecipe(
     name="two", architecture="residual", network={"widths": (4,), "blocks": (0,), "dropout": 0.0},
-    faces=Faces(image_size=32, margin=0), age_loss=LabelDistribution(mirror_weight=0.3), gender_loss=GenderLoss(),
+    faces=Faces(image_size=32, margin=0), age_loss=LabelDistribution(), gender_loss=GenderLoss(),
     optimizer=Optimizer(learning_rate=1e-3, warmup_epochs=0.0, ema_momentum=0.5),
     epochs=1, batch_size=8, augmentation=None, freeze_normalization=True,
 )

@@ -56,17 +56,6 @@ def test_the_age_loss_averages_over_the_batch_by_weight():
     assert float(loss(target, logits, sample_weight=np.array([1.0, 0.0]))) == pytest.approx(np.log(3) / 2, rel=1e-5)
 
 
-def test_the_age_loss_adds_the_difference_between_a_crop_and_its_mirror_image():
-    axis = AgeAxis(0, 2)
-    target = np.repeat(np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=np.float32), 2, axis=0)
-    probabilities = [[0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]
-    logits = np.log(np.array(probabilities, dtype=np.float32))
-    plain = ops.convert_to_numpy(AgeDistributionLoss(axis, 0.1).call(target, logits))
-    paired = ops.convert_to_numpy(AgeDistributionLoss(axis, 0.1, mirror_weight=0.4).call(target, logits))
-    # Expected ages 1 and 1.25 of the first face, equal ones of the second.
-    np.testing.assert_allclose(paired - plain, [0.1, 0.1, 0.0, 0.0], atol=1e-6)
-
-
 def test_the_gender_loss_is_the_binary_cross_entropy_of_a_logit():
     value = gender_loss()(ops.convert_to_tensor([[1.0], [0.0]]), ops.convert_to_tensor([[0.0], [2.0]]))
     assert float(value) == pytest.approx((np.log(2) + np.log(1 + np.exp(2))) / 2, rel=1e-5)
@@ -202,7 +191,7 @@ years = np.array([[3, 3], [5, 9], [12, 12], [0, 20]], "float32")
 rows = {21: np.eye(21, dtype="float32")[[3, 3, 9, 9]], 8: random.normal(size=(4, 8)).astype("float32")}
 cases = [(age_loss(settings, axis), years, width)
          for settings, width in ((CrossEntropy(), 21), (Regression(), 1), (Ordinal(), 20), (MeanVariance(), 21))]
-cases += [(age_loss(LabelDistribution(mirror_weight=0.1), axis), rows[21], 21),
+cases += [(age_loss(LabelDistribution(), axis), rows[21], 21),
           (FeatureLoss(random.normal(size=(50, 8)).astype("float32")), rows[8], 8)]
 learned = []
 for loss, target, width in cases:
