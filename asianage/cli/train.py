@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +73,25 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Train a recipe, or measure a baseline."""
-    from asianage.training.recipe_names import HEADS
-    from asianage.training.recipes.detector import DETECTOR
-    from asianage.training.study.baselines import BASELINES
-
-    if given.recipe in BASELINES:
-        run_recipe, taken = _run_baseline, SPLIT_OPTIONS
-    elif given.recipe == DETECTOR.name:
-        run_recipe, taken = _train_detector, DETECTOR_OPTIONS
-    elif given.recipe == HEADS:
-        run_recipe, taken = _compare_heads, NETWORK_OPTIONS - {"name"}
-    else:
-        run_recipe, taken = _train, NETWORK_OPTIONS | {"initial", "pretrained", "teacher"}
+    run_recipe, taken = _kind_of(given.recipe)
     _refuse_others(given, taken)
     return run_recipe(given)
+
+
+def _kind_of(recipe: str) -> tuple[Callable[[argparse.Namespace], int], Collection[str]]:
+    """Return what runs a recipe, and the options that it takes. Baselines need no Keras."""
+    from asianage.training.study.baselines import BASELINES
+
+    if recipe in BASELINES:
+        return _run_baseline, SPLIT_OPTIONS
+    from asianage.training.recipe_names import HEADS
+    from asianage.training.recipes.detector import DETECTOR
+
+    if recipe == DETECTOR.name:
+        return _train_detector, DETECTOR_OPTIONS
+    if recipe == HEADS:
+        return _compare_heads, NETWORK_OPTIONS - {"name"}
+    return _train, NETWORK_OPTIONS | {"initial", "pretrained", "teacher"}
 
 
 def _refuse_others(given: argparse.Namespace, taken: Collection[str]) -> None:

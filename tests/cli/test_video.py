@@ -97,7 +97,7 @@ def test_a_camera_tells_once_a_second_who_is_there_until_it_is_interrupted(clip,
         yield from frames(self, every)
         raise KeyboardInterrupt
 
-    def live(source):
+    def live(source, **options):
         assert source == 0
         opened = video_source.OpenVideo(clip)
         opened.is_live = True

@@ -100,17 +100,17 @@ def test_neither_the_name_nor_the_folder_of_the_file_matter(tmp_path, yunet_path
 def test_without_a_path_the_weights_are_fetched(monkeypatch, yunet_path, hopper):
     asked = []
 
-    def fetch(file):
-        asked.append(file)
+    def fetch(file, access):
+        asked.append((file, access))
         return yunet_path
 
     monkeypatch.setattr(yunet, "fetch", fetch)
     assert len(YuNetDetector().detect(hopper)) == 1
-    assert asked == [YUNET]
+    assert asked == [(YUNET, None)]
 
 
 def test_weights_that_cannot_be_fetched_are_a_download_error(monkeypatch):
-    def fetch(file):
+    def fetch(file, access):
         raise DownloadError("no network")
 
     monkeypatch.setattr(yunet, "fetch", fetch)
