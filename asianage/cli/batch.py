@@ -43,9 +43,7 @@ def run(given: argparse.Namespace) -> int:
         distribution=given.distribution,
         progress=not given.quiet,
         model=given.model,
-        detector=given.detector,
-        mirror=given.mirror,
-        max_pixels=given.max_pixels,
+        **options.estimator_options(given),
     )
     if not given.quiet:
         if done.parts_before:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _MODEL = "bundled name, model folder or Hub id"
 
+_FACES: dict[str, tuple[type, str, str]] = {
+    "score_threshold": (float, "X", "smallest score of a face, from 0 to 1 (default: the detector's)"),
+    "min_face_size": (float, "PIXELS", "shorter side of the smallest faces (default: 16, more in large photos)"),
+    "max_faces": (int, "N", "faces of a photo, the largest (default: all)"),
+}
+"""Options that choose among the faces of a photo -> type, letter and help."""
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add the positional argument MODEL."""
@@ -24,7 +31,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_estimator(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the estimator, those of `make_estimator`."""
+    """Add the options of the estimator, those of `make_estimator` and `estimator_options`."""
     parser.add_argument("--model", default="compact", help=f"{_MODEL} (default: %(default)s)")
     add_detector(parser)
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image: a little better, slower")
@@ -41,6 +48,8 @@ def add_estimator(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="largest accepted width x height of a photo (default: %(default)s)",
     )
+    for name, (kind, letter, text) in _FACES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=letter, help=text)
     add_quiet(parser)
 
 
@@ -49,13 +58,13 @@ def make_estimator(given: argparse.Namespace) -> AgeGenderEstimator:
     from asianage.prediction.estimator import AgeGenderEstimator
 
     with without_native_output():
-        return AgeGenderEstimator(
-            given.model,
-            detector=given.detector,
-            mirror=given.mirror,
-            num_threads=given.threads,
-            max_pixels=given.max_pixels,
-        )
+        return AgeGenderEstimator(given.model, num_threads=given.threads, **estimator_options(given))
+
+
+def estimator_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_estimator` apart from model and threads, as `AgeGenderEstimator` takes them."""
+    chosen = {name: getattr(given, name) for name in _FACES if getattr(given, name) is not None}
+    return {"detector": given.detector, "mirror": given.mirror, "max_pixels": given.max_pixels, **chosen}
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

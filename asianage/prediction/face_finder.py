@@ -161,9 +161,16 @@ class FaceFinder:
             yield images if self._channels == "rgb" else np.ascontiguousarray(images[..., ::-1])
             return
         yield FaceCrops.none(self.size).crops
-        crops = map(self.cut_whole, [images] if is_single_image(images) else images)
+        crops = map(self._cut_numbered, itertools.count(), [images] if is_single_image(images) else images)
         while chunk := list(itertools.islice(crops, CHUNK)):
             yield np.concatenate([face.crops for face in chunk])
+
+    def _cut_numbered(self, position: int, image: ImageSource) -> FaceCrops:
+        try:
+            return self.cut_whole(image)
+        except Exception as error:
+            error.add_note(f"This is the image at position {position}.")
+            raise
 
 
 def _enlarged(crops: FaceCrops, scale: float) -> FaceCrops:

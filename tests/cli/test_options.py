@@ -26,10 +26,12 @@ def test_the_estimator_is_what_the_options_say(monkeypatch):
     monkeypatch.setattr(estimator, "AgeGenderEstimator", lambda *model, **given: made.append((model, given)))
     parser = argparse.ArgumentParser()
     options.add_estimator(parser)
-    for line in ("", "--model accurate --detector none --mirror --threads 3 --max-pixels 1000 -q"):
+    faces = "--score-threshold 0.5 --min-face-size 20 --max-faces 2"
+    for line in ("", f"--model accurate --detector none --mirror --threads 3 --max-pixels 1000 -q {faces}"):
         options.make_estimator(parser.parse_args(line.split()))
     defaults = {"detector": "auto", "mirror": False, "num_threads": None, "max_pixels": MAX_PIXELS}
     changed = {"detector": None, "mirror": True, "num_threads": 3, "max_pixels": 1000}
+    changed |= {"score_threshold": 0.5, "min_face_size": 20.0, "max_faces": 2}
     assert made == [(("compact",), defaults), (("accurate",), changed)]
 
 

@@ -3,6 +3,12 @@
 The first stage learns ages and genders from mildly changed crops. The second begins with its weights, and has the first
 as teacher: it learns the same from crops under strong changes, such as masks, sunglasses, bad light and few pixels. The
 model has the average of both stages' weights.
+
+Hardware and time: 4.7 minutes on one NVIDIA H200 with Keras on JAX, at 27 epochs a stage; about 5 hours on two CPU
+cores, computed from one step, at the recipe's 8.
+Expected: at 27 epochs a stage, batches of 128 and a learning rate of 5e-4, MAEs of 3.7 (AFAD), 4.5 (All-Age-Faces) and
+2.9 years (UTKFace) on validation, each within 0.2.
+Command: asianage train accurate faces.csv accurate-run --epochs 27 --batch-size 128 --learning-rate 5e-4
 """
 
 from __future__ import annotations
