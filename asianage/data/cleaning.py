@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,7 +33,7 @@ _PRECEDENCE = {"test": 0, "val": 1, "train": 2, "": 3}
 def clean(
     table: RecordTable | Sequence[FaceRecord],
     *,
-    split: str | None = None,
+    splits: Collection[str] | None = None,
     largest_share: float = LARGEST_SHARE,
     workers: int | None = None,
     progress: bool = False,
@@ -46,8 +46,8 @@ def clean(
 
     Args:
         table: What a reader returned; its own list of left-out files is kept.
-        split: Only pictures of this split are left out, copies from other splits included. With "train", figures on
-            published lists stay comparable. None leaves out pictures of all splits.
+        splits: Only pictures of these splits are left out, copies from other splits included. With ("train",), figures
+            on published lists stay comparable. None leaves out pictures of all splits.
         largest_share: Largest share of missing and unreadable pictures, in [0, 1].
         workers: Threads that decode; None takes one for each usable processor.
         progress: Whether to show progress.
@@ -63,7 +63,7 @@ def clean(
     found = _find(table.records, workers or usable_processors(), progress)
     _require_most(table.records, found, largest_share)
     entries = (
-        found.get(index, record) if split in (None, record.split) else record
+        found.get(index, record) if splits is None or record.split in splits else record
         for index, record in enumerate(table.records)
     )
     cleaned = RecordTable.of([*table.dropped, *entries])
@@ -88,6 +88,16 @@ def _find(records: Sequence[FaceRecord], workers: int, progress: bool) -> dict[i
         if len(indices) > 1:
             reasons.update(_judge(records, indices))
     return reasons
+
+
+def require_all(records: Sequence[FaceRecord]) -> None:
+    """Refuse records of which a picture is missing.
+
+    Raises:
+        FileNotFoundError: Pictures do not exist.
+    """
+    missing = [record.path for record in records if not record.path.is_file()]
+    _require_most(records, {index: DroppedFile(path, MISSING) for index, path in enumerate(missing)}, 0.0)
 
 
 def _require_most(records: Sequence[FaceRecord], found: Mapping[int, DroppedFile], largest_share: float) -> None:

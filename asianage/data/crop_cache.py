@@ -5,6 +5,7 @@ The cache is one array file, mapped into memory: the disk bounds its size, not t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -111,9 +112,10 @@ def cut_crops(
         "template": alignment.TEMPLATE.tolist(),
         "records": records_sha256(records),
     }
-    if (folder / "crops.json").is_file():
+    # A damaged cache is cut anew.
+    with contextlib.suppress(OSError, ValueError, KeyError):
         stored = json.loads((folder / "crops.json").read_text("utf-8"))
-        if stored.get("key") == key and _are_unchanged(records, stored["pictures"]):
+        if stored["key"] == key and _are_unchanged(records, stored["pictures"]):
             return _open(folder, records, stored)
     _require_replaceable(folder)
     partial = folder.with_name(f".{folder.name}.partial")

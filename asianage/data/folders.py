@@ -11,6 +11,7 @@ from asianage.data.records import SPLITS, DroppedFile, FaceRecord, RecordTable
 from asianage.faces.image_files import IMAGE_SUFFIXES, LeftOut, conclude, stored_form, walk
 
 NOT_A_PICTURE = "not a picture"
+NAME_NOT_UTF_8 = "name that is not UTF-8"
 
 _SPLIT_FOLDERS = {**{split: split for split in SPLITS}, "validation": "val", "valid": "val"}
 """Names of folders, in small letters -> split."""
@@ -41,9 +42,17 @@ def read_folders(root: str | os.PathLike[str], dataset: str | None = None) -> Re
 
 def read_pictures(root: Path, label: Callable[[Path], FaceRecord | DroppedFile]) -> RecordTable:
     """Return what `label` makes of every picture below `root`, sorted by path, and the files that are no pictures."""
-    return RecordTable.of(
-        label(path) if is_picture(path) else DroppedFile(path, NOT_A_PICTURE) for path in list_files(root)
-    )
+    return RecordTable.of(_entry(path, label) for path in list_files(root))
+
+
+def _entry(path: Path, label: Callable[[Path], FaceRecord | DroppedFile]) -> FaceRecord | DroppedFile:
+    if not is_picture(path):
+        return DroppedFile(path, NOT_A_PICTURE)
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return DroppedFile(path, NAME_NOT_UTF_8, "tables cannot hold it: rename the file")
+    return label(path)
 
 
 def require_folder(root: str | os.PathLike[str]) -> Path:

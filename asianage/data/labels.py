@@ -25,6 +25,7 @@ _GENDERS = dict.fromkeys(("female", "f", "woman", "w", "girl"), GENDERS[0])
 _GENDERS |= dict.fromkeys(("male", "m", "man", "boy"), GENDERS[1])
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
+_WHOLE = re.compile(r"\d+\.0")
 _GROUP = re.compile(rf"[(\[]?\s*{_NUMBER}\s*(?:-|\u2013|\u2014|,|to)\s*{_NUMBER}\s*[)\]]?", re.IGNORECASE)
 _OPEN = re.compile(
     rf"{_NUMBER}\s*\+|(?:>=|\u2265|more than|from)\s*{_NUMBER}|{_NUMBER}\s*and (?:over|older)", re.IGNORECASE
@@ -103,9 +104,24 @@ def parse_gender_labels(text: str) -> dict[str, str]:
     return labels
 
 
+def parse_name(value: Any) -> str:
+    """Return the name of a person, a group, a data set or a split, "" if it is unknown.
+
+    Numbers are whole: 7.0 is 7, as pandas writes it in a column with empty cells.
+    """
+    text = _written(value)
+    if text.lower() in UNKNOWN:
+        return ""
+    return text.removesuffix(".0") if _WHOLE.fullmatch(text) else text
+
+
 def _text(value: Any) -> str:
     """Return a value of a table as text in small letters; 1.0 is 1, as in a column with empty cells."""
+    return _written(value).lower()
+
+
+def _written(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
-        return str(value if value is not None else "").strip().lower()
+        return str(value if value is not None else "").strip()
     number = float(value)
     return str(int(number)) if number.is_integer() else str(number)

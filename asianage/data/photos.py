@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from asianage.data.labels import parse_name
+from asianage.data.records import SPLITS, file_of
 from asianage.faces.detection import LANDMARK_COLUMNS
-from asianage.faces.image_files import stored_form
 from asianage.files import write_csv
 
 BOX = ("x_min", "y_min", "x_max", "y_max")
@@ -99,31 +101,46 @@ def read_photos(
         is_complete: Whether the table lists every face of its pictures.
 
     Raises:
-        ValueError: A value is not a number, or only a part of a box or of the landmarks is there.
+        ValueError: A value is not a number, only a part of a box or of the landmarks is there, or a split is unknown or
+            not the same in all rows of a picture.
     """
     table = Path(table)
     root = table.parent if root is None else Path(root)
-    rows: dict[str, Mapping[str, str]] = {}
-    faces: dict[str, list[LabeledFace]] = {}
+    splits: dict[Path, str] = {}
+    datasets: dict[Path, str] = {}
+    faces: dict[Path, list[LabeledFace]] = {}
     with table.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if "file" not in (reader.fieldnames or ()):
             raise ValueError(f"{table} must have the column `file`. Received: {', '.join(reader.fieldnames or ())}.")
         for row in reader:
-            name = row["file"]
-            rows.setdefault(name, row)
-            face = _face(row, f"{table}, line {reader.line_num}")
-            faces.setdefault(name, []).extend([] if face is None else [face])
+            place = f"{table}, line {reader.line_num}"
+            try:
+                path, split = file_of(root, row["file"] or ""), parse_name(row.get("split")).lower()
+                if split and split not in SPLITS:
+                    raise ValueError(f"`split` must be {', '.join(SPLITS)} or empty. Received: {row['split']!r}.")
+                if splits.setdefault(path, split) != split:
+                    raise ValueError(f"{path} must be of one split. Received: {splits[path]!r} and {split!r}.")
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from error
+            datasets.setdefault(path, parse_name(row.get("dataset") or row.get("source")))
+            face = _face(row, place)
+            faces.setdefault(path, []).extend([] if face is None else [face])
     return [
-        Photo(
-            stored_form(root / name),
-            tuple(faces[name]),
-            is_complete,
-            dataset=row.get("dataset") or row.get("source") or "",
-            split=row.get("split") or "",
-        )
-        for name, row in rows.items()
+        Photo(path, tuple(found), is_complete, dataset=datasets[path], split=splits[path])
+        for path, found in faces.items()
     ]
+
+
+def photos_sha256(photos: Iterable[Photo]) -> str:
+    """Hash file names, splits and faces of photos, in hexadecimal. Folders do not count."""
+    digest = hashlib.sha256()
+    for photo in photos:
+        digest.update(f"{photo.path.name},{photo.split},{photo.is_complete}\n".encode("utf-8", "surrogateescape"))
+        for face in photo.faces:
+            points = None if face.landmarks is None else face.landmarks.tolist()
+            digest.update(f"{face.box},{points},{face.label}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def write_photos(photos: Iterable[Photo], table: str | os.PathLike[str], root: str | os.PathLike[str]) -> None:

@@ -13,7 +13,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from asianage.data.labels import MAX_AGE, GenderLabels, parse_age, parse_age_label, parse_gender
+from asianage.data.labels import MAX_AGE, GenderLabels, parse_age, parse_age_label, parse_gender, parse_name
 from asianage.faces.image_files import address_start, stored_form
 from asianage.files import write_csv
 from asianage.masking import masked
@@ -29,7 +29,7 @@ class FaceRecord:
     Attributes:
         path: The image file.
         age: Completed years; None if unknown, or if only its group is known. A fraction of a year is dropped: 17.99
-            years are 17.
+            years are 17. A group of one year is an age.
         gender: "female" or "male" as labeled; None if unknown.
         dataset: Name of the data set it comes from.
         split: "train", "val" or "test"; "" if not assigned.
@@ -61,6 +61,10 @@ class FaceRecord:
         if self.age is not None:
             object.__setattr__(self, "age", float(math.floor(self.age)))
         self._check_age_group()
+        if self.age is None and self.age_low is not None and self.age_low == self.age_high:
+            object.__setattr__(self, "age", self.age_low)
+        for name in ("dataset", "identity", "group"):
+            object.__setattr__(self, name, getattr(self, name).strip())
         if self.gender is not None and self.gender not in GENDERS:
             raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
         if self.split and self.split not in SPLITS:
@@ -184,13 +188,15 @@ def write_records(
     Args:
         records: What to write.
         table: The CSV file; one that is there is replaced in one step.
-        root: Folder that the file names are written relative to; None writes the paths as they are.
+        root: Folder that the file names are written relative to. None takes the table's own, and writes whole paths of
+            files outside it.
 
     Raises:
         ValueError: A file does not lie below `root`.
     """
     names = [field.name for field in fields(FaceRecord)]
-    lines = ([_name(record.path, root), *(getattr(record, name) for name in names[1:])] for record in records)
+    folder = Path(table).parent
+    lines = ([_name(record.path, folder, root), *(getattr(record, name) for name in names[1:])] for record in records)
     write_csv(table, ("file", *names[1:]), lines)
 
 
@@ -220,9 +226,11 @@ def column_of_files(columns: Sequence[str], table: object) -> str:
 
 
 def file_of(root: Path, name: str) -> Path:
-    """Return the file of a row, and refuse an empty name and an address."""
+    """Return the file of a row, and refuse an empty name and an address. Blanks around a name rarely belong to it."""
     if not name.strip():
         raise ValueError("the file name is empty. Fill it in or remove the row.")
+    if name != name.strip() and not os.path.lexists(root / name):
+        name = name.strip()
     if (start := address_start(name)) and not os.path.lexists(root / name):
         raise ValueError(f"the file must be local. Received an address that begins with {start}. Download it first.")
     return stored_form(root / name)
@@ -234,19 +242,14 @@ def record_of(row: Mapping[str, Any], path: Path, gender_labels: GenderLabels | 
     if row.get("age_low") is not None or row.get("age_high") is not None:
         given = parse_age(row.get("age_low")), parse_age(row.get("age_high"))
         low, high = given if given != (None, None) else (low, high)
-
-    def text(column: str) -> str:
-        value = row.get(column)
-        return "" if value is None or value != value else str(value).strip()
-
     return FaceRecord(
         path=path,
         age=age,
         gender=parse_gender(row.get("gender"), gender_labels),
-        dataset=text("dataset"),
-        split=text("split").lower(),
-        identity=text("identity"),
-        group=text("group"),
+        dataset=parse_name(row.get("dataset")),
+        split=parse_name(row.get("split")).lower(),
+        identity=parse_name(row.get("identity")),
+        group=parse_name(row.get("group")),
         age_low=low,
         age_high=high,
     )
@@ -265,7 +268,7 @@ def _read_rows(
             if len(cells) != len(columns):
                 raise ValueError(f"{len(columns)} values are needed. Received: {len(cells)}. Quote names with commas.")
             row = dict(zip(columns, cells, strict=True))
-            record = record_of(row, file_of(root, row[name].strip()), gender_labels)
+            record = record_of(row, file_of(root, row[name]), gender_labels)
             if (first := lines.setdefault(record.path, number)) != number:
                 raise ValueError(f"the file {record.path} is in line {first} too. Make one line of the two.")
             yield record
@@ -273,10 +276,11 @@ def _read_rows(
             raise ValueError(f"{table}, line {number}: {masked(str(error))}") from error
 
 
-def _name(path: Path, root: str | os.PathLike[str] | None) -> str:
+def _name(path: Path, folder: Path, root: str | os.PathLike[str] | None) -> str:
+    """Return the name of a file in a table in `folder`."""
+    start, whole = Path(os.path.abspath(folder if root is None else root)), Path(os.path.abspath(path))
+    if whole.is_relative_to(start):
+        return whole.relative_to(start).as_posix()
     if root is None:
-        return str(path)
-    try:
-        return path.relative_to(root).as_posix()
-    except ValueError as error:
-        raise ValueError(f"Files must lie below `root` ({root}). Received: {path}. Pass a common folder.") from error
+        return whole.as_posix()
+    raise ValueError(f"Files must lie below `root` ({root}). Received: {path}. Pass a common folder.")

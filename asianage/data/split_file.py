@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asianage.data.records import FaceRecord, read_records, write_records
@@ -25,6 +26,7 @@ def keep_split(records: Sequence[FaceRecord], table: Path, *, fixed: bool) -> st
     """
     if table.exists() and not _digest_file(table).is_file():
         raise FileExistsError(f"{table} is not of a run, and would be replaced. Choose another output folder.")
+    records = [replace(record, path=Path(os.path.abspath(record.path))) for record in records]
     root = os.path.commonpath([record.path.parent for record in records])
     if fixed and table.is_file():
         before = read_split(table, root)
@@ -46,7 +48,7 @@ def write_split(
     Args:
         records: What to write.
         table: The CSV file.
-        root: Folder that the names are written relative to; None writes the paths as they are.
+        root: Folder that the names are written relative to; None as in `write_records`.
 
     Returns:
         The SHA-256 of the CSV file, in hexadecimal.

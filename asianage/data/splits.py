@@ -176,11 +176,12 @@ def _parts(records: Sequence[FaceRecord], seed: int) -> list[int]:
 
 def _names(records: Sequence[FaceRecord]) -> list[str]:
     """Return file names that are unique within a data set and the same on every machine."""
+    paths = [Path(os.path.abspath(record.path)) for record in records]
     folders: dict[str, set[Path]] = {}
-    for record in records:
-        folders.setdefault(record.dataset, set()).add(record.path.parent)
-    common = {dataset: Path(os.path.commonpath(paths)).as_posix() for dataset, paths in folders.items()}
-    return [record.path.as_posix().removeprefix(common[record.dataset]).lstrip("/") for record in records]
+    for record, path in zip(records, paths, strict=True):
+        folders.setdefault(record.dataset, set()).add(path.parent)
+    common = {dataset: Path(os.path.commonpath(parents)) for dataset, parents in folders.items()}
+    return [path.relative_to(common[record.dataset]).as_posix() for record, path in zip(records, paths, strict=True)]
 
 
 def _rank(name: str, seed: int) -> bytes:

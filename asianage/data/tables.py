@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_table(
 
     Args:
         table: A pandas or Polars DataFrame, an Arrow table, a list of dictionaries, a dictionary of columns, or a
-            `datasets.Dataset`, whose class labels may be genders.
+            `datasets.Dataset`, whose class labels may be genders or groups of ages.
         root: Folder that relative file names start from.
         gender_labels: What the table writes for each gender.
         pictures: Folder that images in the table itself are written to, each under the hash of its content.
@@ -54,18 +55,20 @@ def read_table(
     columns, rows = _rows(table)
     names = {str(column).strip().lower(): column for column in columns}
     file = column_of_files(list(names), "The table")
-    labels = _class_labels(table, names.get("gender")) if gender_labels is None else gender_labels
-    records = []
+    classes = {name: _class_names(table, column) for name, column in names.items()}
+    records: dict[Path, FaceRecord] = {}
     for number, values in enumerate(rows):
-        row = {name: values[column] for name, column in names.items()}
+        row = {name: _value(values[column], classes[name]) for name, column in names.items()}
         try:
-            path = _path(row[file], Path(root), pictures)
-            records.append(record_of(row, path, labels))
+            path = _path(row[file], Path(root), pictures, records)
+            if path in records:
+                raise ValueError(f"the file {path} is in row {list(records).index(path)} too. Make one row of the two.")
+            records[path] = record_of(row, path, gender_labels)
         except ValueError as error:
             raise ValueError(f"Row {number} of the table: {masked(str(error))}") from error
     if not records:
         raise ValueError("The table holds no rows. Add one row per picture.")
-    return records
+    return list(records.values())
 
 
 def _rows(table: Any) -> tuple[list[Any], Iterable[Mapping[Any, Any]]]:
@@ -86,14 +89,22 @@ def _rows(table: Any) -> tuple[list[Any], Iterable[Mapping[Any, Any]]]:
     return columns, ({name: row.get(name) for name in columns} for row in table)
 
 
-def _class_labels(table: Any, column: Any) -> GenderLabels | None:
-    """Return the names of the class labels of a `datasets.Dataset`."""
-    names = getattr((getattr(table, "features", None) or {}).get(column), "names", None)
-    return None if names is None else {str(number): str(name).strip().lower() for number, name in enumerate(names)}
+def _class_names(table: Any, column: Any) -> Sequence[str]:
+    """Return the names of the classes of a column of a `datasets.Dataset`, whose values are their numbers."""
+    return getattr((getattr(table, "features", None) or {}).get(column), "names", None) or ()
 
 
-def _path(value: Any, root: Path, pictures: str | os.PathLike[str] | None) -> Path:
-    """Return the file of a picture; an image in the table is written to one."""
+def _value(value: Any, classes: Sequence[str]) -> Any:
+    """Return a value with its class named, None where it is missing: `datasets` writes -1, pandas NaN or NA."""
+    if (isinstance(value, float | np.floating) and np.isnan(value)) or type(value).__name__ == "NAType":
+        return None
+    if classes and isinstance(value, int | np.integer):
+        return classes[int(value)] if 0 <= value < len(classes) else None
+    return value
+
+
+def _path(value: Any, root: Path, pictures: str | os.PathLike[str] | None, taken: Collection[Path]) -> Path:
+    """Return the file of a picture; an image in the table is written to one, and each copy to a file of its own."""
     if isinstance(value, str | os.PathLike):
         return file_of(root, os.fspath(value))
     if isinstance(value, Mapping):
@@ -101,12 +112,14 @@ def _path(value: Any, root: Path, pictures: str | os.PathLike[str] | None) -> Pa
         if value.get("bytes") is None and value.get("path"):
             return file_of(root, value["path"])
         value = value.get("bytes")
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if value is None:
         raise ValueError("the picture is empty. Fill it in or remove the row.")
     if pictures is None:
         raise ValueError("images in a table need a folder to be written to. Pass `pictures`.")
     pixels = load_image(value)
-    path = Path(pictures, f"{pixels_sha256(pixels)[:24]}.png")
+    name = pixels_sha256(pixels)[:24]
+    copies = (Path(pictures, f"{name}{f'-{copy}' if copy else ''}.png") for copy in itertools.count())
+    path = next(path for path in copies if path not in taken)
     if not path.is_file():
         _write(pixels, path)
     return path

@@ -33,7 +33,8 @@ def age_group_figures(faces: LabeledPredictions, *, bootstrap_samples: int = 100
     low, end = grouped.age_low, grouped.age_high + 1.0
     inside = (low <= grouped.age) & (grouped.age < end)
     outside = np.maximum(np.maximum(low - grouped.age, grouped.age - end), 0.0)
-    shares = [inside[low == first] for first in np.unique(low)]
+    groups = np.unique(np.stack([low, end], axis=1), axis=0)
+    shares = [inside[(low == first) & (end == last)] for first, last in groups]
     macro = [share.mean() for share in shares if len(share) >= FEWEST_FACES]
     values = (
         float(inside.mean()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,7 +132,10 @@ def draw_shares(panel: Axes, place: np.ndarray, hits: np.ndarray, faces: np.ndar
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     encoded = io.BytesIO()
-    figure.savefig(encoded, format="png")
+    with warnings.catch_warnings():
+        # Names may have letters that Matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        figure.savefig(encoded, format="png")
     write_bytes(path, encoded.getvalue())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from asianage.models.config import AnyConfig
-from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, KnownData, full_name
+from asianage.models.known_sources import KNOWN_WEIGHTS, KnownData, full_name, known_data
 from asianage.models.markdown import ABSENT, cell_text, is_number, mapping, number, plain_text, table
 
 COUNTED = ("faces", "pictures")
@@ -36,8 +36,8 @@ def _datasets(run: Mapping[str, Any]) -> set[str]:
 
 def restricted(config: AnyConfig) -> list[str]:
     """Return the full names of data sets whose pictures only research may use."""
-    known = (KNOWN_DATA[name] for name in trained_on(config) if name in KNOWN_DATA)
-    return list(dict.fromkeys(data.name for data in known if not data.is_free))
+    known = (known_data(name) for name in trained_on(config))
+    return list(dict.fromkeys(data.name for data in known if data is not None and not data.is_free))
 
 
 def metadata(config: AnyConfig, *, pipeline_tag: str, tags: Sequence[str], **figures: Any) -> str:
@@ -81,10 +81,10 @@ def training_data(config: AnyConfig, caution: str) -> str:
     rows = []
     for name in [*own, *before]:
         numbers = (number(by_dataset, name) for by_dataset in counts.values())
-        unnamed = KnownData(full_name(name) or UNNAMED, "ask the publisher of the model", ABSENT)
-        known = KNOWN_DATA.get(name, unnamed)
+        known = known_data(name) or KnownData("", "ask the publisher of the model", ABSENT)
+        shown = full_name(name) or UNNAMED
         cells = (ABSENT if count is None else f"{count:,.0f}" for count in numbers)
-        title = known.name if name in own else f"{known.name}, of the models before"
+        title = shown if name in own else f"{shown}, of the models before"
         rows.append((title, *cells, known.terms, known.source))
     header = ("data", *(f"{unit}, {split}" for split in counts), "terms of the pictures", "source")
     data = table(header, rows, numbers=False)

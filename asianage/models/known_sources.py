@@ -90,8 +90,15 @@ KNOWN_WEIGHTS = {
 }
 
 
+def known_data(name: str) -> KnownData | None:
+    """Return what is known of a data set, by the beginning of its name: "AFAD-Lite" has the terms of AFAD."""
+    beginnings = [known for known in KNOWN_DATA if name.lower().startswith(known)]
+    return KNOWN_DATA[max(beginnings, key=len)] if beginnings else None
+
+
 def full_name(name: str) -> str:
     """Return the name of a data set in a card."""
     if name == "all":
         return "all together"
-    return KNOWN_DATA[name].name if name in KNOWN_DATA else plain_text(name)
+    known = KNOWN_DATA.get(name.lower())
+    return plain_text(name) if known is None else known.name

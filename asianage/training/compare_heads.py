@@ -19,7 +19,7 @@ from asianage.training.recipe_names import with_settings
 from asianage.training.recipes.age_heads import AGE_HEADS
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import CROPS, HISTORY, Run, held_run_folder
+from asianage.training.run_folder import CROPS, HISTORY, Run, held_run_folder, keep_run
 from asianage.training.train_network import train_network
 from asianage.training.trained_row import TrainedRow, finished_model, spoken_time, trained_row
 
@@ -74,10 +74,20 @@ def compare_heads(
     run = Run(output, detector, quantization, progress)
     measured_on = measured_split(split)
     with held_run_folder(output, [data]):
+        keep_run(run)
         faces = prepare_faces(planned, data, run, dataset=dataset, split=split, fold=fold)
+        _require_measured(faces.whole, measured_on)
         rows = [_trained(step, records, run, measured_on) for step, records in zip(planned, faces.parts, strict=True)]
         _write(rows, planned, output, measured_on)
     return rows
+
+
+def _require_measured(records: Sequence[FaceRecord], measured_on: str) -> None:
+    """Refuse before the first training what has nothing to compare."""
+    if not any(record.split == measured_on for record in records):
+        raise ValueError(
+            f"The ways are compared on the split {measured_on}, which has no face. Add some, or pass `split`."
+        )
 
 
 def _trained(step: PlannedRun, records: list[FaceRecord], run: Run, measured_on: str) -> TrainedRow:

@@ -141,6 +141,7 @@ def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:
         # A resumed run is compared by it: its checkpoints go on from these weights and no others.
         name=f"fine-tune {start.sha256(model_folder.WEIGHTS)[:12]}",
         architecture=config.architecture,
+        begins_with=config.name,
         network=dict(config.network),
         min_age=config.min_age,
         max_age=config.max_age,
@@ -165,7 +166,12 @@ def _prepare(data: Source, validation: Source | None, run: Run, tasks: Collectio
     unusable = f"Unreadable pictures and duplicates do not count ({left_out}): replace them, or add others."
     if any(record.split for record in table.records):
         records = predefined_split(table.records)
-        table = clean(RecordTable(records, table.dropped), split="train", progress=run.progress)
+        if not any(record.split == "val" for record in records):
+            raise ValueError(
+                "`data` has splits, but no face of the split val, which chooses the best epoch. Name some, pass "
+                "`validation`, or empty the column `split`: then a quarter of the faces is held out."
+            )
+        table = clean(RecordTable(records, table.dropped), splits=("train", "val"), progress=run.progress)
     else:
         table = clean(table, progress=run.progress)
         table.write_dropped(left_out)
@@ -198,6 +204,11 @@ def _read(data: Source, validation: Source | None, run: Run, tasks: Collection[s
             "their split."
         )
     held_out = select_faces(read_source(validation, pictures=pictures), tasks=tasks)
+    own = {os.path.abspath(record.path) for record in table.records}
+    if twice := [record.path for record in held_out.records if os.path.abspath(record.path) in own]:
+        raise ValueError(
+            f"`data` and `validation` must not share pictures. Received: {len(twice)}, such as {twice[0]}. Remove them."
+        )
     return RecordTable(
         [
             *(replace(record, split=record.split or "train") for record in table.records),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asianage.data.cleaning import clean
+from asianage.data.cleaning import clean, require_all
 from asianage.data.records import FaceRecord, RecordTable
 from asianage.data.selection import select_dataset, select_faces
 from asianage.data.sources import Source, read_source
@@ -60,7 +60,7 @@ def prepare_faces(
         return _as_in_the_study(planned, table, run)
     records = split_records(table.records, split, fold=fold)
     _keep(records, run, fixed=any(run.output.rglob(PROGRESS)))
-    cleaned = clean(RecordTable(records, table.dropped), split="train", progress=run.progress)
+    cleaned = clean(RecordTable(records, table.dropped), splits=("train",), progress=run.progress)
     cleaned.write_dropped(run.output / LEFT_OUT)
     parts = [_faces_for(step.recipe, RecordTable(cleaned.records, [])).records for step in planned]
     return RunFaces(cleaned.records, parts)
@@ -72,6 +72,7 @@ def study_classes(recipe: TrainingRecipe) -> str:
 
 
 def _as_in_the_study(planned: Sequence[PlannedRun], table: RecordTable, run: Run) -> RunFaces:
+    require_all(table.records)
     parts = []
     for step in planned:
         faces = _faces_for(step.recipe, RecordTable(table.records, [])).records

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from asianage import __version__
+from asianage.faces.detection.selection import detector_fingerprint
 from asianage.files import sole_writer, write_text
 from asianage.models.folder import check_target
+from asianage.models.hub import sha256_of
 
 BEST_WEIGHTS = "best.weights.h5"
 HISTORY = "history.csv"
@@ -68,6 +70,16 @@ class Run:
     progress: bool = False
 
 
+def read_state(file: Path) -> Any:
+    """Read a JSON file of a run, and name it where it is damaged."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged: {error}. Choose another output folder, or delete {file.parent} to begin anew."
+        ) from error
+
+
 @dataclass(slots=True)
 class RunState:
     """How far a run has come.
@@ -86,7 +98,7 @@ class RunState:
     def read(cls, folder: Path, *, epochs: int, patience: int = 0) -> RunState:
         """Return the state of the run in `folder`, or of a new run if there is none."""
         file = folder / PROGRESS
-        return cls(epochs, patience, json.loads(file.read_text("utf-8"))["history"] if file.is_file() else [])
+        return cls(epochs, patience, read_state(file)["history"] if file.is_file() else [])
 
     @property
     def epoch(self) -> int:
@@ -144,7 +156,7 @@ def held_run_folder(output: Path, inputs: Iterable[Any] = ()) -> Iterator[None]:
         BlockingIOError: Another process trains there.
         FileExistsError: `output` holds files that the run would replace and that are not of a run.
         NotADirectoryError: `output` is a file.
-        ValueError: An input is a part of the run.
+        ValueError: An input is a part of the run, or the run would lie in a folder that is an input.
     """
     _check_folder(output, inputs)
     made = [folder for folder in (output, *output.parents) if not folder.exists()]
@@ -169,8 +181,14 @@ def _check_folder(output: Path, inputs: Iterable[Any]) -> None:
         raise NotADirectoryError(f"`output` must be a folder. Received: the file {output}.")
     place = output.resolve()
     for source in inputs:
-        if isinstance(source, str | os.PathLike) and Path(source).resolve() in [place / name for name in _OWN]:
+        if not isinstance(source, str | os.PathLike):
+            continue
+        if Path(source).resolve() in [place / name for name in _OWN]:
             raise ValueError(f"A run must not replace what it reads. Received: {source} in the folder {output}.")
+        if Path(source).is_dir() and place.is_relative_to(Path(source).resolve()):
+            raise ValueError(
+                f"A run must not lie in what it reads. Received: {output} in {source}. Choose another folder."
+            )
     if not _is_run(output) and (present := [name for name in _OWN if os.path.lexists(output / name)]):
         raise FileExistsError(
             f"{output} holds {present[0]}, which is not of a run and would be replaced. Choose another output folder."
@@ -209,9 +227,13 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_
     file = folder / name
     if not (folder / PROGRESS).is_file() or not file.is_file():
         return
-    before, now = (dict(_flattened(values)) for values in (json.loads(file.read_text("utf-8")), settings))
+    before, now = (dict(_flattened(values)) for values in (read_state(file), settings))
     if may_grow and any(folder.glob(_CHECKPOINTS)) and int(now.get("epochs", 0)) > int(before.get("epochs", 0)) > 0:
         before["epochs"] = now["epochs"]
+    _require_same(folder, before, now)
+
+
+def _require_same(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
     differences = [
         f"`{key}` was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"
         for key in dict.fromkeys([*before, *now])
@@ -222,6 +244,27 @@ def check_settings(folder: Path, name: str, settings: Mapping[str, Any], *, may_
             f"{folder} holds a run that was begun with other settings: {'; '.join(differences)}. Go on with the same "
             "settings, or choose another output folder."
         )
+
+
+def keep_run(run: Run, *, pretrained: str | os.PathLike[str] | None = None) -> None:
+    """Write down how several runs in one folder are carried out, and refuse another way once one of them has begun.
+
+    Args:
+        run: Folder, detector and quantization of all of them.
+        pretrained: File of published weights.
+
+    Raises:
+        ValueError: The runs in the folder were begun in another way.
+    """
+    settings = {
+        "detector": detector_fingerprint(run.detector),
+        "quantization": run.quantization,
+        "pretrained": None if pretrained is None else sha256_of(Path(pretrained)),
+    }
+    file = run.output / INPUTS
+    if file.is_file() and any(run.output.rglob(PROGRESS)):
+        _require_same(run.output, dict(_flattened(read_state(file))), dict(_flattened(settings)))
+    write_text(file, json.dumps(settings, indent=2))
 
 
 def keep_settings(folder: Path, name: str, settings: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.litert import check_quantization
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
-from asianage.training.run_folder import CROPS, Run, held_run_folder
+from asianage.training.run_folder import CROPS, Run, held_run_folder, keep_run
 from asianage.training.study.assemble import assemble_study
 from asianage.training.study.baselines import BASELINES, run_baseline
 from asianage.training.study.published import protocol_of
@@ -91,6 +91,7 @@ def run_study(
     if not random_vggface and pretrained is None:
         find_pretrained("vggface")
     with held_run_folder(run.output, [data, pretrained]):
+        keep_run(run, pretrained=pretrained)
         faces = _study_faces(data, dataset, max_faces)
         results = {}
         for protocol in protocols:

@@ -150,7 +150,7 @@ def test_only_the_training_part_is_thinned_out(tmp_path):
         FaceRecord(paths[2], 30.0, "male", split="train"),
         FaceRecord(paths[3], 30.0, "male", split="val"),
     ]
-    table = clean(records, split="train")
+    table = clean(records, splits=("train",))
     assert table.records == [records[1], records[3]]
     assert [file.path for file in table.dropped] == [paths[0], paths[2]]
 
@@ -158,12 +158,12 @@ def test_only_the_training_part_is_thinned_out(tmp_path):
 def test_a_picture_that_is_there_twice_under_one_name_stays_once(tmp_path, caplog):
     twice = face(tmp_path, "a.jpg", 1)
     measured = [face(tmp_path, "b.jpg", 2), face(tmp_path, "b.jpg", 2, split="test")]
-    table = clean([twice, twice, *measured], split="train")
+    table = clean([twice, twice, *measured], splits=("train",))
     assert table.records == [twice, measured[1]]
     assert {file.reason for file in table.dropped} == {DUPLICATE, CROSS_SPLIT}
 
 
 def test_what_is_kept_is_not_said_to_be_left_out(tmp_path, caplog):
     records = [face(tmp_path, f"{age}.jpg", 1, float(age), split="val") for age in (21, 42)]
-    assert clean(records, split="train").records == records
+    assert clean(records, splits=("train",)).records == records
     assert "left out" not in caplog.text

@@ -76,6 +76,17 @@ def test_other_records_or_another_size_are_cut_anew(tiny_records, tmp_path):
     assert cut_crops(tiny_records[5:9], tmp_path / "crops", size=24, margin=4, detector=None).inner(0).shape[0] == 24
 
 
+@pytest.mark.parametrize("file", ["crops.json", "crops.npy"])
+def test_a_damaged_cache_is_cut_anew(file, tiny_records, tmp_path):
+    whole = cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=8, detector=None)
+    expected = np.array(whole.crops)
+    del whole
+    content = (tmp_path / "crops" / file).read_bytes()
+    (tmp_path / "crops" / file).write_bytes(content[: len(content) // 2])
+    again = cut_crops(tiny_records[:3], tmp_path / "crops", size=32, margin=8, detector=None)
+    np.testing.assert_array_equal(again.crops, expected)
+
+
 def test_only_the_faces_of_the_wanted_splits_are_cut(tiny_records, tmp_path):
     records = [tiny_records[0], tiny_records[60], tiny_records[109]]
     cache = cut_crops(records, tmp_path / "crops", size=32, margin=4, detector=None, splits=("train", "test"))

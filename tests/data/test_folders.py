@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,19 @@ def test_data_set_is_named_after_the_folder_or_as_told(tmp_path):
     root = touch(tmp_path / "friends", "male/a.jpg")
     assert read_folders(root).records[0].dataset == "friends"
     assert read_folders(root, "mine").records[0].dataset == "mine"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
+def test_names_that_no_table_can_hold_are_left_out(tmp_path):
+    folder = tmp_path / "25"
+    folder.mkdir()
+    for name in (b"\xc4\xd0.jpg", b"a.jpg"):
+        (folder / os.fsdecode(name)).touch()
+    table = read_folders(tmp_path)
+    assert [record.path.name for record in table.records] == ["a.jpg"]
+    assert [file.reason for file in table.dropped] == ["name that is not UTF-8"]
+    table.write_dropped(tmp_path / "dropped.csv")
+    assert "udcc4" in (tmp_path / "dropped.csv").read_text("utf-8")
 
 
 def test_files_that_are_no_pictures_are_listed(tmp_path):

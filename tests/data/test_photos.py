@@ -5,7 +5,15 @@ import unicodedata
 import numpy as np
 import pytest
 
-from asianage.data.photos import BOX, LabeledFace, Photo, read_detection_folder, read_photos, write_photos
+from asianage.data.photos import (
+    BOX,
+    LabeledFace,
+    Photo,
+    photos_sha256,
+    read_detection_folder,
+    read_photos,
+    write_photos,
+)
 from asianage.faces.detection import LANDMARK_COLUMNS
 
 POINTS = np.arange(10, dtype=np.float32).reshape(5, 2)
@@ -31,6 +39,30 @@ def test_the_faces_of_a_photo_are_collected(tmp_path):
     assert [face.label for face in first.faces] == ["masked", "unmasked"]
     assert first.faces[0].is_sure
     assert not second.faces[0].is_sure
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("a.jpg", "validation")], r"line 2: `split` must be train, val, test or empty. Received: 'validation'"),
+        ([("a.jpg", "train"), ("a.jpg", "test")], "line 3: .*must be of one split"),
+        ([("", "train")], "line 2: the file name is empty"),
+    ],
+)
+def test_pictures_that_would_be_used_nowhere_or_twice_are_refused(rows, message, tmp_path):
+    table = write(tmp_path / "photos.csv", ("file", "split"), *rows)
+    with pytest.raises(ValueError, match=message):
+        read_photos(table, is_complete=True)
+
+
+def test_the_hash_of_photos_knows_splits_and_faces(tmp_path):
+    def hashed(*rows):
+        table = write(tmp_path / "photos.csv", ("file", *BOX, "split"), *rows)
+        return photos_sha256(read_photos(table, is_complete=True))
+
+    first = hashed(("a.jpg", 1, 2, 30, 40, " Train "))
+    assert first == hashed(("a.jpg", 1, 2, 30, 40, "train"))
+    assert len({first, hashed(("a.jpg", 1, 2, 30, 41, "train")), hashed(("a.jpg", 1, 2, 30, 40, "val"))}) == 3
 
 
 def test_a_folder_of_detection_data_has_three_kinds(tmp_path):

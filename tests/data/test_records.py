@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import errno
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,8 +191,23 @@ RECORDS = [
 
 
 def test_written_records_are_read_again(tmp_path):
-    write_records(RECORDS, tmp_path / "t.csv")
-    assert read_records(tmp_path / "t.csv", root="") == RECORDS
+    placed = [replace(record, path=tmp_path / record.path) for record in RECORDS]
+    write_records(placed, tmp_path / "t.csv")
+    assert read_records(tmp_path / "t.csv") == placed
+    (tmp_path / "tables").mkdir()
+    write_records(placed, tmp_path / "tables" / "t.csv")
+    assert read_records(tmp_path / "tables" / "t.csv") == placed
+
+
+def test_a_group_of_one_year_is_an_age():
+    assert FaceRecord("a.jpg", None, None, age_low=34, age_high=34).age == 34.0
+
+
+def test_blanks_around_names_are_left_out_unless_the_file_is_named_so(tmp_path):
+    (tmp_path / " a.jpg").touch()
+    (tmp_path / "t.csv").write_text("file,age,dataset\n a.jpg,3, mine \n b.jpg ,4,mine\n")
+    first, second = read_records(tmp_path / "t.csv")
+    assert (first.path.name, second.path.name, first.dataset) == (" a.jpg", "b.jpg", "mine")
 
 
 def test_names_are_written_relative_to_a_root(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from asianage.data.records import FaceRecord
+from asianage.data.split_file import keep_split
 from asianage.data.splits import (
     PROTOCOLS,
     hold_out_split,
@@ -67,6 +68,16 @@ def test_unknown_identities_are_split_by_file_wherever_the_folder_lies():
     here, there = identity_split(faces("data")), identity_split(faces("far/away"))
     assert [record.split for record in here] == [record.split for record in there]
     assert Counter(record.split for record in here) == {"train": 36, "val": 12, "test": 12}
+
+
+def test_whole_and_relative_names_may_stand_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faces = people(40)
+    mixed = [replace(face, path=tmp_path / face.path if number % 2 else face.path) for number, face in enumerate(faces)]
+    assert [face.split for face in random_split(mixed)] == [face.split for face in random_split(faces)]
+    table = tmp_path / "split.csv"
+    keep_split(random_split(mixed), table, fixed=False)
+    keep_split(random_split(faces), table, fixed=True)
 
 
 def test_same_identity_in_two_data_sets_is_two_people_and_each_set_is_split_in_itself():

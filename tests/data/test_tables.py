@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +48,33 @@ def test_data_frames_of_pandas_are_tables():
     assert [(record.age, record.gender) for record in read_table(numbers)] == [(25.0, "female"), (None, None)]
 
 
+def test_missing_values_of_pandas_are_unknown_and_whole_numbers_are_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"file": ["a.jpg", "b.jpg"], "age": [25, None], "identity": [7, None]})
+    for table in (frame, frame.convert_dtypes()):
+        records = read_table(table)
+        assert [(record.age, record.identity) for record in records] == [(25.0, "7"), (None, "")]
+    with pytest.raises(ValueError, match="the picture is empty"):
+        read_table(pandas.DataFrame({"file": [None], "age": [3]}).convert_dtypes())
+
+
+def test_class_labels_of_datasets_are_their_names():
+    groups = SimpleNamespace(names=["0-2", "3-9", "20-29", "more than 70"])
+    genders = SimpleNamespace(names=["Male", "Female"])
+    rows = [{"file": f"{age}.jpg", "age": age, "gender": gender} for age, gender in ((2, 0), (3, 1), (-1, 1))]
+
+    class Dataset(list):
+        column_names = ("file", "age", "gender")
+
+        @property
+        def features(self):
+            return {"file": None, "age": groups, "gender": genders}
+
+    records = read_table(Dataset(rows))
+    assert [record.age_range for record in records] == [(20.0, 29.0), (70.0, 120.0), None]
+    assert [record.gender for record in records] == ["male", "female", "female"]
+
+
 def test_data_frames_of_polars_are_tables():
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame({**COLUMNS, "age": ["25", "30-39", None]})
@@ -84,8 +112,8 @@ def test_images_in_a_table_are_written_once_under_their_content(images, tmp_path
         {"image": {"bytes": None, "path": "d.jpg"}, "age": 40},
     ]
     records = read_table(rows, pictures=tmp_path, root="faces")
-    assert records[0] == records[1]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert [records[1].path.stem, records[1].age] == [f"{records[0].path.stem}-1", records[0].age]
+    assert len(list(tmp_path.iterdir())) == 3
     assert records[3].path.as_posix() == "faces/d.jpg"
     assert read_table(rows, pictures=tmp_path, root="faces") == records
 
@@ -101,6 +129,7 @@ def test_images_in_a_table_are_written_once_under_their_content(images, tmp_path
         ([{"image": None, "age": 3}], "the picture is empty"),
         ([{"image": np.zeros((16, 16, 3), np.uint8), "age": 3}], "Pass `pictures`"),
         ({"file": [], "age": []}, "holds no rows"),
+        ([{"file": "a.jpg", "age": 3}, {"file": "a.jpg", "age": 4}], "Row 1 of the table: .* is in row 0 too"),
     ],
 )
 def test_an_unusable_table_is_refused(table, message):

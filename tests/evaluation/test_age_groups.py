@@ -45,6 +45,12 @@ def test_the_mean_over_groups_leaves_out_small_ones():
     assert small["macro_age_group_accuracy"] is None
 
 
+def test_groups_that_begin_with_the_same_year_are_two():
+    groups, ages = [(60, 69)] * 10 + [(60, 120)] * 90, [50.0] * 10 + [65.0] * 90
+    figures = age_group_figures(grouped(groups, ages), bootstrap_samples=10)
+    assert figures["macro_age_group_accuracy"] == 1.0
+
+
 def test_exact_and_unknown_ages_are_no_groups():
     nan = np.nan
     figures = age_group_figures(grouped([(20, 20), (nan, nan)], [20.0, 30.0], true_age=[20.0, nan]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asianage.models.folder import bundled_names
-from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, full_name
+from asianage.models.known_sources import KNOWN_DATA, KNOWN_WEIGHTS, full_name, known_data
 from asianage.models.markdown import ABSENT
 from asianage.models.pretrained import open_detector, open_model
 
@@ -34,6 +34,14 @@ def test_all_published_weights_are_known() -> None:
     from asianage.networks.pretrained import PRETRAINED
 
     assert set(PRETRAINED) <= set(KNOWN_WEIGHTS)
+
+
+@pytest.mark.parametrize("name", ["AFAD", "afad", "AFAD-Lite", "UTKFace"])
+def test_a_data_set_is_known_in_any_letters_and_by_the_beginning_of_its_name(name: str) -> None:
+    known = known_data(name)
+    assert known is not None
+    assert not known.is_free
+    assert known_data("mine") is None
 
 
 def test_an_unknown_data_set_keeps_its_name_in_one_line() -> None:

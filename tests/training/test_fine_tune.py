@@ -138,6 +138,22 @@ def test_unreadable_and_contradictory_pictures_are_left_out_and_listed(own_faces
     assert "copy.png" not in (tmp_path / "run" / "split.csv").read_text("utf-8")
 
 
+def test_faults_of_validation_faces_are_left_out_too_and_no_picture_is_on_both_sides(own_faces, tmp_path):
+    split = hold_out_split(own_faces)
+    held_out = next(record for record in split if record.split == "val")
+    contradicting, gone = tmp_path / "copy.png", replace(held_out, path=tmp_path / "gone.png")
+    shutil.copy(held_out.path, contradicting)
+    faulty = [*split, replace(held_out, path=contradicting, age=held_out.age + 20), gone]
+    kept = {record.path for record in prepared(faulty, tmp_path / "run")}
+    assert not kept & {held_out.path, contradicting, gone.path}
+    listed = (tmp_path / "run" / "left_out.csv").read_text("utf-8")
+    assert all(path.name in listed for path in (held_out.path, contradicting, gone.path))
+    with pytest.raises(ValueError, match="must not share pictures"):
+        prepared(own_faces, tmp_path / "shared", validation=own_faces[:5])
+    with pytest.raises(ValueError, match="no face of the split val"):
+        prepared([record for record in split if record.split == "train"], tmp_path / "none")
+
+
 def test_few_faces_warn_and_fewer_are_refused(own_faces, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         prepared(own_faces[:12], tmp_path / "few")
@@ -186,8 +202,9 @@ def test_faces_for_validation_are_held_out_and_the_others_train(own_faces, tmp_p
     faces = [replace(face, split="test" if number < 5 else "") for number, face in enumerate(own_faces[:60])]
     records = prepared(faces, tmp_path, validation=own_faces[60:])
     assert [record.split for record in records] == ["test"] * 5 + ["train"] * 55 + ["val"] * 50
+    same_person = replace(own_faces[60], identity=own_faces[0].identity)
     with pytest.raises(ValueError, match="1 identities are in more than one split"):
-        prepared(own_faces[:60], tmp_path / "shared", validation=own_faces[59:])
+        prepared(own_faces[:60], tmp_path / "shared", validation=[same_person, *own_faces[61:]])
     held_out = [replace(own_faces[0], split="val"), *own_faces[1:60]]
     with pytest.raises(ValueError, match="must not have faces of the split val"):
         prepared(held_out, tmp_path / "both", validation=own_faces[60:])

@@ -22,7 +22,14 @@ def faces(tiny_records):
     return [*young[:100], replace(young[0], path=young[0].path, split="test")]
 
 
-def test_every_network_of_the_study_has_the_faces_that_it_had_in_the_study(tmp_path):
+def test_the_study_is_not_repeated_on_a_part_of_its_pictures(tiny_records, tmp_path):
+    gone = replace(tiny_records[0], path=tmp_path / "gone.jpg", age=20.0)
+    with pytest.raises(FileNotFoundError, match=r"1 of \d+ pictures are missing.*gone\.jpg"):
+        prepare_faces(STUDY_SIMPLE_CNN.runs(tmp_path), [gone, *tiny_records[1:]], Run(tmp_path), split="study")
+
+
+def test_every_network_of_the_study_has_the_faces_that_it_had_in_the_study(tmp_path, monkeypatch):
+    monkeypatch.setattr("asianage.training.run_faces.require_all", lambda records: None)
     table = [replace(face, age=15.0 + number % 26) for number, face in enumerate(people(300))]
     planned = STUDY_SIMPLE_CNN.runs(tmp_path)
     faces = prepare_faces(planned, table, Run(tmp_path), split="study")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,10 +10,12 @@ from asianage.training.run_folder import (
     INPUTS,
     RECIPE,
     RUN,
+    Run,
     RunState,
     check_settings,
     delete_leftovers,
     held_run_folder,
+    keep_run,
     keep_settings,
 )
 
@@ -155,6 +158,32 @@ def test_what_a_run_reads_is_no_part_of_it(tmp_path, source, monkeypatch):
         pass
     with held_run_folder(tmp_path / "run", [None, [1], "compact", "owner/name", "other/split.csv"]):
         pass
+
+
+def test_a_run_does_not_lie_in_the_folder_that_it_reads(tmp_path):
+    (tmp_path / "faces").mkdir()
+    with (
+        pytest.raises(ValueError, match="must not lie in what it reads"),
+        held_run_folder(tmp_path / "faces" / "run", [tmp_path / "faces"]),
+    ):
+        pass
+
+
+def test_runs_in_one_folder_are_carried_out_in_one_way(tmp_path):
+    run = Run(tmp_path, detector=None)
+    keep_run(run)
+    keep_run(replace(run, quantization="float32"))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "progress.json").write_text("{}")
+    keep_run(replace(run, quantization="float32"))
+    with pytest.raises(ValueError, match=r'`detector` was null and is "yunet"'):
+        keep_run(Run(tmp_path, detector="yunet", quantization="float32"))
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    (tmp_path / "progress.json").write_text('{"epoch": 1, "hist')
+    with pytest.raises(ValueError, match=r"progress\.json is damaged"):
+        RunState.read(tmp_path, epochs=3)
 
 
 def test_a_model_with_other_files_beside_it_is_noticed_before_the_work(tmp_path):

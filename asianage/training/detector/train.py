@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from asianage.data.photos import Photo, read_detection_folder, read_photos
+from asianage.data.photos import Photo, photos_sha256, read_detection_folder, read_photos
 from asianage.evaluation.detection import evaluate_detection
 from asianage.faces.detection.bundled import BundledDetector
 from asianage.faces.detection.yunet import YuNetDetector
@@ -97,16 +97,16 @@ def train_detector(
     with held_run_folder(output, [data, pretrained, *faces]):
         for part in (SEARCH, LANDMARKS):
             keep_settings(output / part, RECIPE, recipe.to_dict())
-            keep_settings(output / part, INPUTS, {"pictures": counts})
+            keep_settings(output / part, INPUTS, {"pictures": counts, "sha256": photos_sha256(photos)})
         yunet = find_pretrained("yunet", pretrained)
         teacher = YuNetDetector(yunet, score_threshold=TEACHER_SCORE).detect
         sources = make_sources(splits["train"], teacher, progress=progress)
-        val_faces = make_sources([photo for photo in splits["val"] if not photo.is_complete], teacher)
+        looked_at = [photo for photo in splits["val"] if not photo.is_complete or not photo.faces]
+        held_out = make_sources(looked_at, teacher)
         search = train_search(recipe, sources, splits["val"], output / SEARCH, pretrained=yunet, progress=progress)
         cut, empty = single_faces(sources), with_candidates(sources.empty, search)
-        landmarks = train_landmarks(
-            recipe, cut, empty, LandmarkValidation(val_faces.singles, empty), output / LANDMARKS, progress=progress
-        )
+        validation = LandmarkValidation(held_out.singles, with_candidates(held_out.empty, search))
+        landmarks = train_landmarks(recipe, cut, empty, validation, output / LANDMARKS, progress=progress)
         files = export_networks(recipe, search, landmarks, sources, cut, empty)
         settings: dict[str, Any] = {
             "name": recipe.name if name is None else name,

@@ -72,6 +72,8 @@ class Search:
 def validate_search(search: Search, photos: Sequence[Photo], most_extra: float) -> dict[str, float]:
     """Return recall, wrong boxes and threshold where at most `most_extra` boxes per 100 photos are wrong.
 
+    ``val_score`` is 1 minus the recall, or more than 1 where too many boxes are wrong at every threshold.
+
     Args:
         search: The search.
         photos: Photos of which all faces are labeled.
@@ -92,8 +94,9 @@ def validate_search(search: Search, photos: Sequence[Photo], most_extra: float) 
             "val_threshold": float(threshold),
         }
         if figures["val_extra_per_100"] <= most_extra:
-            break
-    return figures
+            return figures
+    # Worse than any epoch that keeps to the limit.
+    return {**figures, "val_score": 1.0 + figures["val_extra_per_100"]}
 
 
 class LandmarkValidation:

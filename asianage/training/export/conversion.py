@@ -73,7 +73,7 @@ def convert_model(
     if to not in FORMATS:
         raise ValueError(f"`to` must be one of {', '.join(FORMATS)}. Received: {to!r}.")
     suffix, write, run = FORMATS[to]
-    path = Path(target) if target is not None else Path(model.config.name + suffix)
+    path = Path(target) if target is not None else Path(Path(model.config.name).name + suffix)
     if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} exists. Choose another file, or remove it.")
     if to == "int8":

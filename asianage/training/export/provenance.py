@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import asianage
 from asianage.data.crop_cache import CropCache
 from asianage.data.records import FaceRecord, records_sha256
 from asianage.models.folder import ModelFolder
@@ -109,8 +110,12 @@ def _labels(records: Sequence[FaceRecord]) -> dict[str, dict[str, int]]:
 
 def commit() -> str:
     """Return the commit of the checkout that this package runs from, "" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    package = Path(asianage.__file__).resolve().parent
+    command = ["git", "-C", str(package), "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        top, head = done.stdout.splitlines()
+    except (OSError, ValueError, subprocess.SubprocessError):
         return ""
+    # The package may be installed inside the repository of its user.
+    return head if Path(top).resolve() == package.parent else ""

@@ -50,7 +50,7 @@ def fit(
         The file with the weights of the best epoch.
 
     Raises:
-        ValueError: A finished run is to go on, and the state after its last epoch was deleted.
+        ValueError: The state that the run would go on from was deleted or is damaged.
         RuntimeError: The loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,10 +60,15 @@ def fit(
     if state.epoch:
         if not (folder / state.checkpoint).is_file():
             raise ValueError(
-                f"The run in {folder} is finished after {state.epoch} epochs, and what it would go on from was "
-                "deleted. Choose another output folder."
+                f"The run in {folder} has {state.epoch} of {epochs} epochs, and {state.checkpoint}, which it would go "
+                "on from, was deleted. Choose another output folder."
             )
-        learner.load_weights(folder / state.checkpoint)
+        try:
+            learner.load_weights(folder / state.checkpoint)
+        except (OSError, KeyError) as error:
+            raise ValueError(
+                f"{folder / state.checkpoint} is damaged: {error}. Choose another output folder."
+            ) from error
         tell(f"going on after epoch {state.epoch} of {epochs}, which an earlier call in {folder} finished", progress)
     _build_losses(learner, batches)
     remaining = range((epochs - state.epoch) * len(batches))

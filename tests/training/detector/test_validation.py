@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -37,6 +39,12 @@ def test_recall_is_measured_where_few_boxes_are_wrong(photo):
         "val_threshold": 0.63,
     }
     assert validate_search(FakeSearch(), [photo], most_extra=100.0)["val_threshold"] == 0.3
+
+
+def test_an_epoch_with_too_many_wrong_boxes_at_every_score_is_worse_than_any_other(photo):
+    many = [Detection((30.0 * n, 90.0, 30.0 * n + 25.0, 115.0), None, 0.99) for n in range(5)]
+    figures = validate_search(SimpleNamespace(detect=lambda image: many), [photo], 10.0)
+    assert figures["val_score"] > 1.0
 
 
 def test_a_search_finds_the_face_of_a_photo_with_the_weights_of_the_moment(yunet_path, hopper):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
@@ -8,7 +10,7 @@ import keras
 
 from asianage.models.config import ModelConfig
 from asianage.models.folder import ModelFolder
-from asianage.training.export.provenance import ancestry, frozen_parameters
+from asianage.training.export.provenance import ancestry, commit, frozen_parameters
 
 
 def test_frozen_parameters_are_those_that_no_step_changes():
@@ -24,6 +26,18 @@ def test_frozen_parameters_are_those_that_no_step_changes():
 def model(name, tmp_path, **before):
     provenance = {"recipe": {"name": name}, **before}
     return ModelFolder(tmp_path, ModelConfig(name=name, architecture="a", image_size=96, provenance=provenance))
+
+
+def test_the_commit_is_that_of_the_package_and_not_of_a_repository_around_it(tmp_path, monkeypatch):
+    def run(*command):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True, capture_output=True)
+
+    run("init")
+    run("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--allow-empty", "-m", "first")
+    for place in ("asianage", "site-packages/asianage"):
+        (tmp_path / place).mkdir(parents=True)
+        monkeypatch.setattr("asianage.__file__", str(tmp_path / place / "__init__.py"))
+        assert len(commit()) == (40 if place == "asianage" else 0)
 
 
 def test_a_model_that_is_met_twice_is_named_once(tmp_path):

@@ -190,7 +190,14 @@ def test_a_resumed_run_says_where_it_starts_and_keeps_one_checkpoint(train, tmp_
 def test_a_finished_run_without_its_checkpoint_does_not_go_on(train, tmp_path):
     train(tmp_path, epochs=1)
     (tmp_path / "checkpoint-1.weights.h5").unlink()
-    with pytest.raises(ValueError, match="finished after 1 epochs"):
+    with pytest.raises(ValueError, match="has 1 of 2 epochs"):
+        train(tmp_path, epochs=2)
+
+
+def test_a_damaged_checkpoint_is_named(train, tmp_path):
+    train(tmp_path, epochs=1)
+    (tmp_path / "checkpoint-1.weights.h5").write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"checkpoint-1\.weights\.h5 is damaged"):
         train(tmp_path, epochs=2)
 
 
