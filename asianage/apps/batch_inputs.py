@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asianage.apps.face_predictor import image_column
-from asianage.faces.image_files import IMAGE_SUFFIXES, list_images
+from asianage.faces.image_files import IMAGE_SUFFIXES, list_images, names_in_list
 
 PARQUET = (".parquet", ".pq")
 
@@ -67,7 +67,7 @@ def find_photos(source: str | os.PathLike[str], column: str | None, list_address
     """Return the photos of a folder, a list or Parquet files, each at any address that `fsspec` reads.
 
     Args:
-        source: A folder of photos or of Parquet files, a Parquet file, or a text file with one name a line.
+        source: A folder of photos or of Parquet files, a Parquet file, or a list that `names_in_list` reads.
         column: Column of Parquet files that holds the photos; None finds it by its name.
         list_address: File to which the names of folders and lists are written, so that they stay the same.
 
@@ -95,8 +95,7 @@ def find_photos(source: str | os.PathLike[str], column: str | None, list_address
             f"asianage predict {source}"
         )
     with system.open(path, "rb") as file:
-        names = (os.fsdecode(line.rstrip(b"\r\n")) for line in file)
-        return _of_names((name for name in names if name), list_address, column, source)
+        return _of_names(names_in_list(file), list_address, column, source)
 
 
 def absolute(system: Any, path: str) -> str:

@@ -20,7 +20,8 @@ class PersonAverage:
 
     The logarithms of the distributions are averaged, as if the network had averaged its outputs, and so are the
     probabilities of the gender. A picture counts by `quality_weight`. Pictures of one person share most of their error:
-    the average is no narrower than its pictures, and does not shrink with their number.
+    the average is no narrower than its pictures, and does not shrink with their number. Warnings widen its interval as
+    they do in a photo, by the weighted mean of all pictures.
     `tests/benchmarks/video_tracks.py` compares such averages.
 
     Attributes:
@@ -32,6 +33,7 @@ class PersonAverage:
         self._calibration = calibration
         self._weight = 0.0
         self._logarithms: np.ndarray | float = 0.0
+        self._stretch = 0.0
         self._male = 0.0
 
     def add(self, face: FacePrediction) -> FacePrediction:
@@ -48,12 +50,15 @@ class PersonAverage:
         if face.age_distribution is None:
             return face
         self._logarithms = self._logarithms + weight * np.log(face.age_distribution.astype(np.float64) + FLOOR)
+        self._stretch += weight * self._calibration.stretch_of(face.warnings)
         distribution = ages.softmax(self._logarithms / self._weight)
         mass = self._calibration.mass_of(face.interval_coverage)
         estimate = self._calibration.age_estimate
-        low, high = ages.age_interval(face.age_axis, distribution[None], mass, estimate)[0]
+        age = ages.estimated_age(face.age_axis, distribution[None], estimate)
+        interval = ages.age_interval(face.age_axis, distribution[None], mass, estimate)
+        ((low, high),) = ages.stretched_interval(face.age_axis, interval, age, self._stretch / self._weight)
         return face.replace(
-            age=float(ages.estimated_age(face.age_axis, distribution[None], estimate)[0]),
+            age=float(age[0]),
             age_interval=(float(low), float(high)),
             age_distribution=distribution,
         )

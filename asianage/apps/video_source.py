@@ -220,6 +220,9 @@ def _opened(source: VideoSource, name: str) -> Any:
             "A video must be a path, a URL, the number of a camera or a binary file object. "
             f"Received: {type(source).__name__}."
         )
+    elif hasattr(source, "seekable") and source.seekable():
+        # As of an image, all of it is read.
+        source.seek(0)
     try:
         container = av.open(file, format=form)
     except av.error.FileNotFoundError as error:

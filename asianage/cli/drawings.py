@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asianage.faces.image_files import IMAGE_SUFFIXES
 from asianage.faces.images import MAX_PIXELS
 from asianage.files import fitting, write_bytes
 from asianage.prediction.face_prediction import FacePrediction
@@ -30,9 +31,15 @@ class DrawingFolder:
 
         Raises:
             NotADirectoryError: There is a file of that name.
+            ValueError: It is the name of a picture, and no such folder exists.
         """
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"--draw needs the name of a folder. Received the file {folder}.")
+        if folder.suffix.lower() in IMAGE_SUFFIXES and not folder.exists():
+            raise ValueError(
+                f"--draw needs the name of a folder. Received the name of a picture, {folder}. "
+                "Write for instance: --draw drawings"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._numbers: dict[str, int] = {}

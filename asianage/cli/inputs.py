@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 import os
 import sys
@@ -12,7 +11,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from asianage.errors import ImageError
-from asianage.faces.image_files import LeftOut, address_start, is_pipe, list_images, read_pipe, stored_form, walk
+from asianage.faces.image_files import (
+    LeftOut,
+    address_start,
+    is_pipe,
+    list_images,
+    names_in_list,
+    read_pipe,
+    stored_form,
+    walk,
+)
 
 STANDARD_INPUT = "-"
 
@@ -142,6 +150,11 @@ def _expanded(pattern: str, left_out: LeftOut) -> set[str]:
 
 
 def _read_names(file: str) -> list[str]:
-    content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
-    names = content.split(b"\0") if b"\0" in content else content.removeprefix(codecs.BOM_UTF8).splitlines()
-    return [os.fsdecode(name) for name in names if name]
+    if file == STANDARD_INPUT:
+        return list(names_in_list(sys.stdin.buffer))
+    try:
+        with open(file, "rb") as content:
+            return list(names_in_list(content))
+    except OSError as error:
+        remedy = "Name the folder as PATH." if os.path.isdir(file) else "Check the name and the permissions."
+        raise type(error)(f"--files-from needs a list of names. {file}: {error.strerror}. {remedy}") from error

@@ -23,6 +23,20 @@ _REMEDIES = (
 """What helps in Python -> what helps at the command line."""
 
 
+_VALUE = r"""(?:"([^"]*)"|'([^']*)'|(-?\d[\d.,]*\d|\d))"""
+"""What a message has as the value of an argument: a text in quotation marks, or a number."""
+
+_NAME_BEFORE, _NAME_AFTER = r"(?<![\w/\\.-])", r"(?![\w/\\-]|\.\w)"
+"""What does not stand around an argument, because it would be a part of the name of a file."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def printable(name: str) -> str:
+    """Return a name that stays on its line: line breaks and other control characters are escaped."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], name)
+
+
 def say(text: str) -> None:
     """Write a line to standard error."""
     print(f"asianage: {masked(text)}", file=sys.stderr)
@@ -41,7 +55,8 @@ def spoken_of(message: str, usage: str) -> str:
     options |= {argument: option for argument, option in _OTHER_NAMES.items() if option in options.values()}
     for argument, option in options.items():
         message = re.sub(rf"`{argument}=?`", f"--{option}", message)
-        message = re.sub(rf"\b{argument}=True\b", f"--{option}", message)
-        message = re.sub(rf"\b{argument}=None\b", f"--{option} none", message)
-        message = re.sub(rf"""\b{argument}=["']?([^\s"',;)]+)["']?""", rf"--{option} \1", message)
+        given = f"{_NAME_BEFORE}{argument}="
+        message = re.sub(f"{given}True{_NAME_AFTER}", f"--{option}", message)
+        message = re.sub(f"{given}None{_NAME_AFTER}", f"--{option} none", message)
+        message = re.sub(f"{given}{_VALUE}{_NAME_AFTER}", f"--{option} \\1\\2\\3", message)
     return message

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from asianage.cli.messages import printable
 from asianage.cli.result_file import ResultFile
 from asianage.prediction.face_prediction import ROW_COLUMNS, FacePrediction
 
@@ -67,11 +68,7 @@ def destination(
         if given.resume:
             raise ValueError("--resume needs the file of an interrupted run. Add --output FILE.")
         return form or "table", None
-    if _is_picture(name) or any(_is_same_file(name, photo) for photo in photos):
-        raise ValueError(
-            f"{option} needs the name of the file to write. Received the photo {name}, which is left as it is. "
-            f"Write for instance: {option} results.csv"
-        )
+    refuse_photo(option, name, photos)
     form = form or SUFFIXES.get(Path(name).suffix.lower())
     if form not in ("json", "csv"):
         raise ValueError(
@@ -88,10 +85,19 @@ def writer(form: str, file: ResultFile | None, names: Sequence[str], *, resume: 
         with file.appending(resume=resume) as append:
             yield lambda name, faces, error: append(rows(name, faces, error))
     elif form == "table":
-        yield _table_writer(max(len(name) for name in names))
+        yield _table_writer(max(len(printable(name)) for name in names))
     else:
         sys.stdout.write(csv_text([CSV_COLUMNS]) if form == "csv" else "")
         yield lambda name, faces, error: print(rows(name, faces, error), end="", flush=True)
+
+
+def refuse_photo(option: str, name: str, photos: Iterable[str]) -> None:
+    """Raise a `ValueError` if the file that an option names is a picture, or one of the photos."""
+    if _is_picture(name) or any(_is_same_file(name, photo) for photo in photos):
+        raise ValueError(
+            f"{option} needs the name of the file to write. Received the photo {name}, which is left as it is. "
+            f"Write for instance: {option} results.csv"
+        )
 
 
 def _is_picture(name: str) -> bool:
@@ -135,6 +141,7 @@ def _table_writer(width: int) -> Write:
     heading = [form.format("file", "face", "age", "interval", "gender", "sure", "box")]
 
     def write(name: str, faces: Sequence[FacePrediction], error: Exception | None) -> None:
+        name = printable(name)
         while heading:
             print(heading.pop())
         if error is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from asianage.cli import options, output, video
 from asianage.cli.drawings import DrawingFolder, without_drawings
 from asianage.cli.inputs import find_inputs
-from asianage.cli.messages import say, spoken_of
+from asianage.cli.messages import printable, say, spoken_of
 from asianage.cli.result_file import ResultFile
 
 
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
     if images:
         failures += _predict(given, images, form, file, folder)
     for name, reason in failures:
-        say(f"{name}: {spoken_of(reason, given.usage)}")
+        say(f"{printable(name)}: {spoken_of(reason, given.usage)}")
     if failures:
         say(f"{len(failures)} of {total} inputs failed.")
     return 1 if failures else 0

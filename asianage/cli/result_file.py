@@ -24,6 +24,10 @@ class ResultFile:
 
     A new file grows in place. An earlier one stays whole until the new one, which grows beside it with the suffix
     ``.part``, is complete. Both end after the rows of a photo at any time, so that both can be continued.
+
+    Attributes:
+        path: The file.
+        is_device: Whether it is a pipe or device, which is written as it is.
     """
 
     def __init__(self, path: str | os.PathLike[str], heading: str) -> None:
@@ -41,14 +45,14 @@ class ResultFile:
         self._heading = heading.encode()
         self._end = 0
         self._read_size = 0
-        self._is_device = os.path.exists(path) and not os.path.isfile(path)
-        self.path = Path(path) if self._is_device else Path(os.path.realpath(path))
+        self.is_device = os.path.exists(path) and not os.path.isfile(path)
+        self.path = Path(path) if self.is_device else Path(os.path.realpath(path))
         if self.path.is_dir():
             raise IsADirectoryError(f"Results are written into a file. Received the folder {path}.")
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"There is no folder {self.path.parent} for the results. Create it first.")
         self._part = self.path.with_name(f"{fitting(self.path.name, 250)}.part")
-        for file in () if self._is_device else (self.path, self._part):
+        for file in () if self.is_device else (self.path, self._part):
             if _has_content(file) and not self._is_ours(file):
                 raise FileExistsError(
                     f"{file} exists and is no {'table' if heading else 'JSON lines'} of `asianage predict` in the form "
@@ -65,7 +69,7 @@ class ResultFile:
         Raises:
             ValueError: The file is damaged, or is a pipe or a device.
         """
-        if self._is_device:
+        if self.is_device:
             raise ValueError(f"--resume needs a file with earlier results. Received: {self.path}.")
         errors: dict[str, str] = {}
         file, last, begin, is_repeated = self._unfinished(), None, 0, False
@@ -94,16 +98,16 @@ class ResultFile:
             BlockingIOError: Another process writes to the file.
         """
         file = self.path
-        if not self._is_device:
+        if not self.is_device:
             if resume:
                 file = self._unfinished()
             elif _has_content(self.path):
                 file = self._part
         with contextlib.ExitStack() as stack:
-            if is_held := not self._is_device and self.path.exists():
+            if is_held := not self.is_device and self.path.exists():
                 stack.enter_context(sole_writer(self.path))
-            content = stack.enter_context(file.open("wb" if self._is_device else "ab", buffering=0))
-            if not self._is_device:
+            content = stack.enter_context(file.open("wb" if self.is_device else "ab", buffering=0))
+            if not self.is_device:
                 if file != self.path or not is_held:
                     stack.enter_context(sole_writer(file))
                 if file == self.path and not resume:
@@ -128,7 +132,7 @@ class ResultFile:
         return self._part if _has_content(self._part) else self.path
 
     def _append(self, content: IO[bytes], rows: bytes) -> None:
-        end = None if self._is_device else content.tell()
+        end = None if self.is_device else content.tell()
         try:
             written = 0
             while written < len(rows):

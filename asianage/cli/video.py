@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from asianage.cli import options, output
-from asianage.cli.messages import say, spoken_of
+from asianage.cli.messages import printable, say, spoken_of
 from asianage.cli.result_file import ResultFile
 from asianage.errors import VideoError
 
@@ -74,9 +74,15 @@ def run(given: argparse.Namespace) -> int:
         raise ValueError("--resume goes on with photos. Received: a video. Begin it anew.")
     if given.every < 1:
         raise ValueError(f"--every must be 1 or more. Received: {given.every}.")
-    form, file = output.destination(given, [str(source) for source in sources], columns=("file", *FRAME_COLUMNS))
+    names = [str(source) for source in sources]
+    form, file = output.destination(given, names, columns=("file", *FRAME_COLUMNS))
     columns = ("file", *PERSON_COLUMNS)
-    people = None if given.people is None else ResultFile(given.people, output.csv_text([columns]))
+    people = None
+    if given.people is not None:
+        output.refuse_photo("--people", given.people, names)
+        people = ResultFile(given.people, output.csv_text([columns]))
+        if file is not None and file.path == people.path and not file.is_device:
+            raise ValueError(f"--people needs a file of its own. Received the one of the frames: {given.people}.")
     drawings = _drawings(given.draw, sources)
     estimator = options.make_estimator(given)
     failures: list[Exception] = []
@@ -190,7 +196,7 @@ def _every_second() -> Write:
 
 def _print_people(name: str, rows: Sequence[dict[str, Any]], stream: TextIO) -> None:
     """Print one line per person."""
-    print(f"{name}: {len(rows)} {'person' if len(rows) == 1 else 'people'}", file=stream)
+    print(f"{printable(name)}: {len(rows)} {'person' if len(rows) == 1 else 'people'}", file=stream)
     form = "{:>6}  {:>4}  {:>8}  {:<6}  {:>4}  {:>6}  {}"
     if rows:
         print(form.format("person", "age", "interval", "gender", "sure", "frames", "seconds"), file=stream)

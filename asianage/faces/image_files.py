@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
+import functools
+import itertools
 import logging
 import os
 import re
 import select
 import stat
+import sys
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from asianage.errors import ImageError
 
@@ -35,6 +40,16 @@ SYSTEM_FOLDERS = frozenset(
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|data:", re.IGNORECASE)
 """Start of a URL or data URL; `pathlib` makes one slash of two. A drive letter has one letter."""
+
+_ENCODINGS = {
+    codecs.BOM_UTF8: ("utf-8", "surrogateescape"),
+    codecs.BOM_UTF16_LE: ("utf-16-le", "replace"),
+    codecs.BOM_UTF16_BE: ("utf-16-be", "replace"),
+}
+"""Byte order mark of a list -> its encoding, and how what is no text is read."""
+
+_BLOCK = 1 << 20
+"""Bytes of a list that are read at once."""
 
 _MOST_KINDS = 8
 """Kinds of files that a summary names, at most."""
@@ -179,6 +194,26 @@ def address_start(name: str) -> str:
     """
     match = _ADDRESS.match(name)
     return match[0].rstrip("/") if match else ""
+
+
+def names_in_list(file: IO[bytes]) -> Iterator[str]:
+    """Yield the names in a list: one a line, or each ended by a null character as `find -print0` writes them.
+
+    A list with a byte order mark is text in UTF-8 or UTF-16, as PowerShell writes it. Otherwise a name is whatever
+    bytes the disk has. A list may be larger than the memory.
+    """
+    blocks = iter(functools.partial(file.read, _BLOCK), b"")
+    start = next(blocks, b"")
+    mark = next((mark for mark in _ENCODINGS if start.startswith(mark)), b"")
+    encoding, errors = _ENCODINGS.get(mark, (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()))
+    rest, ends = "", None
+    for text in codecs.iterdecode(itertools.chain([start.removeprefix(mark)], blocks), encoding, errors):
+        # A name is much shorter than a block. Other ends of lines that Unicode has may be a part of it.
+        ends = ends or re.compile("\0" if "\0" in text else "[\r\n]")
+        *names, rest = ends.split(rest + text)
+        yield from filter(None, names)
+    if rest:
+        yield rest
 
 
 def is_pipe(path: Path) -> bool:

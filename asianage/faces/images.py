@@ -50,7 +50,6 @@ _REMEDIES: dict[type, str] = {
 
 _pillow_limit_lock = threading.Lock()
 
-
 HUGE_PIXELS = 64_000_000
 """Width x height above which a JPEG file may be decoded at half its size, which takes a quarter of the memory."""
 
@@ -89,7 +88,7 @@ def load_reduced(
     """
     if channels not in ("rgb", "bgr"):
         raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
-    scale = 1.0
+    source, scale = _plain(source), 1.0
     if isinstance(source, str | os.PathLike):
         image, scale = _from_path(Path(os.path.expanduser(source)), max_pixels, most)
     elif isinstance(source, bytes | bytearray | memoryview):
@@ -114,6 +113,7 @@ def detached(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageSourc
     Raises:
         ImageError: A PIL image or a file object cannot be read.
     """
+    source = _plain(source)
     if isinstance(source, str | os.PathLike | bytes):
         return source
     if isinstance(source, bytearray | memoryview):
@@ -134,8 +134,11 @@ def is_single_image(value: Any) -> TypeGuard[ImageSource]:
     Raises:
         TypeError: `value` is neither: a dictionary, a nested list, None, or anything else that is not iterable.
     """
+    value = _plain(value)
     if isinstance(value, str | os.PathLike | bytes | bytearray | memoryview) or _is_pil_image(value):
         return True
+    if hasattr(value, "to_pylist"):  # A column of Arrow.
+        return False
     if hasattr(value, "__array__"):
         # A batch, an array of paths and a column of a table are collections. Tables other than pandas have no `kind`.
         shape = getattr(value, "shape", ())
@@ -149,14 +152,21 @@ def is_single_image(value: Any) -> TypeGuard[ImageSource]:
     return False
 
 
+def _plain(source: Any) -> Any:
+    """Return a value of Arrow as a value of Python, and everything else as it is; refuses a table."""
+    if hasattr(source, "columns") and hasattr(source, "shape"):
+        raise _wrong_kind(source, "Pass a column to `asianage.predict_table`, such as predict_table(table['file']).")
+    return source.as_py() if hasattr(source, "as_py") else source
+
+
 def _is_pil_image(value: Any) -> TypeGuard[Image.Image]:
     from PIL import Image
 
     return isinstance(value, Image.Image)
 
 
-def _wrong_kind(value: Any) -> TypeError:
-    remedy = next((text for kind, text in _REMEDIES.items() if isinstance(value, kind)), "")
+def _wrong_kind(value: Any, remedy: str = "") -> TypeError:
+    remedy = remedy or next((text for kind, text in _REMEDIES.items() if isinstance(value, kind)), "")
     return TypeError(
         "An image must be a path, bytes, a binary file object, a PIL image, an array or a tensor. "
         f"Received: {type(value).__name__}. {remedy}".rstrip()

@@ -129,6 +129,8 @@ class ModelConfig:
         _check_shared_values(self)
         _require(isinstance(self.architecture, str), "architecture", self.architecture)
         _require(isinstance(self.network, Mapping), "network", self.network)
+        task = self.network.get("task", "both")
+        _require(task in ["both", *_TASKS], "network.task", task)
         _require(_is_integer(self.image_size) and 16 <= self.image_size <= 1024, "image_size", self.image_size)
         _require(_is_integer(self.min_age) and _is_integer(self.max_age), "min_age", self.min_age)
         _require(0 <= self.min_age < self.max_age <= 150, "max_age", self.max_age)
@@ -144,7 +146,7 @@ class ModelConfig:
     def tasks(self) -> frozenset[str]:
         """What the model learned: "age", "gender" or both."""
         task = self.network.get("task", "both")
-        return frozenset({task}) if task in _TASKS else _TASKS
+        return _TASKS if task == "both" else frozenset({task})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from asianage.faces.images import MAX_PIXELS, ImageSource, load_image
+from asianage.faces.images import MAX_PIXELS, Channels, ImageSource, load_image
 from asianage.prediction.face_prediction import COLORS, FacePrediction
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
+
+Font: TypeAlias = "Callable[[float], ImageFont.FreeTypeFont | ImageFont.ImageFont]"
+"""Size of the text in pixels -> its font."""
 
 MIN_TEXT_HEIGHT = 11
 """Smallest text, in pixels."""
@@ -20,7 +25,9 @@ def draw_faces(
     faces: Sequence[FacePrediction],
     *,
     labels: Sequence[str] | None = None,
+    font: str | os.PathLike[str] | None = None,
     max_pixels: int = MAX_PIXELS,
+    channels: Channels = "rgb",
 ) -> Image.Image:
     """Draw a box and a label with age, interval and gender for every face.
 
@@ -29,22 +36,32 @@ def draw_faces(
     Args:
         image: The photo that the faces were found in.
         faces: Predictions for it.
-        labels: Text of each face; None takes `label` of each.
+        labels: Text of each face, one line; None takes `label` of each.
+        font: Path of a TrueType or OpenType font. None takes the one of Pillow, which has Latin letters only.
         max_pixels: Largest accepted width x height.
+        channels: Order of the channels of an array or tensor: "rgb", or "bgr" as OpenCV has it.
 
     Returns:
         A new PIL image, RGB, of the same size as the upright photo.
+
+    Raises:
+        ImageError: The photo cannot be read.
+        OSError: The font cannot be read.
+        TypeError: `faces` are no predictions for one image, or `labels` no texts.
+        ValueError: There are more or fewer labels than faces, or one has several lines.
     """
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(load_image(image, max_pixels=max_pixels))
+    faces, texts = _checked(faces, labels)
+    fonts = _fonts(font)
+    picture = Image.fromarray(load_image(image, max_pixels=max_pixels, channels=channels))
     canvas = ImageDraw.Draw(picture, "RGBA")
     for face in faces:
         _draw_box(canvas, face, picture.size)
     # Large faces come first and get the best places for their labels.
     placed: list[tuple[float, float, float, float]] = []
-    for face, text in zip(faces, map(label, faces) if labels is None else labels, strict=True):
-        placed.append(_draw_label(canvas, text, face, picture.size, placed))
+    for face, text in zip(faces, texts, strict=True):
+        placed.append(_draw_label(canvas, text, face, picture.size, placed, fonts))
     return picture
 
 
@@ -59,6 +76,43 @@ def label(face: FacePrediction) -> str:
     return " ".join(figures)
 
 
+def _checked(faces: Any, labels: Any) -> tuple[list[FacePrediction], list[str]]:
+    """Return the faces and the text of each."""
+    if isinstance(faces, FacePrediction):
+        raise TypeError("`faces` must be a list of predictions. Received: one prediction. Pass [face].")
+    faces = list(faces)
+    for face in faces:
+        if not isinstance(face, FacePrediction):
+            raise TypeError(
+                f"`faces` must be what `predict` returns for one image. Received: a list of {type(face).__name__}. For "
+                "boxes and detections call `predict(image, faces=...)` first."
+            )
+    if labels is None:
+        return faces, [label(face) for face in faces]
+    texts = [labels] if isinstance(labels, str) else list(labels)
+    for text in texts:
+        if isinstance(labels, str) or not isinstance(text, str):
+            raise TypeError(f"`labels` must be a list of texts, one for each face. Received: {text!r}.")
+        if len(text.splitlines()) > 1:
+            raise ValueError(f"`labels` must have one line each. Received: {text!r}. Replace the line breaks.")
+    if len(texts) != len(faces):
+        raise ValueError(f"`labels` must be one for each face. Received: {len(texts)} for {len(faces)} faces.")
+    return faces, texts
+
+
+def _fonts(path: str | os.PathLike[str] | None) -> Font:
+    from PIL import ImageFont
+
+    if path is None:
+        return ImageFont.load_default
+    file = os.path.expanduser(path)
+    try:
+        ImageFont.truetype(file, MIN_TEXT_HEIGHT)
+    except OSError as error:
+        raise OSError(f"`font` must be the path of a TrueType or OpenType font. Received: {file} ({error}).") from error
+    return functools.partial(ImageFont.truetype, file)
+
+
 def _draw_box(canvas: ImageDraw.ImageDraw, face: FacePrediction, size: tuple[int, int]) -> None:
     width = max(1, round(min(size) / 200))
     canvas.rectangle(face.box, outline=COLORS[face.gender], width=width)
@@ -70,9 +124,10 @@ def _draw_label(
     face: FacePrediction,
     size: tuple[int, int],
     placed: Sequence[tuple[float, float, float, float]],
+    fonts: Font,
 ) -> tuple[float, float, float, float]:
     """Draw the label above the box, below it, or inside it: the first place that is free; return its rectangle."""
-    font, width, height = _fitting_font(canvas, text, face, size)
+    font, width, height = _fitting_font(canvas, text, face, size, fonts)
     padding = height * 0.25
     width, height = width + 2 * padding, height + 2 * padding
     x_min, y_min, x_max, y_max = face.box
@@ -88,14 +143,12 @@ def _draw_label(
 
 
 def _fitting_font(
-    canvas: ImageDraw.ImageDraw, text: str, face: FacePrediction, size: tuple[int, int]
+    canvas: ImageDraw.ImageDraw, text: str, face: FacePrediction, size: tuple[int, int], fonts: Font
 ) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, float, float]:
     """Return a font with the width and height of `text`, sized by the face and never wider than the photo."""
-    from PIL import ImageFont
-
     wanted = max(MIN_TEXT_HEIGHT, min(size) / 40, (face.box[2] - face.box[0]) / 12)
     for _ in range(2):
-        font = ImageFont.load_default(size=wanted)
+        font = fonts(wanted)
         left, top, right, bottom = canvas.textbbox((0, 0), text, font=font, anchor="lt")
         if right - left <= 0.96 * size[0]:
             break

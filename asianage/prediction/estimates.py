@@ -16,6 +16,7 @@ from asianage.models.config import GENDERS
 from asianage.models.folder import NETWORK, ModelFolder
 from asianage.models.litert import LiteRTNetwork, averaged_with_mirror
 from asianage.prediction.face_prediction import FacePrediction
+from asianage.prediction.numeric_options import WHOLE, check_number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,9 @@ class CropEstimator:
     """
 
     def __init__(self, model: ModelFolder, *, interval_coverage: float, mirror: bool, num_threads: int | None) -> None:
+        check_number("num_threads", num_threads, WHOLE, least=1, whole=True)
+        coverage = "be a number in (0, 1), such as 0.9"
+        check_number("interval_coverage", interval_coverage, coverage, least=0, most=1, optional=False)
         self.model = model
         self.axis = model.config.axis
         self.coverage = interval_coverage

@@ -18,12 +18,14 @@ from asianage.faces.detection import (
     FaceDetector,
     as_detections,
     filter_detections,
+    select_aligner,
     select_detector,
     with_absolute_path,
 )
 from asianage.faces.images import HUGE_PIXELS, Channels, ImageSource, detached, is_single_image, load_reduced
 from asianage.models.folder import DetectorFolder
 from asianage.models.hub import HubAccess
+from asianage.prediction.numeric_options import WHOLE, check_number
 
 Faces: TypeAlias = Sequence[Detection] | Sequence[Sequence[float]] | np.ndarray
 """Faces of one image: detections, or boxes (x_min, y_min, x_max, y_max) in pixels."""
@@ -50,10 +52,10 @@ class FaceFinder:
         max_faces: int | None,
         access: HubAccess | None = None,
     ) -> None:
-        if score_threshold is not None and not 0.0 <= score_threshold <= 1.0:
-            raise ValueError(f"`score_threshold` must lie in [0, 1]. Received: {score_threshold}.")
-        if max_faces is not None and max_faces < 1:
-            raise ValueError(f"`max_faces` must be None, or 1 or more. Received: {max_faces}.")
+        check_number("max_pixels", max_pixels, "be a number of 1 or more", least=1, optional=False)
+        check_number("score_threshold", score_threshold, "lie in [0, 1]", least=0, most=1)
+        check_number("min_face_size", min_face_size, "be None, or a number of 0 or more", least=0)
+        check_number("max_faces", max_faces, WHOLE, least=1, whole=True)
         if channels not in ("rgb", "bgr"):
             raise ValueError(f'`channels` must be "rgb" or "bgr". Received: {channels!r}.')
         self.size = size
@@ -86,11 +88,13 @@ class FaceFinder:
             return self._detector
 
     def load_aligner(self) -> BundledDetector:
-        """Return what finds the landmarks of faces that come without, loaded at the first call."""
+        """Return what finds the landmarks of faces that come without, loaded at the first call.
+
+        It depends on the name of the detector alone, so that earlier calls and the conditions change no result.
+        """
         with self._lock:
             if self._aligner is None:
-                own = self._detector
-                self._aligner = own if isinstance(own, BundledDetector) else BundledDetector()
+                self._aligner = select_aligner(self._named_detector, access=self._access)
             return self._aligner
 
     def detached(self, image: ImageSource) -> ImageSource:
@@ -116,11 +120,12 @@ class FaceFinder:
             return _enlarged(whole_image_crop(pixels, self.size), scale)
         found = detector.detect(pixels)
         try:
-            found = filter_detections(found, **self._conditions)
+            found = as_detections(found)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"`detect` of the detector {detector.name!r} must return a list of `asianage.Detection`. {error}"
             ) from error
+        found = filter_detections(found, **self._conditions)
         return _enlarged(self._cut_aligned(pixels, found, detector.name), scale)
 
     def cut_whole(self, image: ImageSource) -> FaceCrops:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import KeysView
+from collections.abc import Iterator, KeysView
 from typing import Any
 
 import numpy as np
 
-from asianage.faces.detection import roll_of_landmarks
+from asianage.faces.detection import fixed_array, roll_of_landmarks
 from asianage.models.ages import AgeAxis, probability_at_least
 from asianage.prediction.face_schema import pydantic_schema
 
@@ -75,12 +75,12 @@ class FacePrediction:
         self.age = age
         self.age_interval = age_interval
         self.interval_coverage = interval_coverage
-        self.age_distribution = age_distribution
+        self.age_distribution = None if age_distribution is None else fixed_array(age_distribution)
         self.age_axis = age_axis
         self.gender = gender
         self.gender_probability = gender_probability
         self.box = box
-        self.landmarks = landmarks
+        self.landmarks = None if landmarks is None else fixed_array(landmarks)
         self.detector = detector
         self.detection_score = detection_score
         self.warnings = warnings
@@ -146,7 +146,7 @@ class FacePrediction:
             "gender_probability": _rounded(self.gender_probability, 4),
             "box": [round(float(value), 1) for value in self.box],
             "landmarks": None if self.landmarks is None else self.landmarks.astype(float).round(1).tolist(),
-            "roll": None if self.roll is None else round(self.roll, 1),
+            "roll": _rounded_roll(self.roll),
             "detector": self.detector,
             "detection_score": _rounded(self.detection_score, 4),
             "warnings": list(self.warnings),
@@ -179,6 +179,9 @@ class FacePrediction:
     def keys(self) -> KeysView[str]:
         """Return the keys of `to_dict`, so that ``dict(face)`` and ``{**face}`` are the same."""
         return self.to_dict().keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
     def __getitem__(self, key: str) -> Any:
         return self.to_dict()[key]
@@ -233,6 +236,14 @@ class FacePrediction:
             f'<rect x="{low:.1f}" width="{high - low:.1f}" height="30" fill="#DDDDDD"/>'
             f'<polygon points="{first},30 {curve} {last},30" fill="{COLORS[self.gender]}"/></svg>'
         )
+
+
+def _rounded_roll(roll: float | None) -> float | None:
+    """Return the angle in (-180, 180], and never -0.0."""
+    rounded = _rounded(roll, 1)
+    if rounded is None:
+        return None
+    return 180.0 if rounded == -180.0 else rounded + 0.0
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

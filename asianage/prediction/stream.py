@@ -89,6 +89,9 @@ def predict_whole_images(
     """
     many = [images] if is_single_image(images) else images
     cut = finder.cut_one_face if align else finder.cut_whole
+    if align:
+        # What is missing is said once, and not for each image.
+        finder.load_aligner()
     results: list[list[FacePrediction]] = []
     try:
         results.extend(predict_in_order(many, finder, predict, workers=workers, batch_size=CHUNK, cut=cut))

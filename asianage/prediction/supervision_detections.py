@@ -37,23 +37,26 @@ def to_supervision(faces: Sequence[FacePrediction]) -> supervision.Detections:
     with needs_extra("video", "A conversion to supervision.Detections"):
         import supervision
 
-    if not faces:
-        return supervision.Detections.empty()
     no_landmarks = np.full((5, 2), np.nan, dtype=np.float32)
+    landmarks = [no_landmarks if face.landmarks is None else face.landmarks for face in faces]
     return supervision.Detections(
-        xyxy=np.array([face.box for face in faces], dtype=np.float32),
-        confidence=np.array([1.0 if face.detection_score is None else face.detection_score for face in faces]),
-        class_id=np.array([-1 if face.gender is None else GENDERS.index(face.gender) for face in faces]),
+        xyxy=np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4),
+        confidence=np.array([_score(face) for face in faces], dtype=np.float64),
+        class_id=np.array([-1 if face.gender is None else GENDERS.index(face.gender) for face in faces], dtype=int),
         data={
-            "class_name": np.array([face.gender or "" for face in faces]),
+            "class_name": np.array([face.gender or "" for face in faces], dtype=str),
             "age": np.array([face.age for face in faces], dtype=np.float64),
-            "age_low": np.array([(face.age_interval or _UNKNOWN)[0] for face in faces]),
-            "age_high": np.array([(face.age_interval or _UNKNOWN)[1] for face in faces]),
+            "age_low": np.array([(face.age_interval or _UNKNOWN)[0] for face in faces], dtype=np.float64),
+            "age_high": np.array([(face.age_interval or _UNKNOWN)[1] for face in faces], dtype=np.float64),
             "gender_probability": np.array([face.gender_probability for face in faces], dtype=np.float64),
-            "warnings": np.array([", ".join(face.warnings) for face in faces]),
-            "landmarks": np.stack([no_landmarks if face.landmarks is None else face.landmarks for face in faces]),
+            "warnings": np.array([", ".join(face.warnings) for face in faces], dtype=str),
+            "landmarks": np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2),
         },
     )
+
+
+def _score(face: FacePrediction) -> float:
+    return 1.0 if face.detection_score is None else face.detection_score
 
 
 def from_supervision(detections: supervision.Detections) -> list[Detection]:

@@ -50,6 +50,14 @@ def test_a_list_keeps_its_order_and_its_repetitions(workplace):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names of files are text there")
+@pytest.mark.parametrize(
+    "content", ["\ufeffa.png\r\nb.png".encode("utf-16-le"), "\ufeffa.png\nb.png".encode(), b"a.png\0b.png\0"]
+)
+def test_a_list_may_come_from_powershell_or_find(workplace, content):
+    Path("list.txt").write_bytes(content)
+    assert find_photos("list.txt", None, f"{workplace}/list").read(0, 9) == ["a.png", "b.png"]
+
+
 def test_a_name_that_is_no_text_is_listed_too(workplace):
     Path("list.txt").write_bytes(b"a.png\n\xff.png\n")
     assert find_photos("list.txt", None, f"{workplace}/list").read(0, 2) == ["a.png", "\\xff.png"]

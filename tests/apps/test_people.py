@@ -94,3 +94,13 @@ def test_what_a_model_did_not_learn_stays_none():
     average = person.add(face(age=30.0).replace(gender=None, gender_probability=None))
     assert average.gender is None
     assert average.age == pytest.approx(30.0, abs=0.01)
+
+
+def test_warnings_widen_the_interval_of_a_person_as_they_do_in_a_photo():
+    person = PersonAverage(Calibration(interval_mass={"0.9": 0.9}, interval_stretch={"blurred": 2.0}))
+    low, high = person.add(face(age=30.0, warnings=("blurred",))).age_interval
+    narrow = PersonAverage(CALIBRATION).add(face(age=30.0)).age_interval
+    assert (30.0 - low, high - 30.0) == pytest.approx((2 * (30.0 - narrow[0]), 2 * (narrow[1] - 30.0)), abs=0.01)
+    # A picture without a warning counts ten times as much.
+    low, high = person.add(face(age=30.0)).age_interval
+    assert high - low == pytest.approx((12 / 11) * (narrow[1] - narrow[0]), abs=0.05)

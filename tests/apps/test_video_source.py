@@ -105,6 +105,7 @@ def test_pixels_become_square(tmp_path):
 
 def test_a_file_object_is_read(tmp_path):
     content = io.BytesIO(write_video(tmp_path / "a.mp4", gray(3)).read_bytes())
+    content.seek(0, io.SEEK_END)
     video = OpenVideo(content)
     assert video.name == "file object"
     assert len(list(video.frames())) == 3

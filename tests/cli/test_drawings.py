@@ -100,3 +100,11 @@ def test_a_drawing_that_cannot_be_written_is_one_failure(folder, capsys, monkeyp
     assert len(captured.out.splitlines()) == 3
     assert f"{names[0]}: The drawing cannot be written: no space" in captured.err
     assert "2 of 2 inputs failed" in captured.err
+
+
+def test_the_name_of_a_picture_is_no_new_folder(photo, tmp_path):
+    with pytest.raises(ValueError, match="--draw needs the name of a folder"):
+        DrawingFolder(tmp_path / "lab.jpg")
+    assert not (tmp_path / "lab.jpg").exists()
+    (tmp_path / "odd.jpg").mkdir()
+    DrawingFolder(tmp_path / "odd.jpg")

@@ -179,3 +179,20 @@ def test_addresses_and_data_are_refused_and_not_repeated(name, listed, monkeypat
 def test_files_whose_names_look_like_addresses_are_found():
     touch("data:2024.png", "cam:/1.png")
     assert names_of(find_inputs(["data:2024.png", "cam:/1.png"])) == ["data:2024.png", "cam:/1.png"]
+
+
+def test_a_list_of_powershell_does_not_name_the_current_folder():
+    touch("a.jpg", "b.jpg", "c/d.jpg")
+    for encoding in ("utf-16-le", "utf-16-be"):
+        Path("list").write_bytes("\ufeffa.jpg\r\nc\r\n".encode(encoding))
+        assert names_of(find_inputs([], "list")) == ["a.jpg", "c/d.jpg"]
+
+
+@pytest.mark.parametrize("name", ["missing", "folder"])
+def test_a_list_that_cannot_be_read_names_the_remedy(name, capsys):
+    Path("folder").mkdir()
+    assert main(["predict", "--files-from", name]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"asianage: --files-from needs a list of names. {name}: ")
+    assert "Errno" not in error
+    assert ("Name the folder as PATH." in error) == (name == "folder")

@@ -148,3 +148,14 @@ def test_a_full_disk_is_an_error_without_a_traceback(folder, options):
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs names with line breaks")
+def test_a_name_with_a_line_break_does_not_break_the_table(folder, capsys):
+    (folder / "a.png").rename(folder / "a\nb.png")
+    (folder / "b.jpg").write_text("no photo")
+    (folder / "b.jpg").rename(folder / "c\td.jpg")
+    assert main(["predict", str(folder), "--detector", "none"]) == 1
+    output, errors = capsys.readouterr()
+    assert [line.split()[0] for line in output.splitlines()[1:]] == [rf"{folder}/a\nb.png", rf"{folder}/c\td.jpg"]
+    assert r"c\td.jpg: The content" in errors

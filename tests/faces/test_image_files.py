@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import threading
 import unicodedata
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from asianage import ImageError, list_images, load_image
-from asianage.faces.image_files import IMAGE_SUFFIXES, LeftOut, read_pipe, stored_form
+from asianage.faces.image_files import IMAGE_SUFFIXES, LeftOut, names_in_list, read_pipe, stored_form
 from tests.faces.pictures import encoded, picture
 
 
@@ -210,3 +212,29 @@ def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "p.jpg")
     with pytest.raises(ImageError, match=r"Nothing was written into the pipe .*p\.jpg"):
         read_pipe(tmp_path / "p.jpg", patience=0.01)
+
+
+# --- lists of names ----------------------------------------------------------------------------------------------
+
+NAMES = ["a.jpg", "\u5f20 \u4f1f.jpg", "folder/b\u2028c.jpg"]
+
+
+@pytest.mark.parametrize("block", [64, 1 << 20])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_a_list_is_read_in_the_encoding_that_its_mark_says(monkeypatch, mark, end, block):
+    encoding = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(mark, "utf-8")
+    # A name must be shorter than a block, which tells how names end.
+    monkeypatch.setattr("asianage.faces.image_files._BLOCK", block)
+    for text in (end.join(NAMES), end.join(NAMES) + end, end.join([*NAMES * 20, "", ""])):
+        found = list(names_in_list(io.BytesIO(mark + text.encode(encoding))))
+        assert found == [name for name in text.split(end) if name]
+
+
+def test_names_that_are_no_text_stay_as_the_disk_has_them():
+    assert list(names_in_list(io.BytesIO(b"a\xff.jpg\nb.jpg"))) == [os.fsdecode(b"a\xff.jpg"), "b.jpg"]
+    assert list(names_in_list(io.BytesIO(b"a\xff\nb.jpg\0c.jpg\0"))) == [os.fsdecode(b"a\xff\nb.jpg"), "c.jpg"]
+    # Half a character at the end.
+    assert list(names_in_list(io.BytesIO(codecs.BOM_UTF16_LE + "a\nb".encode("utf-16-le")[:-1]))) == ["a", "\ufffd"]
+    for nothing in (b"", b"\n\n", b"\0", codecs.BOM_UTF8, codecs.BOM_UTF16_LE):
+        assert list(names_in_list(io.BytesIO(nothing))) == []

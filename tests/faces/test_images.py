@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import os
 import struct
@@ -460,3 +462,27 @@ def test_an_image_that_is_detached_stays_as_it_was():
     for source in kept:
         np.testing.assert_array_equal(load_image(source), picture())
     assert detached("photo.jpg") == "photo.jpg"
+
+
+def test_a_column_of_arrow_is_a_collection_and_its_values_are_images(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra ray")
+    content = encoded(picture(), "PNG")
+    (tmp_path / "a.png").write_bytes(content)
+    for column in (pyarrow.array([str(tmp_path / "a.png")]), pyarrow.chunked_array([[content]])):
+        assert not is_single_image(column)
+        for value in column:
+            assert is_single_image(value)
+            np.testing.assert_array_equal(load_image(value), load_image(content))
+            np.testing.assert_array_equal(load_image(detached(value)), load_image(content))
+
+
+def test_a_table_is_refused_and_its_remedy_named():
+    tables = []
+    for name, make in (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "table")):
+        with contextlib.suppress(ImportError):
+            tables.append(getattr(importlib.import_module(name), make)({"a": [1, 2]}))
+    assert tables or pytest.skip("needs pandas, Polars or pyarrow")
+    for table in tables:
+        for check in (is_single_image, load_image, detached):
+            with pytest.raises(TypeError, match=r"Received: (DataFrame|Table).*`asianage.predict_table`"):
+                check(table)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from asianage import ImageError, draw_faces
+from asianage import Detection, ImageError, draw_faces
 from asianage.models.ages import AgeAxis
 from asianage.prediction.drawing import label
 from asianage.prediction.face_prediction import COLORS, FacePrediction
@@ -105,3 +107,47 @@ def test_the_size_that_was_accepted_for_the_prediction_can_be_accepted_here():
     with pytest.raises(ImageError, match="max_pixels=1999"):
         draw_faces(image, [], max_pixels=1999)
     assert draw_faces(image, [], max_pixels=2000).size == (50, 40)
+
+
+PHOTO = np.full((200, 300, 3), 128, dtype=np.uint8)
+PERSON = face((100, 60, 180, 160))
+
+
+def test_arrays_of_opencv_keep_their_colors():
+    blue = np.zeros((60, 60, 3), dtype=np.uint8)
+    blue[..., 0] = 255
+    assert draw_faces(blue, [], channels="bgr").getpixel((9, 9)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("faces", "labels", "error", "text"),
+    [
+        (PERSON, None, TypeError, r"Received: one prediction\. Pass \[face\]"),
+        ([Detection((1, 2, 30, 40))], None, TypeError, r"list of Detection\. .*`predict\(image, faces=\.\.\.\)`"),
+        ([[PERSON]], None, TypeError, "`predict` returns for one image. Received: a list of list"),
+        ([PERSON], ["a\nb"], ValueError, "one line each"),
+        ([PERSON], ["a", "b"], ValueError, "Received: 2 for 1 faces"),
+        ([PERSON], [], ValueError, "Received: 0 for 1 faces"),
+        ([PERSON], "a", TypeError, "list of texts"),
+        ([PERSON], [7], TypeError, "list of texts"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before(faces, labels, error, text):
+    with pytest.raises(error, match=text):
+        draw_faces(PHOTO, faces, labels=labels)
+
+
+def test_a_label_may_be_empty():
+    assert draw_faces(PHOTO, [PERSON], labels=[""]).size == (300, 200)
+
+
+def test_a_font_of_ones_own_is_taken(tmp_path):
+    fonts = pytest.importorskip("matplotlib.font_manager", reason="needs matplotlib's fonts")
+    path = Path(fonts.findfont("DejaVu Serif"))
+    default = np.asarray(draw_faces(PHOTO, [PERSON]))
+    for font in (path, str(path)):
+        assert (np.asarray(draw_faces(PHOTO, [PERSON], font=font)) != default).any()
+    (tmp_path / "no.ttf").write_text("no font")
+    for font in (tmp_path / "no.ttf", tmp_path / "missing.ttf"):
+        with pytest.raises(OSError, match="`font` must be the path of a TrueType"):
+            draw_faces(PHOTO, [PERSON], font=font)

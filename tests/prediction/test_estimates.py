@@ -132,3 +132,12 @@ def test_what_a_model_did_not_learn_is_unknown(task, model, crops):
     ages, genders = (face.age, face.age_interval, face.age_distribution), (face.gender, face.gender_probability)
     assert (ages == (None, None, None)) == (task == "gender")
     assert (genders == (None, None)) == (task == "age")
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_threads": 2.5}, {"num_threads": "2"}, {"interval_coverage": "0.9"}, {"interval_coverage": None}]
+)
+def test_options_of_another_kind_are_refused_where_they_are_given(options):
+    model = open_model_folder(BUNDLED / "compact")
+    with pytest.raises(ValueError, match=f"`{next(iter(options))}` must be .*Received"):
+        CropEstimator(model, **{"interval_coverage": 0.9, "mirror": False, "num_threads": None, **options})

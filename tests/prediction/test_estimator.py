@@ -144,10 +144,10 @@ def test_faces_that_fail_a_condition_are_left_out():
     ("options", "message"),
     [
         ({"score_threshold": 70}, r"`score_threshold` must lie in \[0, 1\]. Received: 70"),
-        ({"max_faces": 0}, "`max_faces` must be None, or 1 or more. Received: 0"),
+        ({"max_faces": 0}, "`max_faces` must be None, or a whole number of 1 or more. Received: 0"),
         ({"channels": "gbr"}, '`channels` must be "rgb" or "bgr". Received: \'gbr\''),
         ({"interval_coverage": 0.42}, r"calibrated for: 0\.5, 0\.8, 0.9, 0.95"),
-        ({"num_threads": 0}, "`num_threads` must be None, or 1 or more"),
+        ({"num_threads": 0}, "`num_threads` must be None, or a whole number of 1 or more"),
     ],
 )
 def test_an_option_out_of_range_is_refused_at_once(options, message):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from asianage.errors import ImageError
-from asianage.faces.detection import Detection
+from asianage.faces.detection import BundledDetector, Detection
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, open_model_folder
 from asianage.models.hub import HubAccess
 from asianage.prediction import face_finder
 from asianage.prediction.face_finder import CHUNK, FaceFinder
@@ -107,7 +109,16 @@ def test_crops_come_in_batches_of_the_size_that_the_network_takes():
     assert [len(batch) for batch in finder(None).whole_crops(noise(1))] == [0, 1]
 
 
-@pytest.mark.parametrize("changes", [{"score_threshold": 1.5}, {"max_faces": -1}, {"channels": "RGB"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"score_threshold": value} for value in (1.5, "0.5", float("nan"))),
+        *({"max_faces": value} for value in (-1, 2.5, "3")),
+        *({"min_face_size": value} for value in ("40", -1, float("nan"))),
+        *({"max_pixels": value} for value in (None, 0, "1000")),
+        {"channels": "RGB"},
+    ],
+)
 def test_options_out_of_range_are_refused(changes):
     with pytest.raises(ValueError, match=f"`{next(iter(changes))}` must"):
         finder(None, **changes)
@@ -180,3 +191,43 @@ def test_whoever_looks_for_small_faces_gets_the_whole_file(hopper, monkeypatch):
     assert finder("auto").load(content.getvalue())[1] == 1.0
     with pytest.raises(ImageError, match="more than max_pixels=200000"):
         finder("auto", max_pixels=200_000).load(jpeg(hopper))
+
+
+@pytest.mark.parametrize("form", [str, Path, open_model_folder, lambda path: BundledDetector(open_model_folder(path))])
+def test_the_aligner_is_the_named_model_before_and_after_a_search(hopper, tmp_path, form):
+    config = shutil.copytree(BUNDLED / BUNDLED_DETECTOR, tmp_path / "mine") / "config.json"
+    config.write_text(config.read_text().replace('"name": "asianage"', '"name": "mine"'))
+    fresh, used = finder(form(config.parent)), finder(form(config.parent))
+    used.cut(hopper)
+    for one in (fresh, used, pickle.loads(pickle.dumps(used))):
+        assert one.cut_one_face(hopper).detector == "mine"
+
+
+@pytest.mark.parametrize("detector", ["auto", BundledDetector(score_threshold=0.99, min_face_size=300), None])
+def test_the_aligner_has_no_conditions(hopper, detector):
+    expected = finder(None).cut_one_face(hopper).detections
+    strict, used = (finder(detector, score_threshold=0.99, min_face_size=300) for _ in range(2))
+    used.cut(hopper)
+    assert strict.cut_one_face(hopper).detections == used.cut_one_face(hopper).detections == expected
+
+
+@pytest.mark.parametrize("name", ["yunet", "mtcnn", "no_such_file.onnx", Path("no_such_file.onnx")])
+def test_faces_are_aligned_without_loading_a_detector_that_finds_no_landmarks_in_a_box(hopper, name):
+    assert finder(name).cut_one_face(hopper).detector == "asianage"
+
+
+def test_the_fault_of_a_detector_is_told_from_that_of_the_program(monkeypatch):
+    def broken(faces, **conditions):
+        raise TypeError("not the detector's fault")
+
+    monkeypatch.setattr(face_finder, "filter_detections", broken)
+    with pytest.raises(TypeError, match=r"^not the detector's fault"):
+        finder(FakeDetector(FACES)).cut(BLACK)
+
+
+@pytest.mark.parametrize(
+    "face", [Detection((9, 9, 5, 5)), Detection((0, 0, float("nan"), 5)), Detection((0, 0, 5, 5), None, 99.5)]
+)
+def test_detections_of_a_detector_are_checked_like_boxes(face):
+    with pytest.raises(TypeError, match="`detect` of the detector 'fake' must return"):
+        finder(FakeDetector([face])).cut(BLACK)

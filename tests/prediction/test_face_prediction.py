@@ -222,6 +222,39 @@ def test_the_roll_is_that_of_the_landmarks():
         face = prediction(landmarks=landmarks.astype(np.float32))
         assert abs(face.roll) == pytest.approx(abs(roll), abs=1e-3)
         assert (face.roll - roll + 180.0) % 360.0 == pytest.approx(180.0, abs=1e-3)
-        assert face.to_dict()["roll"] == face.to_row()["roll"] == pytest.approx(face.roll, abs=0.06)
+        rounded = face.to_dict()["roll"]
+        assert rounded == face.to_row()["roll"]
+        assert (rounded - face.roll + 180.0) % 360.0 == pytest.approx(180.0, abs=0.06)
     assert prediction(landmarks=None).roll is None
     assert prediction(landmarks=None).to_dict()["roll"] is None
+
+
+def test_arrays_of_a_prediction_are_its_own_and_cannot_be_changed():
+    landmarks, distribution = np.zeros((5, 2), dtype=np.float32), np.full(101, 1 / 101, dtype=np.float32)
+    face = prediction(landmarks=landmarks, age_distribution=distribution)
+    landmarks += 1
+    distribution += 1
+    for one in (face, pickle.loads(pickle.dumps(face)), copy.deepcopy(face), face.replace(age=3.0)):
+        assert one.landmarks.max() == 0.0
+        assert one.age_distribution.max() < 1.0
+        for array in (one.landmarks, one.age_distribution):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+
+
+def test_a_prediction_is_a_mapping_of_its_keys():
+    face = prediction()
+    assert "age" in face
+    assert "nose" not in face
+    assert list(face) == list(face.keys()) == list(face.to_dict())
+
+
+def test_a_rounded_roll_stays_in_its_range():
+    def turned(degrees: float) -> FacePrediction:
+        angle = np.radians(degrees)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        upright = np.array([[-1.0, -1], [1, -1], [0, 0], [-1, 1], [1, 1]])
+        return prediction(landmarks=(upright @ turn.T).astype(np.float32))
+
+    assert turned(-179.97).to_dict()["roll"] == 180.0
+    assert str(turned(-0.02).to_dict()["roll"]) == "0.0"

@@ -34,7 +34,14 @@ def test_faces_become_detections_and_come_back():
 
 def test_no_faces_become_no_detections():
     pytest.importorskip("supervision", reason="needs the extra video")
-    assert len(to_supervision([])) == 0
+    nothing, one = to_supervision([]), to_supervision([prediction()])
+    assert len(nothing) == 0
+    assert nothing.is_empty()
+    # The arrays are there, with the types that they have for faces.
+    assert {name: (len(array), array.dtype.kind, array.shape[1:]) for name, array in nothing.data.items()} == {
+        name: (0, array.dtype.kind, array.shape[1:]) for name, array in one.data.items()
+    }
+    assert (nothing.data["age"] > 18).tolist() == []
     assert from_supervision(to_supervision([])) == []
 
 

@@ -8,9 +8,10 @@ from asianage.faces.detection.detector import (
     FaceDetector,
     as_detections,
     filter_detections,
+    fixed_array,
     roll_of_landmarks,
 )
-from asianage.faces.detection.selection import select_detector, with_absolute_path
+from asianage.faces.detection.selection import select_aligner, select_detector, with_absolute_path
 
 __all__ = [
     "LANDMARKS",
@@ -20,7 +21,9 @@ __all__ = [
     "FaceDetector",
     "as_detections",
     "filter_detections",
+    "fixed_array",
     "roll_of_landmarks",
+    "select_aligner",
     "select_detector",
     "with_absolute_path",
 ]

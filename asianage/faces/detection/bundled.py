@@ -87,6 +87,11 @@ class BundledDetector:
         make = functools.partial(type(self), score_threshold=score_threshold, min_face_size=min_face_size)
         return make, (model,)
 
+    def without_options(self) -> BundledDetector:
+        """Return the detector of the same model, with the model's own threshold and smallest face."""
+        model, *options = self._arguments
+        return self if options == [None, None] else BundledDetector(model)
+
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of `image`, uint8 (height, width, 3), RGB, at any angle, largest first."""
         photo = _Photo(image, self._min_face_size)
@@ -125,8 +130,13 @@ class BundledDetector:
 
     def with_landmarks(self, image: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
         """Add the landmarks that the boxes of faces show. Where a box shows no face, it is returned without."""
+        height, width = image.shape[:2]
         found = []
         for face in faces:
+            x_min, y_min, x_max, y_max = face.box
+            if x_min >= width or y_min >= height or x_max <= 0.0 or y_max <= 0.0:
+                found.append(face)
+                continue
             landmarks, probability = find_landmarks(self._landmarks_network, image, np.asarray(face.box))
             is_face = probability >= FACE_PROBABILITY
             found.append(

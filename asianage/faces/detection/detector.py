@@ -19,12 +19,16 @@ _FACES = (
     "Received: {}."
 )
 
+_ROUNDING = 1e-4
+"""A score of 32 bits may lie this little outside [0, 1]."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
     """One face in one image.
 
-    NumPy scalars, lists and tensors become plain values. Two detections with the same values are equal.
+    NumPy scalars, lists and tensors become plain values. Two detections with the same values are equal, and none can be
+    changed.
 
     Attributes:
         box: (x_min, y_min, x_max, y_max) in pixels of the image; may reach beyond it.
@@ -41,11 +45,15 @@ class Detection:
         box = tuple(float(value) for value in self.box)
         if len(box) != 4:
             raise ValueError(f"`box` must be four numbers (x_min, y_min, x_max, y_max). Received: {len(box)} numbers.")
-        landmarks = None if self.landmarks is None else np.asarray(self.landmarks, dtype=np.float32)
+        landmarks = None if self.landmarks is None else fixed_array(self.landmarks, np.float32)
         if landmarks is not None and landmarks.shape != (5, 2):
             raise ValueError(f"`landmarks` must be of shape (5, 2). Received: shape={landmarks.shape}.")
         for name, value in (("box", box), ("landmarks", landmarks), ("score", float(self.score))):
             object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled array can be changed again.
+        return type(self), (self.box, self.landmarks, self.score)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Detection) and self._values() == other._values()
@@ -80,7 +88,15 @@ def roll_of_landmarks(landmarks: np.ndarray) -> float:
     """Return the in-plane angle of five landmarks, (x, y): degrees in (-180, 180], clockwise as seen in the image."""
     points = np.asarray(landmarks, dtype=np.float64)
     across, down = points[3:].mean(axis=0) - points[:2].mean(axis=0)
-    return float(np.degrees(np.arctan2(-across, down))) or 0.0
+    roll = float(np.degrees(np.arctan2(-across, down))) or 0.0
+    return 180.0 if roll == -180.0 else roll
+
+
+def fixed_array(values: Any, dtype: Any = None) -> np.ndarray:
+    """Return a copy of an array that cannot be changed."""
+    array = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array
 
 
 class FaceDetector(Protocol):
@@ -105,7 +121,8 @@ def as_detections(faces: Any) -> list[Detection]:
 
     Raises:
         TypeError: `faces` is of another kind.
-        ValueError: A box is not four finite numbers, or has no area.
+        ValueError: A box is not four finite numbers, or has no area. Landmarks are not finite, or a score lies outside
+            [0, 1].
     """
     if hasattr(faces, "box"):
         return [_detection(faces)]
@@ -143,17 +160,27 @@ def filter_detections(
 
 def _detection(face: Any) -> Detection:
     if isinstance(face, Detection):
-        return face
-    if hasattr(face, "box"):
+        found = face
+    elif hasattr(face, "box"):
         score = getattr(face, "score", None)
-        return Detection(face.box, getattr(face, "landmarks", None), 1.0 if score is None else score)
-    try:
-        found = Detection(face)
-    except (TypeError, ValueError) as error:
-        raise type(error)(_FACES.format(repr(face)[:100])) from error
+        found = Detection(face.box, getattr(face, "landmarks", None), 1.0 if score is None else score)
+    else:
+        try:
+            found = Detection(face)
+        except (TypeError, ValueError) as error:
+            raise type(error)(_FACES.format(repr(face)[:100])) from error
     if not 0.0 < found.area < np.inf:
         raise ValueError(
             "A box must be (x_min, y_min, x_max, y_max) with a positive area. "
             f"Received: {found.box}. Convert (x, y, width, height) to (x, y, x + width, y + height)."
+        )
+    if found.landmarks is not None and not np.isfinite(found.landmarks).all():
+        raise ValueError(
+            f"Landmarks must be finite numbers. Received: {found.landmarks.tolist()}. Use None for a face without them."
+        )
+    if not -_ROUNDING <= found.score <= 1.0 + _ROUNDING:
+        raise ValueError(
+            f"A score must lie in [0, 1]. Received: {found.score}. Divide percentages by 100, and pass values without "
+            "an upper end through a sigmoid."
         )
     return found

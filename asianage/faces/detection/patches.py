@@ -25,6 +25,9 @@ SETTLED = 0.2
 LOST = 2.0
 """Landmarks do not belong to a box when their frame differs more from it."""
 
+LARGEST = 1e8
+"""Largest face that is looked for, in pixels: no photo is larger."""
+
 _FINEST = 1.5
 """A patch is sampled from pixels that are at least this much smaller: blocks of pixels are averaged first."""
 
@@ -45,7 +48,7 @@ def find_landmarks(network: LandmarksNetwork, image: np.ndarray, box: np.ndarray
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
     size = math.sqrt((x_max - x_min) * (y_max - y_min)) / BOX_SIZE
-    first = Frame((x_min + x_max) / 2, (y_min + y_max) / 2, max(size, 1.0), 0.0)
+    first = Frame((x_min + x_max) / 2, (y_min + y_max) / 2, min(max(size, 1.0), LARGEST), 0.0)
     landmarks, probability = _look(network, image, first)
     for _ in range(MOST_LOOKS - 1):
         place = Frame.of(landmarks)
@@ -92,11 +95,12 @@ def _look(network: LandmarksNetwork, image: np.ndarray, place: Frame) -> tuple[n
 
 def _cut(image: np.ndarray, across: np.ndarray, down: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """Sample a patch, uint8 (64, 64, 3). Pixels at the border are repeated beyond it."""
+    limits = np.array(image.shape[1::-1])
+    corner = _brought_near(corner, across, down, limits)
     shrink = max(1, math.ceil(math.hypot(*across) / _FINEST))
-    corners = corner + PATCH * np.array([np.zeros(2), across, down, across + down])
+    corners = corner + _corners(across, down)
     margin = 2 * shrink
     low, high = np.floor(corners.min(axis=0)) - margin, np.ceil(corners.max(axis=0)) + margin
-    limits = np.array(image.shape[1::-1])
     left_top = low.clip(0, limits - 1).astype(int)
     right, bottom = np.maximum(high.clip(1, limits).astype(int), left_top + 1)
     region = Image.fromarray(image[left_top[1] : bottom, left_top[0] : right])
@@ -107,6 +111,23 @@ def _cut(image: np.ndarray, across: np.ndarray, down: np.ndarray, corner: np.nda
     (a, d), (b, e), (c, f) = across / shrink, down / shrink, (corner - left_top) / shrink + before
     affine = Image.Transform.AFFINE
     return np.asarray(region.transform((PATCH, PATCH), affine, (a, b, c, d, e, f), Image.Resampling.BILINEAR))
+
+
+def _corners(across: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Return the four corners of a patch, float (4, 2), in pixels from the first one."""
+    return PATCH * np.array([np.zeros(2), across, down, across + down])
+
+
+def _brought_near(corner: np.ndarray, across: np.ndarray, down: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Move the first corner of a patch that lies far beyond the photo to within the patch's own extent of it.
+
+    The patch shows the same: the border is repeated there. It bounds what `_padded` adds.
+    """
+    corners = corner + _corners(across, down)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    gap = np.maximum(low - limits, 0.0) + np.minimum(high, 0.0)
+    extent = high - low + 4.0
+    return corner - (gap - gap.clip(-extent, extent))
 
 
 def _padded(region: Image.Image, corners: np.ndarray) -> tuple[np.ndarray, Image.Image]:

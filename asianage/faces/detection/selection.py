@@ -67,6 +67,29 @@ def select_detector(
     return BundledDetector(model, score_threshold=score_threshold, min_face_size=min_face_size)
 
 
+def select_aligner(
+    detector: str | os.PathLike[str] | AnyModel | FaceDetector | None, *, access: HubAccess | None = None
+) -> BundledDetector:
+    """Return what finds the landmarks of faces that come without: the named model, or else the one in the package.
+
+    Args:
+        detector: As `select_detector` takes it, or None. YuNet, MTCNN and other objects have no landmarks for a box.
+        access: How to reach the Hub for a model; None takes the settings of huggingface_hub.
+
+    Raises:
+        DownloadError: The Hub has no such model, cannot be reached, or refuses access.
+        ModelFormatError: The model is no face detector, or it is incomplete or altered.
+        ValueError: There is no detector of that name.
+    """
+    if isinstance(detector, BundledDetector):
+        return detector.without_options()
+    is_path = isinstance(detector, str | os.PathLike) and detector not in ("yunet", "mtcnn") and not _is_onnx(detector)
+    if detector is None or not (is_path or isinstance(detector, AnyModel)):
+        return BundledDetector()
+    selected = select_detector(detector, access=access)
+    return selected if isinstance(selected, BundledDetector) else BundledDetector()
+
+
 def detector_fingerprint(detector: str | os.PathLike[str] | None) -> str | None:
     """Return what tells two detectors apart that have the same name, as crops of one are not those of another.
 
@@ -100,7 +123,7 @@ def with_absolute_path(detector: Any) -> Any:
 
 def _is_onnx(detector: str | os.PathLike[str]) -> bool:
     path = Path(os.path.expanduser(detector))
-    return path.suffix.lower() == ".onnx" or (isinstance(detector, os.PathLike) and not path.is_dir())
+    return path.suffix.lower() == ".onnx" or (isinstance(detector, os.PathLike) and path.is_file())
 
 
 def _yunet(

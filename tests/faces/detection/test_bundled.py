@@ -111,6 +111,13 @@ def test_boxes_get_landmarks_where_they_show_a_face(detector, hopper):
     assert bad.landmarks is None
 
 
+def test_a_box_beyond_the_photo_has_no_landmarks_and_is_not_looked_at(detector, hopper, monkeypatch):
+    monkeypatch.setattr("asianage.faces.detection.bundled.find_landmarks", None)
+    boxes = [(60_000, 60_000, 60_100, 60_100), (512, 0, 600, 80), (-90, 0, 0, 90), (0, -90, 90, 0), (0, 600, 90, 690)]
+    beyond = [Detection(box, None, 0.4) for box in boxes]
+    assert detector.with_landmarks(hopper, beyond) == beyond
+
+
 def test_options_hold(detector, hopper):
     assert BundledDetector(score_threshold=0.99).detect(hopper) == []
     again = pickle.loads(pickle.dumps(BundledDetector(score_threshold=0.5, min_face_size=30)))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from asianage.faces.detection import Detection, as_detections, filter_detections
+from asianage.faces.detection import Detection, as_detections, filter_detections, roll_of_landmarks
 
 LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]], dtype=np.float32)
 
@@ -136,3 +138,41 @@ def test_each_condition_leaves_faces_out():
 
 def test_boxes_that_a_detector_returns_are_taken():
     assert filter_detections(BOXES[::-1]) == as_detections(BOXES)
+
+
+def test_a_detection_shares_no_memory_and_cannot_be_changed():
+    own = LANDMARKS * 10
+    face = Detection((1, 2, 3, 4), own)
+    own += 50
+    np.testing.assert_allclose(face.landmarks, LANDMARKS * 10, rtol=1e-6)
+    for one in (face, pickle.loads(pickle.dumps(face)), copy.deepcopy(face)):
+        assert one == face
+        with pytest.raises(ValueError, match="read-only"):
+            one.landmarks += 1
+
+
+@pytest.mark.parametrize("box", [(9, 9, 5, 20), (9, 9, 5, 5), (0, 0, float("nan"), 9), (0, 0, float("inf"), 9)])
+def test_detections_and_other_objects_are_checked_like_boxes(box):
+    for face in (Detection(box), SimpleNamespace(box=box)):
+        for check in (as_detections, filter_detections):
+            with pytest.raises(ValueError, match="positive area"):
+                check([face])
+
+
+def test_scores_and_landmarks_that_are_impossible_are_refused_with_a_remedy():
+    for score in (99.5, -3.0, float("nan")):
+        with pytest.raises(ValueError, match=r"score must lie in \[0, 1\]\. Received.*Divide percentages by 100"):
+            as_detections([Detection(BOXES[0], None, score)])
+    with pytest.raises(ValueError, match="Landmarks must be finite"):
+        as_detections([Detection(BOXES[0], np.full((5, 2), np.nan))])
+    rounded = Detection(BOXES[0], None, np.float32(1.0000001))
+    assert as_detections([rounded]) == [rounded]
+
+
+def test_the_angle_of_a_face_upside_down_is_never_minus_180():
+    turned = 1.0 - LANDMARKS.astype(np.float64)
+    for tilt in (0.0, 1e-30, -1e-30, 1e-17, -1e-17):
+        turned[3:, 0] = turned[:2, 0].mean() + np.array([0.15, -0.15]) + tilt
+        assert roll_of_landmarks(turned) == pytest.approx(180.0)
+    assert roll_of_landmarks(np.array([[0.0, 1], [0, 1], [0, 0], [0.0, 0], [0, 0]])) == 180.0
+    assert roll_of_landmarks(np.array([[-0.0, 1], [-0.0, 1], [0, 0], [0.0, 0], [0, 0]])) == 180.0

@@ -55,7 +55,10 @@ def test_landmarks_are_mapped_to_the_photo_and_turn_the_second_patch():
     assert angle == pytest.approx(-np.pi / 2)
 
 
-@pytest.mark.parametrize("box", [(-30, -30, 30, 30), (190, 190, 260, 260), (-400, -400, 600, 600), (5, 5, 5.1, 5.1)])
+@pytest.mark.parametrize(
+    "box",
+    [(-30, -30, 30, 30), (190, 190, 260, 260), (-400, -400, 600, 600), (5, 5, 5.1, 5.1), (-1e60, -1e60, 1e60, 1e60)],
+)
 def test_beyond_the_photo_its_border_is_repeated(box):
     network = Recorder()
     find_landmarks(network, np.full((200, 200, 3), 77, dtype=np.uint8), np.array(box, dtype=float))
@@ -71,3 +74,17 @@ def test_a_large_face_is_averaged_and_not_sampled():
     assert network.patches[0].std() < 30
     reduced = np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BOX))
     assert abs(float(network.patches[0].mean()) - float(reduced.mean())) < 2
+
+
+def test_a_patch_far_beyond_the_photo_costs_no_more_than_one_beside_it():
+    image = np.random.default_rng(0).integers(0, 256, (339, 301, 3), dtype=np.uint8)
+    patches = []
+    for place in (600.0, 60_000.0, 6e8):
+        network = Recorder()
+        find_landmarks(network, image, np.array([place, 20.0, place + 100, 120.0]))
+        patches.append(network.patches[0])
+    np.testing.assert_array_equal(patches[1], patches[0])
+    np.testing.assert_array_equal(patches[2], patches[0])
+    # The last column goes on, with all its rows.
+    assert patches[0].std(axis=1).max() == 0.0
+    assert patches[0].std() > 10

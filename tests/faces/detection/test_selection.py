@@ -10,7 +10,7 @@ import pytest
 from asianage.errors import DetectorUnavailableError, DownloadError, MissingExtraError, ModelFormatError
 from asianage.faces.detection import BundledDetector, Detection, select_detector, yunet
 from asianage.faces.detection.mtcnn import MTCNNDetector
-from asianage.faces.detection.selection import detector_fingerprint
+from asianage.faces.detection.selection import detector_fingerprint, select_aligner
 from asianage.faces.detection.yunet import YuNetDetector
 from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR, open_model_folder
 from asianage.models.hub import HubAccess
@@ -173,3 +173,19 @@ def test_an_address_is_refused_without_its_password():
         with pytest.raises(ValueError, match=r"Received an address\. Download the file\.") as caught:
             select_detector(name)
         assert "secret" not in str(caught.value)
+
+
+def test_a_path_object_that_is_missing_gets_the_same_error_as_its_name(tmp_path):
+    for name in (tmp_path / "no_folder", str(tmp_path / "no_folder")):
+        with pytest.raises(ValueError, match="folder or Hub id of a face detector"):
+            select_detector(name)
+
+
+def test_a_detector_without_options_is_its_own_aligner(tmp_path):
+    plain, strict = BundledDetector(), BundledDetector(score_threshold=0.99)
+    assert select_aligner(plain) is plain
+    assert select_aligner(strict) is not strict
+    for other in (None, "yunet", "mtcnn", "missing.onnx", OwnDetector()):
+        assert select_aligner(other).name == "asianage"
+    with pytest.raises(ModelFormatError, match="face detector is required"):
+        select_aligner(str(BUNDLED / "compact"))
