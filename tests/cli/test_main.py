@@ -37,9 +37,9 @@ def test_wrong_usage_ends_with_two():
     assert main(["predict"]) == 2
 
 
-@pytest.mark.parametrize("option", ["--version", "-V"])
-def test_the_package_can_be_run(option):
-    done = subprocess.run([sys.executable, "-m", "asianage", option], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(("module", "option"), [("asianage", "--version"), ("asianage.cli", "-V")])
+def test_the_package_can_be_run(module, option):
+    done = subprocess.run([sys.executable, "-m", module, option], capture_output=True, text=True, check=True)
     assert done.stdout == f"asianage {__version__}\n"
 
 
