@@ -12,6 +12,7 @@ from PIL import Image
 
 from asianage.data.photos import LabeledFace, Photo
 from asianage.faces.detection.detector import Detection, FaceDetector
+from asianage.faces.detection.patches import Frame
 from asianage.faces.images import load_image
 from asianage.progress import shown
 
@@ -168,9 +169,8 @@ def landmark_error(detector: FaceDetector, image: np.ndarray, truth: np.ndarray)
 
 def _square(landmarks: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the middle of a face and the side of the square around it."""
-    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
-    size = max(np.hypot(*(landmarks[1] - landmarks[0])), 0.95 * np.hypot(*(mouth - eyes)))
-    return (eyes + mouth) / 2, 2.4 * float(size)
+    x, y, size, _ = Frame.of(landmarks)
+    return np.array([x, y]), 2.4 * size
 
 
 def _box(face: LabeledFace) -> np.ndarray:

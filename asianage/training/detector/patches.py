@@ -7,18 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from asianage.faces.detection.patches import BOX_SIZE, PATCH_SIDE
 from asianage.networks.face_landmarks import INPUT_SIDE
 from asianage.training.augmentation.disguises import disguise_face, spoil_picture
 from asianage.training.detector.canvas import shrunk
 from asianage.training.detector.sources import Source
 from asianage.training.detector.targets import MIRRORED, face_frame
 from asianage.training.recipes.detector import Patches
-
-PATCH_SIDE = 3.4
-"""Side of a patch, in units of the face's size: the larger of eye distance and 0.95 x the way from eyes to mouth."""
-
-BOX_SIZE = 2.46
-"""Square root of the area of a face's box, in the same units."""
 
 TARGET_VALUES = 12
 """Length of a row of targets: landmarks (10) in units of half a side from the middle, their weight, 1 for a face."""
