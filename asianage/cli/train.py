@@ -24,15 +24,19 @@ class ListRecipes(argparse.Action):
         parser.exit()
 
 
-NETWORK_OPTIONS = frozenset(
-    ("name", "detector", "quantization", "dataset", "split", "fold", "epochs", "seed", "batch_size", "learning_rate")
+COMPARED_OPTIONS = frozenset(
+    ("detector", "quantization", "dataset", "split", "fold", "epochs", "seed", "batch_size", "learning_rate")
 )
-"""Options of every recipe that trains networks for age and gender."""
+"""Options of the comparison of networks, and of every recipe that trains one."""
+
+NETWORK_OPTIONS = COMPARED_OPTIONS | {"name", "initial", "pretrained", "teacher"}
+"""Options of the recipes that make one model."""
 
 SPLIT_OPTIONS = frozenset({"dataset", "split", "fold"})
 """Options of the baselines, which train no network."""
 
 DETECTOR_OPTIONS = frozenset({"faces", "name", "epochs", "pretrained"})
+"""Options of the recipe of the face detector."""
 
 
 def add_to(commands: Any) -> None:
@@ -90,17 +94,17 @@ def _kind_of(recipe: str) -> tuple[Callable[[argparse.Namespace], int], Collecti
     if recipe == DETECTOR.name:
         return _train_detector, DETECTOR_OPTIONS
     if recipe == HEADS:
-        return _compare_heads, NETWORK_OPTIONS - {"name"}
-    return _train, NETWORK_OPTIONS | {"initial", "pretrained", "teacher"}
+        return _compare_heads, COMPARED_OPTIONS
+    return _train, NETWORK_OPTIONS
 
 
 def _refuse_others(given: argparse.Namespace, taken: Collection[str]) -> None:
     """Refuse options that are set and would be ignored."""
-    known = NETWORK_OPTIONS | DETECTOR_OPTIONS | {"initial", "teacher"}
+    known = NETWORK_OPTIONS | DETECTOR_OPTIONS
     ignored = sorted(name for name in known - set(taken) if getattr(given, name) != given.defaults[name])
     if ignored:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
-        raise ValueError(f"The recipe {given.recipe!r} does not take {options}. Leave it out.")
+        raise ValueError(f"The recipe {given.recipe!r} does not take {options}. Run it without.")
 
 
 def _train(given: argparse.Namespace) -> int:
@@ -133,7 +137,7 @@ def _compare_heads(given: argparse.Namespace) -> int:
 
     progress = options.begin_run(given)["progress"]
     data = options.labeled_faces(given, given.data)
-    settings = {name: getattr(given, name) for name in NETWORK_OPTIONS - {"name"}}
+    settings = {name: getattr(given, name) for name in COMPARED_OPTIONS}
     compare_heads(data, given.output, **settings, progress=progress)
     print((given.output / TABLE).read_text("utf-8"), end="")
     return 0

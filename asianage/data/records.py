@@ -64,7 +64,7 @@ class FaceRecord:
         if self.age is None and self.age_low is not None and self.age_low == self.age_high:
             object.__setattr__(self, "age", self.age_low)
         for name in ("dataset", "identity", "group"):
-            object.__setattr__(self, name, getattr(self, name).strip())
+            object.__setattr__(self, name, parse_name(getattr(self, name)))
         if self.gender is not None and self.gender not in GENDERS:
             raise ValueError(f"`gender` must be {' or '.join(GENDERS)}, or None. Received: {self.gender!r}.")
         if self.split and self.split not in SPLITS:
@@ -246,10 +246,10 @@ def record_of(row: Mapping[str, Any], path: Path, gender_labels: GenderLabels | 
         path=path,
         age=age,
         gender=parse_gender(row.get("gender"), gender_labels),
-        dataset=parse_name(row.get("dataset")),
+        dataset=row.get("dataset", ""),
         split=parse_name(row.get("split")).lower(),
-        identity=parse_name(row.get("identity")),
-        group=parse_name(row.get("group")),
+        identity=row.get("identity", ""),
+        group=row.get("group", ""),
         age_low=low,
         age_high=high,
     )

@@ -199,6 +199,11 @@ def test_written_records_are_read_again(tmp_path):
     assert read_records(tmp_path / "tables" / "t.csv") == placed
 
 
+def test_names_are_text_however_they_are_written():
+    record = FaceRecord("a.jpg", 3, None, dataset=" mine ", identity=7.0, group="N/A")
+    assert (record.dataset, record.identity, record.group) == ("mine", "7", "")
+
+
 def test_a_group_of_one_year_is_an_age():
     assert FaceRecord("a.jpg", None, None, age_low=34, age_high=34).age == 34.0
 

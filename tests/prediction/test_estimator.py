@@ -181,8 +181,9 @@ def test_estimates_of_crops_are_the_predictions_as_arrays(estimator, side):
 
 
 def test_an_unreadable_crop_has_no_estimate(estimator):
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError) as caught:
         estimator.estimate_crops([noise(1), b"nothing"])
+    assert caught.value.__notes__ == ["This is the image at position 1."]
 
 
 def test_features_are_the_same_alone_and_among_others(estimator):

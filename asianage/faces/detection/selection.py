@@ -104,8 +104,10 @@ def detector_fingerprint(detector: str | os.PathLike[str] | None) -> str | None:
         DownloadError: The Hub has no such model, or cannot be reached.
         FileNotFoundError: There is no such file or folder.
     """
-    if detector is None or detector in ("yunet", "mtcnn"):
-        return None if detector is None else str(detector)
+    if detector is None:
+        return None
+    if detector in ("yunet", "mtcnn"):
+        return str(detector)
     if _is_onnx(detector):
         return sha256_of(Path(os.path.expanduser(detector)))
     return open_detector(BUNDLED / BUNDLED_DETECTOR if detector == "auto" else detector).config_sha256
