@@ -21,8 +21,9 @@ def main() -> None:
     epochs = int(sys.argv[3]) if len(sys.argv) == 4 else 10
     estimator = fine_tune("compact", table, output, epochs=epochs, detector=None)
     held_out = estimator.model.config.provenance["held_out"]
+    # Names such as val_mae_ and val_gender_, with the name of the data set behind if the table has several.
     for name, before in held_out["before"].items():
-        print(f"{name}: {before:.3f} before, {held_out['after'][name]:.3f} after")
+        print(f"{name.strip('_')}: {before:.3f} before, {held_out['after'][name]:.3f} after")
     print(f"model: {estimator.model.path}")
 
 

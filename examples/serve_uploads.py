@@ -16,7 +16,7 @@ from asianage import AgeGenderEstimator, FacePrediction, ImageError
 MAX_BYTES = 10_000_000
 
 app = FastAPI(title="asianage")
-estimator = AgeGenderEstimator(max_faces=20)
+estimator = AgeGenderEstimator(max_pixels=25_000_000, max_faces=20)
 
 
 # Not `async`: FastAPI then calls it in a thread, and a long prediction does not hold up other requests.

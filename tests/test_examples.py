@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 import json
 import re
 import runpy
@@ -163,6 +164,9 @@ def test_the_upload_example_answers_with_faces_and_refuses_what_is_no_photo(phot
         assert 0 <= face["age"] <= 100
         assert face["gender"] in ("female", "male")
         assert client.post("/faces", files={"photo": b"no image"}).status_code == 415
+        small_file = io.BytesIO()
+        Image.new("L", (6000, 6000)).save(small_file, "PNG")
+        assert client.post("/faces", files={"photo": small_file.getvalue()}).status_code == 415
         large = b" " * (example["MAX_BYTES"] + 1)
         assert client.post("/faces", files={"photo": large}).status_code == 413
 
@@ -212,6 +216,7 @@ def test_the_fine_tuning_example_prints_the_gain(run, tmp_path):
     (tmp_path / "faces.csv").write_text("\n".join(lines))
     output = run("fine_tune_own_faces.py", tmp_path / "faces.csv", tmp_path / "tuned", 1)
     assert "val_score: " in output
+    assert "val_mae: " in output
     assert AgeGenderEstimator(tmp_path / "tuned" / "model", detector=None).predict(tmp_path / "0.png")
 
 

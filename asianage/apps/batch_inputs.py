@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from asianage.apps.face_predictor import image_column
-from asianage.faces.image_files import IMAGE_SUFFIXES, list_images, names_in_list
+from asianage.faces.image_files import IMAGE_SUFFIXES, as_text, list_images, names_in_list
 
 PARQUET = (".parquet", ".pq")
 
@@ -83,7 +83,14 @@ def find_photos(source: str | os.PathLike[str], column: str | None, list_address
         raise FileNotFoundError(f"There is no folder or file {source}. Check the name.")
     suffix = PurePosixPath(path).suffix.lower()
     if system.isdir(path):
-        tables = sorted(name for name in system.ls(path, detail=False) if _is_table(name))
+        names = system.ls(path, detail=False)
+        tables = sorted(name for name in names if _is_table(name))
+        photos = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
+        if tables and photos:
+            raise ValueError(
+                f"A batch reads a folder of photos or of Parquet files. Received {source}, which holds both, such as "
+                f"{PurePosixPath(photos[0]).name} and {PurePosixPath(tables[0]).name}. Name the file, or move it."
+            )
         if tables:
             return _of_tables([absolute(system, name) for name in tables], column)
         return _of_names(_listed(source, system, path), list_address, column, source)
@@ -140,7 +147,7 @@ def _of_names(names: Iterable[str], list_address: str, column: str | None, sourc
     schema, names, total = pyarrow.schema([("file", pyarrow.string())]), iter(names), 0
     with fsspec.open(list_address, "wb") as content, parquet.ParquetWriter(content, schema) as writer:
         while chunk := list(itertools.islice(names, _CHUNK)):
-            writer.write_table(pyarrow.table({"file": [_as_text(name) for name in chunk]}, schema))
+            writer.write_table(pyarrow.table({"file": [as_text(name) for name in chunk]}, schema))
             total += len(chunk)
     if not total:
         raise ValueError(f"The input must have photos. Received: none in {source}.")
@@ -164,8 +171,3 @@ def _listed(source: str, system: Any, path: str) -> Iterator[str]:
 def _is_table(name: str) -> bool:
     place = PurePosixPath(name)
     return place.suffix.lower() in PARQUET and not place.name.startswith(("_", "."))
-
-
-def _as_text(name: str) -> str:
-    """Return a name that Arrow takes. One that is no text is not found later, which its row says."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import json
 import os
 import posixpath
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from asianage.apps.batch_inputs import BatchInputs
 from asianage.apps.face_predictor import FacePredictor
+from asianage.faces.detection.selection import detector_fingerprint
+from asianage.models.folder import DetectorFolder
+from asianage.prediction.estimator import AgeGenderEstimator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +30,13 @@ SETTINGS = f"{HIDDEN}/job.json"
 LIST = f"{HIDDEN}/photos"
 """The names of the photos of a folder or a list, as a Parquet file."""
 
-_VERSION = 1
+_VERSION = 2
+
+_NO_SETTINGS = frozenset(
+    {"model", "num_threads", "revision", "sha256", "token", "endpoint", "cache_dir", "local_files_only"}
+    | {"force_download"}
+)
+"""Options that change no row beside the model, whose hash is kept."""
 
 _SUSPECT = 2
 """A photo that so many workers died of is not read again."""
@@ -96,8 +106,7 @@ class BatchJob:
 
     def _plain(self) -> dict[str, Any]:
         plain = dataclasses.asdict(dataclasses.replace(self, options={}))
-        options = {name: value if _is_plain(value) else repr(type(value)) for name, value in self.options.items()}
-        return json.loads(json.dumps({**plain, "options": options}))
+        return json.loads(json.dumps({**plain, "options": _settings(self.options)}))
 
 
 def earlier_job(output: str) -> dict[str, Any] | None:
@@ -138,7 +147,10 @@ def check_same(job: BatchJob, earlier: Mapping[str, Any]) -> None:
         # Neither where the output is seen from nor the number of processors changes a row.
         if name not in ("output", "num_threads") and value != earlier.get(name):
             before, after = "other", ""
-            if name != "inputs":
+            if name == "options":
+                (name, value), *_ = [(key, now) for key, now in value.items() if now != earlier[name].get(key)]
+                before, after = repr(earlier["options"].get(name)), f" Received: {value!r}."
+            elif name != "inputs":
                 before, after = repr(earlier.get(name)), f" Received: {value!r}."
             raise ValueError(
                 f"{job.output} must be continued with the settings that it was begun with. `{name}` was "
@@ -251,6 +263,22 @@ def _replacing(system: Any, path: str, folder: str) -> Iterator[Any]:
         with contextlib.suppress(OSError):
             system.rm(temporary)
         raise
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two runs must have in common, however it was written: every option that decides a row."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(AgeGenderEstimator).parameters.items()
+        if name not in _NO_SETTINGS
+    }
+    settings = {name: options.get(name, default) for name, default in defaults.items()}
+    detector = settings["detector"]
+    if detector is None or isinstance(detector, str | os.PathLike):
+        settings["detector"] = detector_fingerprint(detector)
+    elif isinstance(detector, DetectorFolder):
+        settings["detector"] = detector.config_sha256
+    return {name: value if _is_plain(value) else repr(type(value)) for name, value in settings.items()}
 
 
 def _is_plain(value: Any) -> bool:

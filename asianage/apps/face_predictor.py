@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asianage.errors import needs_extra
+from asianage.faces.image_files import as_text
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.table import DISTRIBUTION_COLUMN, Row, predicted_rows, table_columns
 
@@ -106,7 +107,8 @@ class FacePredictor:
         images = _fetched(image for _, image in photos)
         rows = list(predicted_rows(images, self._estimator, landmarks=True, distribution=self._distribution))
         for row in rows:
-            row["file"] = photos[row["position"]][0]
+            name = photos[row["position"]][0]
+            row["file"] = name if name is None else as_text(name)
             row["position"] += first
         return _arrow_table(rows, self._distribution)
 

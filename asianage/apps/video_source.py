@@ -95,6 +95,7 @@ class OpenVideo:
         start: float | None = None
         time = -1.0 / self.frame_rate
         number = damaged = 0
+        shown = 0.0
         try:
             for frame in self._decoded():
                 if frame is None:
@@ -106,12 +107,13 @@ class OpenVideo:
                 new = None if stamp is None or start is None else float(stamp - start)
                 # Streams that were put together begin anew, and raw ones have no times.
                 time = new if new is not None and new > time else time + 1.0 / self.frame_rate
+                shown = float((frame.duration or 0) * (frame.time_base or 0))
                 if number % every == 0:
                     yield DecodedFrame(number, time, upright_rgb(frame, aspect=self._stream.sample_aspect_ratio))
                 number += 1
         finally:
             self._container.close()
-        self._check_end(number, damaged, time + 1.0 / self.frame_rate, seconds)
+        self._check_end(number, damaged, time + max(1.0 / self.frame_rate, shown), seconds)
 
     def _decoded(self) -> Iterator[Any]:
         """Yield the decoded frames, and None for what is damaged."""
@@ -212,7 +214,8 @@ def _opened(source: VideoSource, name: str) -> Any:
     if isinstance(source, int):
         file, form = camera(source, platform.system())
     elif isinstance(source, str | os.PathLike):
-        file = os.fspath(source) if "://" in str(source) else os.path.expanduser(source)
+        # FFmpeg takes a name with a colon for an address.
+        file = os.fspath(source) if "://" in str(source) else os.path.abspath(os.path.expanduser(source))
         if os.path.isfile(file) and Path(file).stat().st_size == 0:
             raise VideoError(f"{name}: the file is empty.")
     elif not hasattr(source, "read"):

@@ -41,15 +41,16 @@ def run(given: argparse.Namespace) -> int:
     path = cached_path(YUNET)
     yunet = f"ready: {path}" if path else "weights not cached: asianage download"
     if not importlib.util.find_spec("cv2"):
-        yunet = "not installed: pip install asianage[yunet]"
-    mtcnn = _version("mtcnn") and (_version("tensorflow") or _version("tensorflow-cpu"))
+        yunet = 'not installed: pip install "asianage[yunet]"'
+    is_ready = _version("mtcnn") and (_version("tensorflow") or _version("tensorflow-cpu"))
+    mtcnn = "ready" if is_ready else 'not installed: pip install "asianage[mtcnn]"'
     lines += [
         "",
         "face detectors",
         f"  {detector.config.name:<24} ready: bundled, {size:.1f} MB, the default",
         *_hashes(detector),
         f"  {'yunet':<24} {yunet}",
-        f"  {'mtcnn':<24} {'ready' if mtcnn else 'not installed: pip install asianage[mtcnn]'}",
+        f"  {'mtcnn':<24} {mtcnn}",
     ]
     print("\n".join(lines))
     return 0

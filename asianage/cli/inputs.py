@@ -62,7 +62,7 @@ def find_inputs(paths: Sequence[str], files_from: str | None = None) -> Inputs:
             _add(inputs, path)
         else:
             left_out = LeftOut()
-            found = _matching(path, left_out)
+            found = matching_files(path, left_out)
             for name in found:
                 _add(inputs, name)
             _tell(inputs, path, left_out)
@@ -72,7 +72,19 @@ def find_inputs(paths: Sequence[str], files_from: str | None = None) -> Inputs:
     for path in () if files_from is None else _read_names(files_from):
         inputs.named.append(path)
         _add(inputs, path)
+    inputs.images = _once(inputs.images)
     return inputs
+
+
+def _once(images: list[tuple[str, Source]]) -> list[tuple[str, Source]]:
+    """Return the images without files that were named before."""
+    seen: set[str] = set()
+    found = []
+    for name, source in images:
+        if not isinstance(source, Path) or name not in seen:
+            found.append((name, source))
+        seen.add(name)
+    return found
 
 
 def _add(inputs: Inputs, name: str) -> None:
@@ -115,7 +127,7 @@ def _tell(inputs: Inputs, name: str, left_out: LeftOut) -> None:
         inputs.failures.append((str(error.filename), reason))
 
 
-def _matching(pattern: str, left_out: LeftOut) -> list[str]:
+def matching_files(pattern: str, left_out: LeftOut) -> list[str]:
     """Return the files that a pattern matches, sorted; without a ``**`` also the folders.
 
     Where brackets have a match as they are written, as in ``trip[2024]/*.jpg``, they are no pattern.

@@ -47,7 +47,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 
 def destination(
-    given: argparse.Namespace, photos: Iterable[str], *, columns: Sequence[str] = CSV_COLUMNS
+    given: argparse.Namespace,
+    photos: Iterable[str],
+    *,
+    columns: Sequence[str] = CSV_COLUMNS,
+    can_resume: bool = True,
 ) -> tuple[str, ResultFile | None]:
     """Return the form of the output and its file, None for standard output, after a check that no photo is replaced.
 
@@ -55,6 +59,7 @@ def destination(
         given: The command line.
         photos: What is predicted.
         columns: Of a CSV table.
+        can_resume: Whether --resume goes on with such a file.
 
     Raises:
         OSError: The file cannot be written, or is something else than an earlier output.
@@ -74,7 +79,7 @@ def destination(
         raise ValueError(
             f"--output needs a name that ends in {', '.join(SUFFIXES)}, or --format csv or json. Received: {name}."
         )
-    return form, ResultFile(name, csv_text([columns]) if form == "csv" else "")
+    return form, ResultFile(name, csv_text([columns]) if form == "csv" else "", can_resume=can_resume)
 
 
 @contextlib.contextmanager
@@ -129,11 +134,16 @@ def _csv_rows(name: str, faces: Sequence[FacePrediction], error: Exception | Non
 
 def csv_text(rows: Sequence[dict[str, Any] | Sequence[str]], columns: Sequence[str] = CSV_COLUMNS) -> str:
     """Return rows of a CSV table: sequences as they are, and the values of dicts by column."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        table.writerow([row.get(column, "") for column in columns] if isinstance(row, dict) else row)
-    return text.getvalue()
+    return "".join(
+        _csv_line([row.get(column, "") for column in columns] if isinstance(row, dict) else row) for row in rows
+    )
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    line = io.StringIO()
+    # What ends a line is what the writer puts into quotes: a name may hold a carriage return.
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return f"{line.getvalue()[:-2]}\n"
 
 
 def _table_writer(width: int) -> Write:

@@ -55,7 +55,8 @@ def run(given: argparse.Namespace) -> int:
         images = [(name, source) for name, source in found if name not in done or not isinstance(source, Path)]
         left = {name for name, _ in images}
         failures += [(name, done[name]) for name, _ in found if name not in left and done[name]]
-        tell(f"{file.path} has the results of {len(found) - len(images)} photos. {len(images)} are left.")
+        count = len(found) - len(images)
+        tell(f"{file.path} has the results of {count} photos for certain. To be computed: {len(images)}.")
     if images:
         failures += _predict(given, images, form, file, folder)
     for name, reason in failures:

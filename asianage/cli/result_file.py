@@ -30,12 +30,13 @@ class ResultFile:
         is_device: Whether it is a pipe or device, which is written as it is.
     """
 
-    def __init__(self, path: str | os.PathLike[str], heading: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], heading: str, *, can_resume: bool = True) -> None:
         """Check that nothing is destroyed.
 
         Args:
             path: The file, or a pipe or device, which is written as it is.
             heading: First line of a CSV table, "" for JSON lines.
+            can_resume: Whether --resume goes on with the file; for messages.
 
         Raises:
             FileExistsError: There is a file that is no earlier output of the same form.
@@ -43,6 +44,7 @@ class ResultFile:
             IsADirectoryError: `path` is a folder.
         """
         self._heading = heading.encode()
+        self._can_resume = can_resume
         self._end = 0
         self._read_size = 0
         self.is_device = os.path.exists(path) and not os.path.isfile(path)
@@ -143,9 +145,9 @@ class ResultFile:
                 content.seek(end)
             if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
                 raise
+            remedy = "go on with --resume" if self._can_resume else "run the command again"
             raise OSError(
-                f"{self.path} cannot be written: {error.strerror}. It has the results up to the last photo. "
-                "Make room, then go on with --resume."
+                f"{self.path} cannot be written: {error.strerror}. What was finished is kept. Make room, then {remedy}."
             ) from error
 
     def _is_ours(self, file: Path) -> bool:

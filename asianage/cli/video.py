@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from asianage.cli import options, output
+from asianage.cli.inputs import matching_files
 from asianage.cli.messages import printable, say, spoken_of
 from asianage.cli.result_file import ResultFile
-from asianage.errors import VideoError
+from asianage.faces.image_files import LeftOut
 
 if TYPE_CHECKING:
     from asianage.apps.video import VideoFrame
@@ -75,12 +76,12 @@ def run(given: argparse.Namespace) -> int:
     if given.every < 1:
         raise ValueError(f"--every must be 1 or more. Received: {given.every}.")
     names = [str(source) for source in sources]
-    form, file = output.destination(given, names, columns=("file", *FRAME_COLUMNS))
+    form, file = output.destination(given, names, columns=("file", *FRAME_COLUMNS), can_resume=False)
     columns = ("file", *PERSON_COLUMNS)
     people = None
     if given.people is not None:
         output.refuse_photo("--people", given.people, names)
-        people = ResultFile(given.people, output.csv_text([columns]))
+        people = ResultFile(given.people, output.csv_text([columns]), can_resume=False)
         if file is not None and file.path == people.path and not file.is_device:
             raise ValueError(f"--people needs a file of its own. Received the one of the frames: {given.people}.")
     drawings = _drawings(given.draw, sources)
@@ -109,33 +110,75 @@ def _predict(
     drawing: Path | None,
     failures: list[Exception],
 ) -> list[dict[str, Any]]:
-    """Write the rows and the drawing of one video, and return a row per person. What fails is put into `failures`."""
-    from asianage.apps.video import predict_video
+    """Write the rows and the drawing of one video, and return a row per person.
+
+    What fails of the video or its drawing is put into `failures`, and the rest is kept. Rows that cannot be written end
+    the command.
+    """
     from asianage.apps.video_rows import PeopleSummary
+
+    summary, before = PeopleSummary(), len(failures)
+    with _drawn(drawing, _name(source), failures) as draw:
+        try:
+            for frame in _frames(given, source, estimator, failures):
+                summary.add(frame)
+                write(_name(source), frame)
+                draw(frame)
+        except KeyboardInterrupt:
+            if not _is_endless(source):
+                raise
+        is_failed = len(failures) > before
+    # A drawing without a frame fails after the video itself.
+    del failures[before + is_failed :]
+    return summary.rows()
+
+
+def _frames(
+    given: argparse.Namespace, source: str | int, estimator: AgeGenderEstimator, failures: list[Exception]
+) -> Iterator[VideoFrame]:
+    """Yield the frames that can be read."""
+    from asianage.apps.video import predict_video
+
+    progress = isinstance(source, str) and not given.quiet
+    try:
+        yield from predict_video(source, estimator=estimator, every=given.every, progress=progress)
+    except (OSError, ValueError) as error:
+        failures.append(error)
+
+
+@contextlib.contextmanager
+def _drawn(drawing: Path | None, source: str, failures: list[Exception]) -> Iterator[Callable[[VideoFrame], None]]:
+    """Yield the function that draws a frame; after a failure it does nothing, and there is no drawing."""
     from asianage.apps.video_writer import video_writer
 
-    summary = PeopleSummary()
-    try:
-        progress = isinstance(source, str) and not given.quiet
-        frames = predict_video(source, estimator=estimator, every=given.every, progress=progress)
-        with contextlib.nullcontext() if drawing is None else video_writer(drawing) as draw:
-            try:
-                for frame in frames:
-                    summary.add(frame)
-                    write(_name(source), frame)
-                    if draw is not None:
-                        draw(frame.draw(), frame.time)
-            except VideoError as error:
-                # What was read is worth keeping.
-                failures.append(error)
-            except KeyboardInterrupt:
-                if isinstance(source, str):
-                    raise
-    except (OSError, ValueError) as error:
-        # A drawing without a frame fails after the video itself.
-        if not failures or error.__context__ is not failures[-1]:
+    with contextlib.ExitStack() as files:
+        add = None
+        try:
+            add = None if drawing is None else files.enter_context(video_writer(drawing, source=source))
+        except (OSError, ValueError) as error:
             failures.append(error)
-    return summary.rows()
+
+        def draw(frame: VideoFrame) -> None:
+            nonlocal add
+            try:
+                if add is not None:
+                    add(frame.draw(), frame.time)
+            except (OSError, ValueError) as error:
+                add = None
+                failures.append(error)
+                with contextlib.suppress(OSError, ValueError):
+                    files.pop_all().__exit__(type(error), error, error.__traceback__)
+
+        yield draw
+        try:
+            files.close()
+        except (OSError, ValueError) as error:
+            failures.append(error)
+
+
+def _is_endless(source: str | int) -> bool:
+    """Tell whether Ctrl-C is the usual end."""
+    return isinstance(source, int) or source.startswith(PROTOCOLS)
 
 
 def _drawings(draw: Path | None, sources: Sequence[str | int]) -> list[Path | None]:
@@ -152,9 +195,9 @@ def _drawings(draw: Path | None, sources: Sequence[str | int]) -> list[Path | No
         draw.mkdir(parents=True, exist_ok=True)
         drawings = [draw / f"{Path(_name(source)).stem}-labeled.mp4" for source in sources]
     if len(set(drawings)) < len(drawings):
-        raise ValueError("--draw needs videos of different names. Draw them one after the other.")
-    for path in drawings:
-        require_writable(path)
+        raise ValueError("--draw needs videos of different names. Draw each into a folder of its own.")
+    for path, source in zip(drawings, sources, strict=True):
+        require_writable(path, _name(source))
     return list(drawings)
 
 
@@ -218,10 +261,18 @@ def _is_video(name: str) -> bool:
 
 
 def _matching(name: str) -> list[str]:
-    """Return the videos of a pattern, sorted; the name itself if there is a file of it or it is no pattern."""
+    """Return the videos of a pattern, sorted, without drawings; the name itself where it is no pattern."""
+    from asianage.apps.video_writer import is_drawing
+
     if os.path.lexists(name) or not glob.has_magic(name):
         return [name]
-    found = sorted(glob.glob(name))
-    if not found:
-        raise FileNotFoundError(f"{name}: no file matches this pattern.")
-    return found
+    left_out = LeftOut()
+    found = matching_files(name, left_out)
+    videos = [file for file in found if not is_drawing(Path(file))]
+    if left_out.counts:
+        say(f"{name}: left out {left_out.summary()}.")
+    if len(videos) < len(found):
+        say(f"{name}: left out {len(found) - len(videos)} drawings of asianage. Name one to predict it.")
+    if not videos:
+        raise FileNotFoundError(f"{name}: no {'other ' if found else ''}file matches this pattern.")
+    return videos

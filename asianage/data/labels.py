@@ -26,7 +26,8 @@ _GENDERS |= dict.fromkeys(("male", "m", "man", "boy"), GENDERS[1])
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _WHOLE = re.compile(r"\d+\.0")
-_GROUP = re.compile(rf"[(\[]?\s*{_NUMBER}\s*(?:-|\u2013|\u2014|,|to)\s*{_NUMBER}\s*[)\]]?", re.IGNORECASE)
+_GROUP = re.compile(rf"{_NUMBER}\s*(?:-|\u2013|\u2014|to)\s*{_NUMBER}", re.IGNORECASE)
+_BRACKETED = re.compile(rf"([(\[])\s*{_NUMBER}\s*(?:-|\u2013|\u2014|,|to)\s*{_NUMBER}\s*([)\]])", re.IGNORECASE)
 _OPEN = re.compile(
     rf"{_NUMBER}\s*\+|(?:>=|\u2265|more than|from)\s*{_NUMBER}|{_NUMBER}\s*and (?:over|older)", re.IGNORECASE
 )
@@ -56,17 +57,29 @@ def parse_age(value: Any) -> float | None:
 def parse_age_label(value: Any) -> AgeLabel:
     """Return an age, or a group of ages: ``25-32``, ``25 to 32``, ``(25, 32)``, ``60+``, ``more than 70``.
 
-    The last year of a group belongs to it. A group without an end goes to 120 years.
+    The last year of a group belongs to it, unless the brackets differ: ``[25, 32)`` and ``(24, 31]``, as pandas writes
+    intervals, are 25 to 31 years. A group without an end goes to 120 years.
     """
     text = _text(value)
     if (group := _GROUP.fullmatch(text)) is not None:
-        low, high = (parse_age(end) for end in group.groups())
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"A group of ages must begin with its first year. Received: {value!r}. Correct it.")
-        return None, low, high
+        return None, *_first_and_last(value, *group.groups())
+    if (group := _BRACKETED.fullmatch(text)) is not None:
+        begin, low, high, end = group.groups()
+        if (begin, end) == ("(", "]"):
+            low = str(math.floor(float(low)) + 1)
+        if (begin, end) == ("[", ")"):
+            high = str(math.ceil(float(high)) - 1)
+        return None, *_first_and_last(value, low, high)
     if (group := _OPEN.fullmatch(text)) is not None:
         return None, parse_age(next(filter(None, group.groups()))), float(MAX_AGE)
     return parse_age(text), None, None
+
+
+def _first_and_last(value: Any, low: str, high: str) -> tuple[float | None, float | None]:
+    first, last = parse_age(low), parse_age(high)
+    if first is not None and last is not None and first > last:
+        raise ValueError(f"A group of ages must begin with its first year. Received: {value!r}. Correct it.")
+    return first, last
 
 
 def parse_gender(value: Any, labels: GenderLabels | None = None) -> str | None:

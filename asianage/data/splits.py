@@ -63,9 +63,10 @@ def random_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[FaceRe
 
 
 def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[FaceRecord]:
-    """Split 75/25 into "train" and "val", nobody in both: every fourth person by age goes to "val".
+    """Split 75/25 into "train" and "val", nobody in both: every fourth face by age goes to "val".
 
-    Arguments and result are those of `identity_split`, for two people or more.
+    Somebody with more faces than would fit goes to "train". Arguments and result are those of `identity_split`, for two
+    people or more.
     """
     records = list(records)
     names = _names(records)
@@ -79,9 +80,18 @@ def hold_out_split(records: Iterable[FaceRecord], *, seed: int = 0) -> list[Face
         )
     # Ages first, so that both parts have all of them; chance decides within an age.
     order = sorted(
-        persons.values(), key=lambda person: (min(records[i].age or 0 for i in person), _rank(names[person[0]], seed))
+        persons.values(),
+        key=lambda person: (min((records[i].age_range or (0.0,))[0] for i in person), _rank(names[person[0]], seed)),
     )
-    held_out = {index for person in order[1::4] for index in person}
+    held_out: set[int] = set()
+    passed = 0
+    for person in order:
+        passed += len(person)
+        # With one face a person these are the second, the sixth, and so on.
+        if 4 * (len(held_out) + len(person)) <= passed + 2:
+            held_out.update(person)
+    smallest = min(order, key=len)
+    held_out = held_out or set(smallest)
     return [replace(record, split="val" if index in held_out else "train") for index, record in enumerate(records)]
 
 

@@ -54,7 +54,7 @@ def read_table(
     """
     columns, rows = _rows(table)
     names = {str(column).strip().lower(): column for column in columns}
-    file = column_of_files(list(names), "The table")
+    file = column_of_files([str(column).strip().lower() for column in columns], "The table")
     classes = {name: _class_names(table, column) for name, column in names.items()}
     records: dict[Path, FaceRecord] = {}
     for number, values in enumerate(rows):

@@ -42,6 +42,8 @@ _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.color": DARK,
+    # Names may hold a dollar sign.
+    "text.parse_math": False,
     "axes.labelcolor": DARK,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,

@@ -16,7 +16,8 @@ _TEMPLATE = """\
 
 This draft follows the five kinds of characteristics of ISO/IEC 27566-1: functional, performance, privacy, security and
 acceptability. asianage filled in what was measured. **[Square brackets]** mark what the provider has to state. The
-draft is no declaration of conformity. Copy this file before you fill it in: the next report replaces it.
+draft is no declaration of conformity. Copy this file before you fill it in: the next report with thresholds replaces
+it.
 
 ## Provider and purpose
 
@@ -36,7 +37,7 @@ draft is no declaration of conformity. Copy this file before you fill it in: the
 
 ## Performance characteristics
 
-Measured by `asianage evaluate` on {faces} photos: {datasets}.
+Measured by `asianage evaluate` on {faces} photos: {datasets}. The age is known of {known} of them.
 These photos are not those of the service: the figures there differ.
 
 {tables}
@@ -82,6 +83,7 @@ def practice_statement(evaluation: Evaluation) -> str:
         detector=evaluation.detector or "none: each photo is one face",
         faces=f"{overall['faces']:,}",
         datasets=counts,
+        known=f"{overall['faces_with_age']:,}",
         tables="\n".join(threshold_blocks(metrics, "###", with_parts=False)),
         near=_near_minors(metrics),
         mae="-" if mae is None else f"{mae:.2f}",
@@ -98,6 +100,6 @@ def _near_minors(metrics: dict) -> str:
             share = share_text(leaf, "near_false_positives", "near_false_positive_rate")
             sentences.append(
                 f"- Challenge age {node['challenge_age']}: of {leaf['near_minors']:,} people of {threshold - NEAR} to "
-                f"{threshold - 1} years, {share.replace(': ', ' pass, ', 1)}."
+                f"{threshold - 1} years, {share.replace(': ', ' passed, ', 1)}."
             )
     return "\n".join(sentences) or "- No minors close to a threshold were measured."

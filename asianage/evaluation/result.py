@@ -173,7 +173,7 @@ class Evaluation:
             "by_age_band": {f"{decade}-{decade + 9}": leaf for decade, leaf in by_decade.items()},
             "by_gender": self._parts(rows, unreadable, lambda record: record.gender),
             "by_group": self._parts(rows, unreadable, lambda record: record.group or None),
-            "by_age_group": self._named_parts(rows, unreadable, _group_of_ages, _age_group_name),
+            "by_age_group": self._named_parts(rows, unreadable, _named_group_of_ages, _age_group_name),
             "crossed": {
                 name: {key: leaf[key] for key in CROSSED}
                 for name, leaf in self._named_parts(rows, unreadable, _crossing, _crossing_name).items()
@@ -255,6 +255,12 @@ def _decade(record: FaceRecord) -> int | None:
 def _group_of_ages(record: FaceRecord) -> tuple[float, float] | None:
     low, high = record.age_low, record.age_high
     return None if low is None or high is None or low == high else (low, high)
+
+
+def _named_group_of_ages(record: FaceRecord) -> tuple[float, float] | None:
+    """Return first and last year of an age group, the same last one for all groups that have none in their names."""
+    ages = _group_of_ages(record)
+    return ages if ages is None else (ages[0], min(ages[1], float(OPEN_END)))
 
 
 def _age_group_name(ages: tuple[float, float]) -> str:

@@ -239,3 +239,8 @@ def read_pipe(path: Path, *, patience: float = 10.0) -> bytes:
             raise ImageError(f"Nothing was written into the pipe {path}. Pass a file.")
         os.set_blocking(descriptor, True)
         return (begin or b"") + file.read()
+
+
+def as_text(name: str) -> str:
+    """Return a name that every library takes as text. Bytes that are no text are written as numbers with an ``x``."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

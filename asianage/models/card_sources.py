@@ -20,12 +20,18 @@ def trained_on(config: AnyConfig) -> list[str]:
     return sorted({name for run in _runs(config.provenance) for name in _datasets(run) if name})
 
 
-def _runs(provenance: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+_DEEPEST = 20
+"""Models before a model of which a card tells, at most."""
+
+
+def _runs(provenance: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """Yield the provenance of a model, of the models before it and of those that it consists of."""
     yield provenance
+    if depth == _DEEPEST:
+        return
     for key in ("ancestors", "parts"):
         for run in mapping(provenance.get(key)).values():
-            yield from _runs(mapping(run))
+            yield from _runs(mapping(run), depth + 1)
 
 
 def _datasets(run: Mapping[str, Any]) -> set[str]:
@@ -94,12 +100,13 @@ def training_data(config: AnyConfig, caution: str) -> str:
 def _beginnings(config: AnyConfig) -> str:
     """Return a list of the published weights and the models that the weights come from, "" if there are none."""
     ancestors = mapping(config.provenance.get("ancestors"))
+    teachers = config.provenance.get("teachers")
     recipes = [mapping(mapping(run).get("recipe")) for run in (config.provenance, *ancestors.values())]
     published = {str(recipe["pretrained"]) for recipe in recipes if recipe.get("pretrained")}
     lines = [f"- {KNOWN_WEIGHTS.get(name, cell_text(name))}" for name in sorted(published)]
     for title, keys in (
         ("initial weights: a model of the recipe", [config.provenance.get("initial")]),
-        ("teacher in distillation: a model of the recipe", config.provenance.get("teachers") or []),
+        ("teacher in distillation: a model of the recipe", teachers if isinstance(teachers, list | tuple) else []),
     ):
         names = [mapping(mapping(ancestors.get(str(key))).get("recipe")).get("name") for key in keys]
         lines += [f"- {title} `{cell_text(name)}`" for name in names if name]

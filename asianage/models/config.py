@@ -226,6 +226,7 @@ def _check_shared_values(config: AnyConfig) -> None:
         _require(isinstance(getattr(config, name), str), name, getattr(config, name))
     for name in ("provenance", "files"):
         _require(isinstance(getattr(config, name), Mapping), name, getattr(config, name))
+    _require(_is_finite(config.provenance), "provenance", config.provenance)
     for name, digest in config.files.items():
         _require(_is_plain_file_name(name) and isinstance(digest, str) and len(digest) == 64, "files", config.files)
 
@@ -246,6 +247,17 @@ def _require(condition: bool, name: str, value: Any) -> None:
         raise ModelFormatError(
             f"config.json: `{name}` has a value that cannot be used. Received: {str(value)[:200]!r}."
         )
+
+
+def _is_finite(value: Any) -> bool:
+    """Tell whether a value can be written as JSON, which has neither NaN nor infinity."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    except TypeError:
+        return True
+    return True
 
 
 def _is_number(value: Any) -> bool:

@@ -262,14 +262,20 @@ def _other_than_a_model(target: Path) -> str:
     return f"holds {others[0]}, which is no part of the model" if others else ""
 
 
+def card_in(folder: Path) -> str:
+    """Return the card in a model folder, "" if there is none; refuse one that is not in the folder."""
+    path = folder / CARD
+    return _content(path, MAX_FILE_BYTES).decode("utf-8", "replace") if os.path.lexists(path) else ""
+
+
 def _content(path: Path, max_bytes: int) -> bytes:
     """Return the content of a plain file. A link that leads out of the folder is refused.
 
     The Hub's cache consists of links; one that stays within the cache is accepted.
     """
     home = path.parent.absolute()
-    if home.parent.name == "snapshots":
-        home = home.parents[2]
+    if home.parent.name == "snapshots" and home.parents[1].name.startswith("models--"):
+        home = home.parents[1]
     try:
         if not path.is_file():
             raise ModelFormatError(f"{path} is missing or not a file. Fetch or copy the whole model folder again.")

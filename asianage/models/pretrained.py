@@ -120,8 +120,7 @@ def save_model(model: AnyModel, target: str | os.PathLike[str], *, overwrite: bo
         return same
     from asianage.models.card import model_card  # A prediction needs no card.
 
-    card = model.path / model_folder.CARD
-    text = card.read_text("utf-8", errors="replace") if card.is_file() else ""
+    text = model_folder.card_in(model.path)
     text = text if text.strip() else model_card(model.config, model.metrics())
     return model_folder.write_model_folder(target, model.config, files, card=text, overwrite=overwrite)
 

@@ -7,7 +7,6 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from asianage.errors import UploadError
 from asianage.models import folder as model_folder
@@ -105,7 +104,7 @@ def push_model(
             if revision is not None:
                 hub.watched(lambda: api.create_branch(repo_id, branch=branch, exist_ok=True), limit)
             present = hub.download(repo_id, hub.resolve(repo_id, branch, None, access), [model_folder.CARD], access)
-            if overwrite_card or is_generated(_card_in(present)):
+            if overwrite_card or is_generated(model_folder.card_in(present)):
                 files[model_folder.CARD] = _card_of(model, repo_id).encode()
             # Not `upload_folder`, which may make several commits of one folder.
             commit = hub.watched(
@@ -179,12 +178,7 @@ def push_bundled(
         )
 
 
-def _card_in(folder: Path) -> str:
-    card = folder / model_folder.CARD
-    return card.read_text("utf-8", errors="replace") if card.is_file() else ""
-
-
 def _card_of(model: AnyModel, repo_id: str) -> str:
     """Return the card of a model. It names the repository, unless somebody has edited it."""
-    card = _card_in(model.path)
+    card = model_folder.card_in(model.path)
     return model_card(model.config, model.metrics(), repo_id=repo_id) if is_generated(card) else card

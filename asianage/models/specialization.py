@@ -30,7 +30,7 @@ def specialization(config: ModelConfig) -> Iterator[str]:
     scores = [
         f"{_title(name)} {_value(name, before[name])} before and {_value(name, after[name])} after"
         for name in before
-        if name in after and name != "val_score" and number(before, name) is not None
+        if name != "val_score" and number(before, name) is not None and number(after, name) is not None
     ]
     if scores:
         yield f"On the held-out faces, which also chose the epoch: {'; '.join(scores)}."
@@ -45,21 +45,8 @@ def unchecked(config: ModelConfig) -> Iterator[str]:
         return
     labels = mapping(config.provenance.get("labels"))
     train, val = (mapping(labels.get(split)) for split in ("train", "val"))
-    if "age" in config.tasks and (span := _span(_counts(train.get("ages"), years=True))) is not None:
-        first, last = span
-        if last - first < NARROW_YEARS:
-            yield (
-                f"Nearly all training faces are {first} to {last - 1} years old. At other ages the model got worse, "
-                "and its intervals are too narrow there. Use it for these ages only, or add faces of others."
-            )
-        decades = [
-            int(start) for start, faces in _counts(val.get("ages"), years=True).items() if faces >= FEW_OF_A_KIND
-        ]
-        yield (
-            f"Ages and intervals were checked for {_decades(decades)} only."
-            if decades
-            else f"Ages and intervals were hardly checked: no decade has {FEW_OF_A_KIND} held-out faces."
-        )
+    if "age" in config.tasks:
+        yield from _unchecked_ages(train, val)
     if "gender" in config.tasks:
         found = _counts(train.get("genders"))
         counts = {gender: found.get(gender, 0) for gender in config.genders}
@@ -71,6 +58,25 @@ def unchecked(config: ModelConfig) -> Iterator[str]:
                 f"The gender was not checked on {' and '.join(missing)} faces: fewer than {FEW_OF_A_KIND} were held "
                 "out."
             )
+
+
+def _unchecked_ages(train: Mapping[str, Any], val: Mapping[str, Any]) -> Iterator[str]:
+    ages, groups = _counts(train.get("ages"), years=True), _counts(train.get("age_groups"))
+    if not ages and not groups:
+        return
+    # Groups may be of any ages.
+    span = None if groups else _span(ages)
+    if span is not None and span[1] - span[0] < NARROW_YEARS:
+        yield (
+            f"Nearly all training faces are {span[0]} to {span[1] - 1} years old. At other ages the model got worse, "
+            "and its intervals are too narrow there. Use it for these ages only, or add faces of others."
+        )
+    decades = [int(start) for start, faces in _counts(val.get("ages"), years=True).items() if faces >= FEW_OF_A_KIND]
+    yield (
+        f"Ages and intervals were checked for {_decades(decades)} only."
+        if decades
+        else f"Ages and intervals were hardly checked: no decade has {FEW_OF_A_KIND} held-out faces."
+    )
 
 
 def _one_sided(counts: Mapping[str, int]) -> Iterator[str]:
@@ -91,6 +97,9 @@ def _described(labels: Mapping[str, Any], split: str, config: ModelConfig) -> st
     ages = _counts(found.get("ages"), years=True)
     if ages and "age" in config.tasks:
         parts.append(f"{min(map(int, ages))} to {max(map(int, ages)) + 9} years old")
+    groups = _counts(found.get("age_groups"))
+    if groups and "age" in config.tasks:
+        parts.append(f"{sum(groups.values()):,} with an age group ({', '.join(groups)})")
     genders = _counts(found.get("genders"))
     if genders and "gender" in config.tasks:
         parts.append(", ".join(f"{count:,} {gender}" for gender, count in genders.items()))
@@ -100,7 +109,7 @@ def _described(labels: Mapping[str, Any], split: str, config: ModelConfig) -> st
 def _counts(value: Any, *, years: bool = False) -> dict[str, int]:
     """Return the counts of a JSON object that may hold anything; with `years` those whose names are whole numbers."""
     found = {name: mapping(value)[name] for name in mapping(value) if number(mapping(value), name) is not None}
-    return {name: int(count) for name, count in found.items() if name.isdigit() or not years}
+    return {name: int(count) for name, count in found.items() if (name.isascii() and name.isdecimal()) or not years}
 
 
 def _span(ages: Mapping[str, int]) -> tuple[int, int] | None:

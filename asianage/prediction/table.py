@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from asianage.faces.detection import LANDMARK_COLUMNS
+from asianage.faces.image_files import as_text
 from asianage.prediction.estimator import AgeGenderEstimator
 from asianage.prediction.face_prediction import ROW_COLUMNS, FacePrediction
 
@@ -173,7 +174,7 @@ def image_rows(
     names = table_columns(landmarks=landmarks, distribution=distribution)
     start = {**dict.fromkeys(names), "position": position, "file": file}
     if not faces:
-        yield {**start, "error": None if error is None else str(error)}
+        yield {**start, "error": None if error is None else as_text(str(error))}
     for number, face in enumerate(faces, start=1):
         row = {**start, "face": number, **face.to_row()}
         if landmarks and face.landmarks is not None:
@@ -256,4 +257,4 @@ def _is_missing(value: Any) -> bool:
 
 
 def _name(image: Any) -> str | None:
-    return os.fsdecode(image) if isinstance(image, str | os.PathLike) else None
+    return as_text(os.fsdecode(image)) if isinstance(image, str | os.PathLike) else None

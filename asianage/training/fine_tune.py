@@ -146,6 +146,7 @@ def _recipe(start: ModelFolder) -> recipes.TrainingRecipe:
         min_age=config.min_age,
         max_age=config.max_age,
         faces=recipes.Faces(image_size=config.image_size, margin=config.image_size // 6),
+        age_estimate=config.calibration.age_estimate,
         age_loss=_LOSSES[head] if "age" in tasks else None,
         gender_loss=recipes.GenderLoss() if "gender" in tasks else None,
         # Few steps in all: the average must not reach back to the beginning.
@@ -233,6 +234,11 @@ def _without_lone_gender(records: list[FaceRecord]) -> list[FaceRecord]:
     rarest, faces = min(((gender, counts[gender]) for gender in GENDERS), key=lambda pair: pair[1])
     if not counts or faces >= FEWEST_OF_A_GENDER:
         return records
+    if all(record.age_range is None for record in records if record.split == "train"):
+        raise ValueError(
+            f"Without ages, {FEWEST_OF_A_GENDER} training faces of each gender are needed. Received: "
+            f"{' and '.join(f'{counts[gender]} {gender}' for gender in GENDERS)}. Add some, or ages."
+        )
     logger.warning(
         "only %d training faces are labeled %s, and %d are needed: genders are left out, and only ages learned",
         faces,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from asianage.models.folder import ModelFolder
 from asianage.networks.pretrained import find_pretrained
 from asianage.training.export.calibration import MIN_FACES
 from asianage.training.export.litert import check_quantization
+from asianage.training.recipe_names import with_settings
 from asianage.training.recipes.recipe import PlannedRun, TrainingRecipe
 from asianage.training.run_faces import prepare_faces
 from asianage.training.run_folder import CROPS, Run, held_run_folder, keep_run
@@ -97,7 +98,7 @@ def run_study(
         for protocol in protocols:
             part = replace(run, output=run.output / protocol)
             results[protocol] = _run_protocol(protocol, networks, faces, part, pretrained)
-            remarks = _remarks(epochs, max_faces, vggface_size, random_vggface, scaled)
+            remarks = _remarks(epochs, max_faces, vggface_size, random_vggface, scaled, protocols)
             write_study(run.output, results, faces, remarks, show_faces=show_faces)
     return run.output / TABLE
 
@@ -106,12 +107,7 @@ def _changed(
     recipe: TrainingRecipe, epochs: int | None, seed: int | None, vggface_size: int | None, random_vggface: bool
 ) -> TrainingRecipe:
     """Return the recipe of a row with what the caller chooses."""
-    recipe = replace(
-        recipe,
-        epochs=recipe.epochs if epochs is None else epochs,
-        seed=recipe.seed if seed is None else seed,
-        name=recipe.name.removesuffix(SCALED),
-    )
+    recipe = replace(with_settings(recipe, epochs, seed, None, None), name=recipe.name.removesuffix(SCALED))
     if recipe.architecture != "vggface":
         return recipe
     size = recipe.faces.image_size if vggface_size is None else vggface_size
@@ -204,7 +200,12 @@ def _is_older(system: ModelFolder, parts: dict[str, ModelFolder]) -> bool:
 
 
 def _remarks(
-    epochs: int | None, max_faces: int | None, vggface_size: int | None, random_vggface: bool, scaled: bool
+    epochs: int | None,
+    max_faces: int | None,
+    vggface_size: int | None,
+    random_vggface: bool,
+    scaled: bool,
+    protocols: Collection[str],
 ) -> list[str]:
     """Return how the runs differ from the study's."""
     trial = [
@@ -217,8 +218,9 @@ def _remarks(
         remarks.append("VGGFace began with random weights instead of the published ones.")
     if scaled:
         remarks.append("Pixels are scaled as each network expects them. The study's were in [-1/255, 1/255].")
-    remarks.append(
-        "With the study's protocol the whole system is measured on the faces that none of its three networks learned "
-        "from: on the full AFAD 7,618, none above 21 years."
-    )
+    if "study" in protocols:
+        remarks.append(
+            "With the study's protocol the whole system is measured on the faces that none of its three networks "
+            "learned from: on the full AFAD 7,618, none above 21 years."
+        )
     return remarks

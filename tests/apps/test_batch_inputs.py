@@ -108,6 +108,7 @@ def test_what_cannot_be_a_batch_is_refused(workplace):
     Path("empty.txt").touch()
     parquet.write_table(pyarrow.table({"portrait": ["a.png"], "age": [3]}), "a.parquet")
     parquet.write_table(pyarrow.table({"path": pyarrow.array([], pyarrow.string())}), "none.parquet")
+    parquet.write_table(pyarrow.table({"path": photos("both", 1)}), "both/a.parquet")
     for source, column, error, message in (
         ("nowhere", None, FileNotFoundError, "There is no folder or file nowhere"),
         ("empty", None, ValueError, "must have photos"),
@@ -117,6 +118,7 @@ def test_what_cannot_be_a_batch_is_refused(workplace):
         ("photos", "path", ValueError, "belongs to Parquet files"),
         ("a.parquet", None, ValueError, "Received: the columns portrait, age"),
         ("a.parquet", "photo", ValueError, "Received: 'photo'"),
+        ("both", None, ValueError, r"holds both, such as 0\.png and a\.parquet"),
     ):
         with pytest.raises(error, match=message):
             find_photos(source, column, f"{workplace}/list")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyarrow import parquet
 
 from asianage.apps.batch_inputs import find_photos
 from asianage.apps.batch_job import HIDDEN, LIST, BatchJob, PartWriter, check_same, earlier_job, earlier_list
+from asianage.models.folder import BUNDLED, BUNDLED_DETECTOR
 from tests.conftest import draw_face
 
 
@@ -146,11 +148,13 @@ def test_a_later_run_finds_the_same_job(job):
         {"model_hash": "2"},
         {"distribution": True},
         {"options": {"detector": "yunet"}},
+        {"options": {"detector": None, "mirror": True}},
     ],
-    ids=lambda change: next(iter(change)),
+    ids=str,
 )
 def test_a_job_with_other_settings_is_refused(job, change):
-    with pytest.raises(ValueError, match=f"`{next(iter(change))}` was"):
+    name = list(change.get("options", change))[-1]
+    with pytest.raises(ValueError, match=f"`{name}` was"):
         check_same(dataclasses.replace(job, **change), earlier_job(job.output))
 
 
@@ -168,7 +172,7 @@ def test_a_folder_of_something_else_is_refused(job):
     with pytest.raises(FileExistsError, match="must be a new folder"):
         earlier_job("photos")
     settings = Path(job.output, HIDDEN, "job.json")
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "version": 2}))
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "version": 3}))
     with pytest.raises(ValueError, match="another version"):
         earlier_job(job.output)
 
@@ -184,3 +188,22 @@ def test_parts_are_written_to_any_file_system(job):
     assert earlier_job("memory://job")["part_size"] == 3
     with fsspec.open(there.part_address(0)) as file:
         assert parquet.read_table(file).num_rows == 3
+
+
+def test_settings_are_the_same_however_they_are_written(job):
+    options = {"detector": None, "model": "compact", "mirror": False, "max_faces": None, "token": "secret"}
+    check_same(dataclasses.replace(job, options=options), earlier_job(job.output))
+
+
+def test_a_detector_is_known_by_its_content(job, tmp_path):
+    for name, threshold in (("a", 0.5), ("b", 0.9)):
+        shutil.copytree(BUNDLED / BUNDLED_DETECTOR, tmp_path / name)
+        config = tmp_path / name / "config.json"
+        values = json.loads(config.read_text("utf-8"))
+        config.write_text(json.dumps({**values, "score_threshold": threshold}), "utf-8")
+    one = dataclasses.replace(job, options={"detector": tmp_path / "a"})
+    one.save()
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    check_same(dataclasses.replace(job, options={"detector": str(tmp_path / "copy")}), earlier_job(job.output))
+    with pytest.raises(ValueError, match="`detector` was"):
+        check_same(dataclasses.replace(job, options={"detector": tmp_path / "b"}), earlier_job(job.output))

@@ -200,3 +200,22 @@ def test_a_camera_is_live(monkeypatch):
     frames = video.frames()
     assert [next(frames).number for _ in range(3)] == [0, 1, 2]
     frames.close()
+
+
+def test_a_last_picture_that_is_shown_for_long_is_no_missing_end(tmp_path):
+    import av
+
+    path = tmp_path / "slides.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        packets = []
+        for image in gray(12):
+            packets += stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))
+        packets += stream.encode()
+        packets[-1].duration = round(8 / packets[-1].time_base)
+        for packet in packets:
+            container.mux(packet)
+    opened = OpenVideo(path)
+    assert opened.seconds > 9
+    assert len(list(opened.frames())) == 12

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 pytest.importorskip("av", reason="needs the extra video")
 
 from asianage.apps.video_source import OpenVideo
-from asianage.apps.video_writer import CODECS, require_writable, video_writer
+from asianage.apps.video_writer import CODECS, is_drawing, require_writable, video_writer
 from tests.apps.videos import gray, write_video
 
 
@@ -59,3 +62,32 @@ def test_other_names_are_refused(tmp_path):
         require_writable(tmp_path / "a.avi")
     with pytest.raises(FileNotFoundError, match="There is no folder"):
         require_writable(tmp_path / "none" / "a.mp4")
+
+
+def test_frames_that_nearly_coincide_keep_their_order(tmp_path):
+    path = tmp_path / "drawn.mp4"
+    with video_writer(path) as write:
+        for image, time in zip(gray(4), (0.0, 0.1, 0.1002, 0.1004), strict=True):
+            write(Image.fromarray(image), time)
+    assert len(list(OpenVideo(path).frames())) == 4
+
+
+def test_the_drawing_of_another_video_is_not_replaced(tmp_path):
+    path = tmp_path / "clip-labeled.mp4"
+    for source in (None, "a/clip.mp4", "a/clip.mp4"):
+        with video_writer(path, source=source) as write:
+            write(Image.new("RGB", (64, 48)), 0.0)
+    with pytest.raises(FileExistsError, match="drawing of another video"):
+        require_writable(path, "b/clip.mp4")
+    require_writable(path)
+    assert is_drawing(path)
+    assert not is_drawing(write_video(tmp_path / "own.mp4", gray(3)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there have no colon")
+def test_a_name_with_a_colon_is_no_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with video_writer(Path("12:30.mp4")) as write:
+        write(Image.new("RGB", (64, 48)), 0.0)
+    assert len(list(OpenVideo("12:30.mp4").frames())) == 1
+    assert is_drawing(Path("12:30.mp4"))

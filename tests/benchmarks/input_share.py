@@ -1,6 +1,6 @@
 """Share of the training time in which the network waits for data.
 
-python tests/benchmarks/input_share.py residual DATA --dataset afad --epochs 2
+python tests/benchmarks/input_share.py residual-label-distribution DATA --dataset afad --epochs 2
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from asianage.training.recipes import RECIPES, TrainingRecipe
 def main() -> None:
     """Train a few epochs and print the figures of each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "recipe", choices=sorted(name for name, recipe in RECIPES.items() if isinstance(recipe, TrainingRecipe))
-    )
+    alone = [name for name, recipe in RECIPES.items() if isinstance(recipe, TrainingRecipe) and not recipe.begins_with]
+    parser.add_argument("recipe", choices=sorted(alone))
     parser.add_argument("data", help="table or folder, as `asianage train` takes it")
     parser.add_argument("--dataset")
     parser.add_argument("--split", default="predefined")

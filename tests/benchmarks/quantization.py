@@ -14,7 +14,7 @@ import numpy as np
 
 from asianage.data.crop_cache import cut_crops
 from asianage.data.records import FaceRecord, read_records
-from asianage.models.ages import expected_age, softmax
+from asianage.models.ages import estimated_age, softmax
 from asianage.models.config import GENDERS
 from asianage.models.litert import LiteRTNetwork
 from asianage.models.pretrained import open_model
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--detector", default="auto", help='"none" takes every picture as one face')
     options = parser.parse_args()
     model = open_model("compact")
-    size, axis = model.config.image_size, model.config.axis
+    size, axis, calibration = model.config.image_size, model.config.axis, model.config.calibration
     detector = None if options.detector == "none" else options.detector
     samples, crops, labels = crops_and_labels(read_records(options.table), size, detector)
     age, male = (np.array([r.age for r in labels]), np.array([r.gender == GENDERS[1] for r in labels]))
@@ -74,7 +74,8 @@ def main() -> None:
     print("|---|" + "---|" * (len(datasets) + 3))
     for quantization, network in networks.items():
         age_logits, gender_logits = network(crops)
-        error = np.abs(expected_age(axis, softmax(age_logits)) - age)
+        distributions = softmax(age_logits, calibration.age_temperature)
+        error = np.abs(estimated_age(axis, distributions, calibration.age_estimate) - age)
         maes = " | ".join(f"{error[[r.dataset == name for r in labels]].mean():.3f}" for name in datasets)
         right = 100 * np.mean((gender_logits > 0) == male)
         print(

@@ -15,6 +15,12 @@ def test_info_names_version_models_and_detectors(capsys):
         assert f"\n  {name} " in text
 
 
+def test_what_is_not_installed_is_named_by_a_command_that_every_shell_takes(capsys, monkeypatch):
+    monkeypatch.setattr("asianage.cli.info._version", lambda name: None)
+    main(["info"])
+    assert 'not installed: pip install "asianage[mtcnn]"' in capsys.readouterr().out
+
+
 def test_info_names_the_hashes_of_the_files(capsys):
     main(["info"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -196,3 +196,8 @@ def test_a_list_that_cannot_be_read_names_the_remedy(name, capsys):
     assert error.startswith(f"asianage: --files-from needs a list of names. {name}: ")
     assert "Errno" not in error
     assert ("Name the folder as PATH." in error) == (name == "folder")
+
+
+def test_a_file_that_is_named_twice_is_read_once():
+    touch("p/a.jpg", "p/b.jpg")
+    assert names_of(find_inputs(["p/b.jpg", "p", "p/a.jpg"])) == ["p/b.jpg", "p/a.jpg"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 
@@ -13,6 +14,7 @@ pytest.importorskip("trackers", reason="needs the extra video")
 
 from asianage.apps.video_source import OpenVideo
 from asianage.cli import main
+from asianage.cli.result_file import ResultFile
 from tests.apps.videos import gray, write_song, write_video
 
 
@@ -144,3 +146,71 @@ def test_no_other_file_is_replaced(clip, tmp_path, capsys):
     assert main(["predict", str(clip), "--draw", str(clip)]) == 2
     assert capsys.readouterr().err.count("is not replaced") == 3
     assert own.read_text() == "mine,alone\n"
+
+
+def test_rows_that_cannot_be_written_end_the_command_and_leave_the_earlier_ones(clip, tmp_path, capsys, monkeypatch):
+    rows = tmp_path / "rows.csv"
+    assert main(["predict", str(clip), "-q", "-o", str(rows)]) == 0
+    before = rows.read_bytes()
+    write = ResultFile._append
+    calls = []
+
+    def failing(self, content, data):
+        calls.append(data)
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, content, data)
+
+    monkeypatch.setattr(ResultFile, "_append", failing)
+    assert main(["predict", str(clip), "-q", "-o", str(rows), "--draw", str(tmp_path / "drawn.mp4")]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert rows.read_bytes() == before
+    assert not (tmp_path / "drawn.mp4").exists()
+
+
+def test_a_drawing_that_fails_costs_no_rows(clip, tmp_path, capsys, monkeypatch):
+    def failing(self, picture, seconds):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("asianage.apps.video_writer._Drawing.add", failing)
+    rows, drawn = tmp_path / "rows.csv", tmp_path / "drawn.mp4"
+    assert main(["predict", str(clip), "-q", "-o", str(rows), "--draw", str(drawn)]) == 1
+    assert capsys.readouterr().err.count("No space left") == 1
+    assert len(rows_of(rows.read_text())) == 6
+    assert not drawn.exists()
+
+
+def test_a_pattern_finds_videos_in_all_folders_and_leaves_drawings_out(clip, tmp_path, capsys):
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    for name in ("top.mp4", "x/one.mp4", "x/y/two.mp4"):
+        write_video(tmp_path / name, gray(2))
+    pattern = str(tmp_path / "**" / "*.mp4")
+    assert main(["predict", pattern, "-q", "--draw", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("0 people") == 3
+    assert main(["predict", pattern, "-q"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("0 people") == 3
+    assert "left out 3 drawings" in captured.err
+
+
+def test_a_stream_is_ended_by_ctrl_c_as_a_camera_is(clip, tmp_path, monkeypatch):
+    from asianage.apps import video, video_source
+
+    frames = video_source.OpenVideo.frames
+
+    def interrupted(self, every):
+        yield from frames(self, every)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_source.OpenVideo, "frames", interrupted)
+
+    def live(source, **options):
+        opened = video_source.OpenVideo(clip)
+        # Its frames do not wait for a batch.
+        opened.is_live = True
+        return opened
+
+    monkeypatch.setattr(video, "OpenVideo", live)
+    people = tmp_path / "people.csv"
+    assert main(["predict", "udp://127.0.0.1:9", "-q", "--people", str(people)]) == 0
+    assert len(rows_of(people.read_text())) == 1

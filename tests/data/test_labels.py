@@ -28,6 +28,10 @@ def test_an_impossible_age_is_refused(value):
         ("25\u201332", (None, 25, 32)),
         ("25 to 32", (None, 25, 32)),
         ("(25, 32)", (None, 25, 32)),
+        ("[25, 32]", (None, 25, 32)),
+        ("[25, 32)", (None, 25, 31)),
+        ("(24, 32]", (None, 25, 32)),
+        ("[0.0, 17.5)", (None, 0, 17)),
         ("60+", (None, 60, 120)),
         ("more than 70", (None, 70, 120)),
         (">=60", (None, 60, 120)),
@@ -39,7 +43,7 @@ def test_groups_of_ages(written, label):
     assert parse_age_label(written) == label
 
 
-@pytest.mark.parametrize("written", ["32-25", "25-", "-32", "25-32-40", "60++", "100-200"])
+@pytest.mark.parametrize("written", ["32-25", "25-", "-32", "25-32-40", "60++", "100-200", "2,5", "[25, 25)"])
 def test_an_impossible_group_is_refused(written):
     with pytest.raises(ValueError, match=r"group|number of years"):
         parse_age_label(written)

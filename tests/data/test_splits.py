@@ -163,3 +163,28 @@ def test_held_out_people_are_of_all_ages_and_train_nowhere(tiny_records):
     ages = [record.age for record in tiny_records]
     assert abs(sum(held_out) / len(held_out) - sum(ages) / len(ages)) < 3
     assert hold_out_split(list(reversed(singles))) == list(reversed(singles))
+
+
+def test_a_person_with_many_faces_is_not_held_out_instead_of_a_quarter():
+    face = people(1)[0]
+    many = [replace(face, path=Path(f"a{n}.jpg"), identity="a", age=20.0) for n in range(90)]
+    others = [replace(face, path=Path(f"{n}.jpg"), identity=str(n), age=20.0 + n) for n in range(10)]
+    split = hold_out_split([*many, *others])
+    held_out = {record.identity for record in split if record.split == "val"}
+    assert "a" not in held_out
+    assert held_out
+    another = [replace(record, identity="b", path=Path(f"b{n}.jpg")) for n, record in enumerate(many[:8])]
+    pair = hold_out_split([*many[:10], *another])
+    assert {record.identity for record in pair if record.split == "val"} == {"b"}
+
+
+def test_held_out_people_are_of_all_age_groups():
+    groups = ((0, 17), (18, 39), (40, 64), (65, 120))
+    for names in ("abcdefgh", "stuvwxyz", "hgfedcba"):
+        faces = [
+            FaceRecord(Path(f"{letter}{low}.jpg"), None, "male", age_low=low, age_high=high)
+            for low, high in groups
+            for letter in names
+        ]
+        held_out = {record.age_low for record in hold_out_split(faces) if record.split == "val"}
+        assert held_out == {low for low, _ in groups}

@@ -129,6 +129,7 @@ def test_images_in_a_table_are_written_once_under_their_content(images, tmp_path
         ([{"image": None, "age": 3}], "the picture is empty"),
         ([{"image": np.zeros((16, 16, 3), np.uint8), "age": 3}], "Pass `pictures`"),
         ({"file": [], "age": []}, "holds no rows"),
+        ({"file": ["a.jpg"], "age": [17], "Age ": [40]}, "must have every column once"),
         ([{"file": "a.jpg", "age": 3}, {"file": "a.jpg", "age": 4}], "Row 1 of the table: .* is in row 0 too"),
     ],
 )

@@ -49,7 +49,7 @@ def headline() -> str:
             cells.append(f"{mae:.2f}, {percent(gender)}")
         size = (BUNDLED / model / NETWORK).stat().st_size / 1e6
         rows.append((f"`{model}`", *cells, f"{size:.1f} MB"))
-    header = ("model", "All-Age-Faces", "AFAD, ages up to 40", "UTKFace, Asian; gender from 15", "size")
+    header = ("model", "All-Age-Faces", "AFAD; age up to 40", "UTKFace, Asian; gender from 15", "size")
     return table(header, rows)
 
 

@@ -162,6 +162,12 @@ def test_every_recipe_that_a_text_trains_is_there():
             assert name in {*BASELINES, DETECTOR.name, HEADS} or find_recipe(name).name == name
 
 
+def test_every_page_is_linked_from_the_first():
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)", (ROOT / "docs" / "index.md").read_text("utf-8")))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - {"index.md"} <= linked
+
+
 def test_links_between_texts_lead_to_files_and_headings():
     for path in TEXTS:
         for file, anchor in re.findall(r"\]\((?!\w+://)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")):

@@ -15,7 +15,7 @@ def test_the_draft_holds_what_was_measured(mixed):
     assert f"asianage {asianage.__version__}, model `mine`, face detector `yunet`" in text
     assert "on 120 photos: a (" in text
     assert f"| 18 | 25 | {leaf['minors']} | {leaf['false_positives']}: " in text
-    assert f"of {leaf['near_minors']} people of 13 to 17 years, {leaf['near_false_positives']} pass, " in text
+    assert f"of {leaf['near_minors']} people of 13 to 17 years, {leaf['near_false_positives']} passed, " in text
     assert f"Mean absolute error: {figures['all']['overall']['mae']:.2f} years." in text
     for kind in ("Functional", "Performance", "Privacy", "Security", "Acceptability"):
         assert f"## {kind} characteristics\n" in text

@@ -205,3 +205,13 @@ def test_a_file_is_no_folder_for_a_report(evaluation, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(NotADirectoryError, match=r"`folder` must be a folder.*taken"):
         save_report(evaluation, tmp_path / "taken")
+
+
+def test_a_name_with_dollar_signs_is_no_formula(picture):
+    odd = labeled_evaluation(picture, [20.0, 60.0] * 3, ["male", "female"] * 3, ["my$x_$data"] * 6)
+    assert len(drawn(odd, contact_sheets=False)) >= 8
+
+
+def test_pictures_of_people_stay_out_of_a_report_on_request(evaluation, tmp_path):
+    save_report(evaluation, tmp_path / "out", contact_sheets=False)
+    assert not list((tmp_path / "out").rglob("worst_*"))

@@ -187,7 +187,11 @@ def test_faces_with_an_age_group_are_measured_by_it():
     assert "| x | 3 | 66.7 % (" in text
     assert "## x by age group\n" in text
     assert "| 70 and older | 1 | 100.0 % (" in text
-    only_groups = evaluate(estimator, records[2:3]).to_dict()
+    # Both have no end.
+    records = [records[2], record("a", None, None, dataset="x", age_low=70, age_high=100)]
+    parts = evaluate(estimator, records).to_dict()["all"]["by_age_group"]
+    assert {name: leaf["faces"] for name, leaf in parts.items()} == {"70 and older": 2}
+    only_groups = evaluate(estimator, records[:1]).to_dict()
     assert only_groups["all"]["overall"]["faces_with_age_group"] == 1
 
 

@@ -178,7 +178,18 @@ def test_a_newer_format_asks_for_a_newer_package_whatever_else_it_has():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "5", '"text"', "\ufeff{}", "[" * 100_000, "{}", '{"format_version": 1' + "0" * 5000 + "}"],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "5",
+        '"text"',
+        "\ufeff{}",
+        "[" * 100_000,
+        "{}",
+        '{"format_version": 1' + "0" * 5000 + "}",
+    ],
     ids=["empty", "cut", "list", "null", "number", "string", "mark", "deep", "nothing", "huge version"],
 )
 def test_other_texts_are_refused(text):
@@ -256,3 +267,10 @@ def test_impossible_values_of_a_detector_are_refused(name, value):
 def test_an_estimator_has_nothing_of_a_detector():
     with pytest.raises(ModelFormatError, match="score_threshold"):
         config_from_json(changed(score_threshold=0.5))
+
+
+def test_a_provenance_that_is_no_json_is_refused():
+    text = config_to_json(ModelConfig(name="m", architecture="a", image_size=96, provenance={"ages": {"10": 12.5}}))
+    for constant in ("NaN", "Infinity"):
+        with pytest.raises(ModelFormatError, match="provenance"):
+            config_from_json(text.replace("12.5", constant))

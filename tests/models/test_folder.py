@@ -24,6 +24,7 @@ from asianage.models.folder import (
     DetectorFolder,
     ModelFolder,
     bundled_names,
+    card_in,
     open_model_folder,
     require_detector,
     require_estimator,
@@ -389,3 +390,27 @@ def test_a_folder_of_the_first_format_is_copied_byte_by_byte(tmp_path):
     copy = write_model_folder(tmp_path / "copy", old.config, files, card="")
     assert isinstance(copy, ModelFolder)
     assert copy.config_sha256 == old.config_sha256
+
+
+def test_a_card_that_lies_elsewhere_is_refused(tmp_path):
+    model = written(tmp_path / "model")
+    assert card_in(model.path) == "# Tiny\n"
+    (tmp_path / "secret.txt").write_text("secret")
+    (model.path / CARD).unlink()
+    assert card_in(model.path) == ""
+    (model.path / CARD).symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ModelFormatError, match="leads out of the model folder"):
+        card_in(model.path)
+
+
+def test_only_the_cache_of_the_hub_may_link_out_of_a_folder(tmp_path):
+    for home in ("models--me--tiny", "mine"):
+        model = written(tmp_path / home / "snapshots" / "1")
+        blob = tmp_path / home / "blob"
+        (model.path / NETWORK).rename(blob)
+        (model.path / NETWORK).symlink_to(blob)
+        if home == "mine":
+            with pytest.raises(ModelFormatError, match="leads out of the model folder"):
+                model.read(NETWORK)
+        else:
+            assert model.read(NETWORK) == FILES[NETWORK]

@@ -65,3 +65,18 @@ def test_a_model_that_was_not_fine_tuned_and_a_provenance_of_nonsense_say_nothin
     assert list(unchecked(model(MANY, MANY, held_out=None))) == []
     nonsense = model(MANY, MANY, labels={"train": {"ages": {"x": 1, "10": None}, "genders": []}, "val": 3}, faces=7)
     assert len([*specialization(nonsense), *unchecked(nonsense)]) > 2
+
+
+def test_age_groups_are_not_taken_for_checked_ages():
+    groups = {"ages": {}, "genders": {}, "age_groups": {"0-17": 30, "18-120": 30}}
+    config = model(groups, groups)
+    assert next(iter(specialization(config))).endswith("60 with an age group (0-17, 18-120).")
+    assert next(iter(unchecked(config))).startswith("Ages and intervals were hardly checked")
+
+
+def test_figures_that_are_no_numbers_are_not_told():
+    lines = " ".join(
+        specialization(model(MANY, {"ages": {"\u00b2": 3, "20": 5}}, after={**AFTER, "val_mae_mine": "x"}))
+    )
+    assert "MAE of mine" not in lines
+    assert "gender accuracy of mine" in lines

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,17 @@ def test_columns_of_polars_and_arrow_are_predicted(photos, estimator):
 def test_one_image_is_no_column(images, estimator):
     with pytest.raises(TypeError, match="Pass a list"):
         predict_table(images, estimator)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_name_that_is_no_text_is_written_as_text(photos, estimator):
+    odd = Path(os.fsdecode(b"caf\xe9.png"))
+    try:
+        odd.write_bytes(Path(photos[0]).read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    missing = odd.with_name(os.fsdecode(b"no\xe9.png"))
+    table = predict_table([odd, missing], estimator=estimator)
+    assert table["file"][0].endswith("caf\\xe9.png")
+    assert "no\\xe9.png" in table["error"][-1]
+    json.dumps({name: [str(value) for value in values] for name, values in table.items()}, ensure_ascii=False).encode()

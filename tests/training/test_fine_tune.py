@@ -192,6 +192,14 @@ def test_genders_that_are_nearly_all_the_same_are_not_learned(women, own_faces, 
     assert {record.gender for record in records} == {None}
 
 
+def test_genders_that_are_all_the_same_are_no_task_without_ages(own_faces, tmp_path):
+    faces = [replace(record, age=None, gender="female") for record in own_faces]
+    with pytest.raises(
+        ValueError, match=r"5 training faces of each gender are needed. Received: \d+ female and 0 male"
+    ):
+        prepared(faces, tmp_path)
+
+
 def test_few_faces_of_a_gender_are_learned(own_faces, tmp_path):
     split = [replace(record, split="val" if number < 30 else "train") for number, record in enumerate(own_faces)]
     faces = [replace(record, gender="female" if number >= 105 else "male") for number, record in enumerate(split)]
@@ -247,6 +255,9 @@ def test_the_recipe_is_that_of_the_models_own_network(start):
     recipe = _recipe(start)
     assert (recipe.architecture, recipe.network, recipe.axis) == ("residual", dict(start.config.network), TINY.axis)
     assert start.sha256(WEIGHTS).startswith(recipe.name.removeprefix("fine-tune "))
+    # The age that the model says is the one that chooses the epoch.
+    calibration = replace(start.config.calibration, age_estimate="median")
+    assert _recipe(replace(start, config=replace(start.config, calibration=calibration))).age_estimate == "median"
     config = replace(start.config, architecture="gender_routing", network={})
     whole = _recipe(replace(start, config=config))
     assert (whole.tasks, whole.age_loss) == ({"age", "gender"}, recipes.LabelDistribution())

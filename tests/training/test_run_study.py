@@ -118,10 +118,12 @@ def test_a_trial_takes_some_faces_and_says_so(young):
     some = module._study_faces(young, None, 40)
     assert len(some) == 40
     assert some == module._study_faces(young, None, 40)
-    [remark, *_] = module._remarks(1, 40, 100, False, False)
+    remark, system = module._remarks(1, 40, 100, False, False, ("identity", "study"))
     assert remark == (
         "A trial with 1 epoch for every network, at most 40 faces, VGGFace on 100 pixels: the figures do not compare."
     )
+    assert system.startswith("With the study's protocol")
+    assert module._remarks(1, 40, 100, False, False, ("identity",)) == [remark]
 
 
 def test_settings_reach_the_networks_that_they_are_for():

@@ -67,7 +67,9 @@ def calibrate(
         raise ValueError(f"Calibration needs {MIN_FACES} faces or more with an age. Received: {int(known.sum())}.")
     temperature = _age_temperature(axis, age_logits[known], age[known])
     if before is not None:
-        temperature = shrunk_temperature(temperature, before.age_temperature, int(known.sum()))
+        shrunk = shrunk_temperature(temperature, before.age_temperature, int(known.sum()))
+        # A lower one would narrow the intervals of all ages. Where faces are near, their masses do.
+        temperature = max(shrunk, before.age_temperature)
     distribution = softmax(age_logits[known], temperature)
     clipped = np.clip(age[known], axis.min_age, axis.max_age)
     # An age lies inside the central interval of mass m exactly if this score is at most m.

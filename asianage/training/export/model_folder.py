@@ -133,5 +133,7 @@ def _calibration(
         return calibration
     stretch = interval_stretch(exported, cache, val, axis, calibration)
     if before is not None:
-        stretch = {**before.interval_stretch, **stretch}
+        # The faces need not be of all ages: intervals get no narrower by a warning than they were.
+        kept = dict(before.interval_stretch)
+        stretch = kept | {warning: max(factor, kept.get(warning, 1.0)) for warning, factor in stretch.items()}
     return replace(calibration, interval_stretch=stretch)

@@ -96,15 +96,14 @@ def counts(faces: Mapping[str, Sequence[FaceRecord]]) -> dict[str, Any]:
 
 
 def _labels(records: Sequence[FaceRecord]) -> dict[str, dict[str, int]]:
-    """Return how many faces have an age of each ten years, by the first of them, and each gender.
-
-    A group of ages counts by its first year.
-    """
-    decades = Counter(int(record.age_range[0] // 10) * 10 for record in records if record.age_range is not None)
+    """Return how many faces have an age of each ten years, by the first of them, an age group, and each gender."""
+    decades = Counter(int(record.age // 10) * 10 for record in records if record.age is not None)
+    groups = Counter(record.age_range for record in records if record.age is None and record.age_range is not None)
     genders = Counter(record.gender for record in records if record.gender is not None)
     return {
         "ages": {str(decade): decades[decade] for decade in sorted(decades)},
         "genders": dict(sorted(genders.items())),
+        **({"age_groups": {f"{low:g}-{high:g}": groups[low, high] for low, high in sorted(groups)}} if groups else {}),
     }
 
 

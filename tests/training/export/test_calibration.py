@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("keras", reason="needs the extra train")
 
-from asianage.models.ages import AgeAxis, central_interval, softmax
+from asianage.models.ages import AgeAxis, central_interval, softmax, target_distribution
 from asianage.models.config import Calibration
 from asianage.training.export.calibration import calibrate
 
@@ -127,3 +127,16 @@ def test_faces_of_one_gender_leave_its_temperature_as_it_was():
     assert women.gender_temperature == 2.5
     both = calibrate(AXIS, logits, np.full(60, -9.0), age, np.arange(60) % 2.0, before=before)
     assert both.gender_temperature > 2.5
+
+
+def test_faces_of_some_ages_do_not_narrow_the_intervals_of_others():
+    logits, age = regressing(4000, 5)
+    before = calibrate(AXIS, logits, np.zeros(4000), age, unknown(4000))
+    logits, age = regressing(4000, 6)
+    young = np.flatnonzero((age >= 20) & (age < 30))[:60]
+    # As sure as they are right: their temperature is low.
+    sure = logits[young] + 4.0 * target_distribution(AXIS, age[young], 2.0)
+    after = calibrate(AXIS, sure, np.zeros(60), age[young], unknown(60), before=before)
+    assert after.age_temperature >= before.age_temperature
+    old = age >= 60
+    assert covered(after, logits, age)[old].mean() >= covered(before, logits, age)[old].mean() - 0.01
