@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import posixpath
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,11 +86,11 @@ def find_photos(source: str | os.PathLike[str], column: str | None, list_address
     if system.isdir(path):
         names = system.ls(path, detail=False)
         tables = sorted(name for name in names if _is_table(name))
-        photos = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
+        photos = sorted(name for name in map(posixpath.basename, names) if _is_photo(name))
         if tables and photos:
             raise ValueError(
                 f"A batch reads a folder of photos or of Parquet files. Received {source}, which holds both, such as "
-                f"{PurePosixPath(photos[0]).name} and {PurePosixPath(tables[0]).name}. Name the file, or move it."
+                f"{photos[0]} and {posixpath.basename(tables[0])}. Name the file, or move it."
             )
         if tables:
             return _of_tables([absolute(system, name) for name in tables], column)
@@ -166,6 +167,10 @@ def _listed(source: str, system: Any, path: str) -> Iterator[str]:
         place = PurePosixPath(name)
         if place.suffix.lower() in IMAGE_SUFFIXES and not place.name.startswith("."):
             yield system.unstrip_protocol(name) + archive
+
+
+def _is_photo(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def _is_table(name: str) -> bool:

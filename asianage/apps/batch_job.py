@@ -17,6 +17,7 @@ from asianage.apps.batch_inputs import BatchInputs
 from asianage.apps.face_predictor import FacePredictor
 from asianage.faces.detection.selection import detector_fingerprint
 from asianage.models.folder import DetectorFolder
+from asianage.models.hub import HubAccess
 from asianage.prediction.estimator import AgeGenderEstimator
 
 if TYPE_CHECKING:
@@ -148,8 +149,9 @@ def check_same(job: BatchJob, earlier: Mapping[str, Any]) -> None:
         if name not in ("output", "num_threads") and value != earlier.get(name):
             before, after = "other", ""
             if name == "options":
-                (name, value), *_ = [(key, now) for key, now in value.items() if now != earlier[name].get(key)]
-                before, after = repr(earlier["options"].get(name)), f" Received: {value!r}."
+                known = earlier["options"]
+                name = next(key for key in {**value, **known} if value.get(key) != known.get(key))
+                before, after = repr(known.get(name)), f" Received: {value.get(name)!r}."
             elif name != "inputs":
                 before, after = repr(earlier.get(name)), f" Received: {value!r}."
             raise ValueError(
@@ -275,7 +277,9 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: options.get(name, default) for name, default in defaults.items()}
     detector = settings["detector"]
     if detector is None or isinstance(detector, str | os.PathLike):
-        settings["detector"] = detector_fingerprint(detector)
+        names = [place.name for place in dataclasses.fields(HubAccess)]
+        access = HubAccess(**{name: options[name] for name in names if name in options})
+        settings["detector"] = detector_fingerprint(detector, access)
     elif isinstance(detector, DetectorFolder):
         settings["detector"] = detector.config_sha256
     return {name: value if _is_plain(value) else repr(type(value)) for name, value in settings.items()}

@@ -127,9 +127,10 @@ def _predict(
         except KeyboardInterrupt:
             if not _is_endless(source):
                 raise
-        is_failed = len(failures) > before
-    # A drawing without a frame fails after the video itself.
-    del failures[before + is_failed :]
+        count = len(failures)
+    if count > before:
+        # A drawing without a frame fails after the video itself.
+        del failures[count:]
     return summary.rows()
 
 

@@ -252,11 +252,9 @@ def _require(condition: bool, name: str, value: Any) -> None:
 def _is_finite(value: Any) -> bool:
     """Tell whether a value can be written as JSON, which has neither NaN nor infinity."""
     try:
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, default=str, skipkeys=True)
     except (ValueError, RecursionError):
         return False
-    except TypeError:
-        return True
     return True
 
 

@@ -180,7 +180,7 @@ def _prepare(data: Source, validation: Source | None, run: Run, tasks: Collectio
         records = hold_out_split(table.records)
         table = RecordTable(records, table.dropped)
     keep_split(records, run.output / SPLIT, fixed=(run.output / PROGRESS).is_file())
-    table = select_faces(RecordTable(_without_lone_gender(table.records), table.dropped), tasks=tasks)
+    table = select_faces(RecordTable(_without_lone_gender(table.records, tasks), table.dropped), tasks=tasks)
     table.write_dropped(left_out)
     _require_faces(table.records, unusable)
     held_out = sum(record.split == "val" for record in table.records)
@@ -228,13 +228,13 @@ def _require_faces(records: Sequence[FaceRecord], remedy: str) -> None:
         )
 
 
-def _without_lone_gender(records: list[FaceRecord]) -> list[FaceRecord]:
+def _without_lone_gender(records: list[FaceRecord], tasks: Collection[str]) -> list[FaceRecord]:
     """Return the faces without genders where nearly all training faces have the same: the network would learn that."""
     counts = Counter(record.gender for record in records if record.split == "train" and record.gender is not None)
     rarest, faces = min(((gender, counts[gender]) for gender in GENDERS), key=lambda pair: pair[1])
     if not counts or faces >= FEWEST_OF_A_GENDER:
         return records
-    if all(record.age_range is None for record in records if record.split == "train"):
+    if "age" not in tasks or all(record.age_range is None for record in records if record.split == "train"):
         raise ValueError(
             f"Without ages, {FEWEST_OF_A_GENDER} training faces of each gender are needed. Received: "
             f"{' and '.join(f'{counts[gender]} {gender}' for gender in GENDERS)}. Add some, or ages."

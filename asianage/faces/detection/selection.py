@@ -90,11 +90,12 @@ def select_aligner(
     return selected if isinstance(selected, BundledDetector) else BundledDetector()
 
 
-def detector_fingerprint(detector: str | os.PathLike[str] | None) -> str | None:
+def detector_fingerprint(detector: str | os.PathLike[str] | None, access: HubAccess | None = None) -> str | None:
     """Return what tells two detectors apart that have the same name, as crops of one are not those of another.
 
     Args:
         detector: As `select_detector` takes it, but no object; None takes every picture as one face.
+        access: How the Hub is reached.
 
     Returns:
         The SHA-256 of YuNet's file or of a model's config.json, which lists the hashes of its networks; the name of a
@@ -110,7 +111,7 @@ def detector_fingerprint(detector: str | os.PathLike[str] | None) -> str | None:
         return str(detector)
     if _is_onnx(detector):
         return sha256_of(Path(os.path.expanduser(detector)))
-    return open_detector(BUNDLED / BUNDLED_DETECTOR if detector == "auto" else detector).config_sha256
+    return open_detector(BUNDLED / BUNDLED_DETECTOR if detector == "auto" else detector, access).config_sha256
 
 
 def with_absolute_path(detector: Any) -> Any:
