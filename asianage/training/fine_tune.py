@@ -237,7 +237,7 @@ def _without_lone_gender(records: list[FaceRecord], tasks: Collection[str]) -> l
     if "age" not in tasks or all(record.age_range is None for record in records if record.split == "train"):
         raise ValueError(
             f"Without ages, {FEWEST_OF_A_GENDER} training faces of each gender are needed. Received: "
-            f"{' and '.join(f'{counts[gender]} {gender}' for gender in GENDERS)}. Add some, or ages."
+            f"{' and '.join(f'{counts[gender]} {gender}' for gender in GENDERS)}. Add some."
         )
     logger.warning(
         "only %d training faces are labeled %s, and %d are needed: genders are left out, and only ages learned",
