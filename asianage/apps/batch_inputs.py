@@ -164,8 +164,7 @@ def _listed(source: str, system: Any, path: str) -> Iterator[str]:
         return
     archive = source[source.index("::") :] if "::" in source else ""
     for name in sorted(system.find(path)):
-        place = PurePosixPath(name)
-        if place.suffix.lower() in IMAGE_SUFFIXES and not place.name.startswith("."):
+        if _is_photo(posixpath.basename(name)):
             yield system.unstrip_protocol(name) + archive
 
 

@@ -117,7 +117,7 @@ def _predict(
     """
     from asianage.apps.video_rows import PeopleSummary
 
-    summary, before = PeopleSummary(), len(failures)
+    summary = PeopleSummary()
     with _drawn(drawing, _name(source), failures) as draw:
         try:
             for frame in _frames(given, source, estimator, failures):
@@ -127,10 +127,6 @@ def _predict(
         except KeyboardInterrupt:
             if not _is_endless(source):
                 raise
-        count = len(failures)
-    if count > before:
-        # A drawing without a frame fails after the video itself.
-        del failures[count:]
     return summary.rows()
 
 
@@ -149,23 +145,22 @@ def _frames(
 
 @contextlib.contextmanager
 def _drawn(drawing: Path | None, source: str, failures: list[Exception]) -> Iterator[Callable[[VideoFrame], None]]:
-    """Yield the function that draws a frame; after a failure it does nothing, and there is no drawing."""
+    """Yield the function that draws a frame. The file is begun with the first; after a failure there is none."""
     from asianage.apps.video_writer import video_writer
 
     with contextlib.ExitStack() as files:
-        add = None
-        try:
-            add = None if drawing is None else files.enter_context(video_writer(drawing, source=source))
-        except (OSError, ValueError) as error:
-            failures.append(error)
+        add: Any = None
+        path = drawing
 
         def draw(frame: VideoFrame) -> None:
-            nonlocal add
+            nonlocal add, path
+            if path is None:
+                return
             try:
-                if add is not None:
-                    add(frame.draw(), frame.time)
+                add = add or files.enter_context(video_writer(path, source=source))
+                add(frame.draw(), frame.time)
             except (OSError, ValueError) as error:
-                add = None
+                path = None
                 failures.append(error)
                 with contextlib.suppress(OSError, ValueError):
                     files.pop_all().__exit__(type(error), error, error.__traceback__)

@@ -79,3 +79,11 @@ def test_a_card_says_what_published_figures_were_measured_on_and_that_they_flatt
 @pytest.mark.parametrize("protocol", [None, {}, {"split": "predefined"}, {"split": ["study"]}, "study"])
 def test_an_unknown_protocol_is_not_spoken_of(protocol: object) -> None:
     assert card_sources.protocol(estimator(protocol=protocol)) == ""
+
+
+def test_a_chain_without_end_and_teachers_of_nonsense_break_no_card() -> None:
+    chain: dict[str, object] = {"faces": {"train": {"afad": 1}}}
+    for _ in range(300):
+        chain = {"faces": {"train": {"aaf": 1}}, "ancestors": {"0": chain}}
+    assert card_sources.trained_on(estimator(**chain, teachers=5)) == ["aaf"]
+    assert "## Training data" in card_sources.training_data(estimator(**chain, teachers=5), "")

@@ -139,6 +139,14 @@ def test_a_task_that_is_not_learned_is_calibrated_without_labels(cache):
         calibrated("age", unlabeled, None)
 
 
+def test_a_warning_stretches_intervals_no_less_than_before(cache, monkeypatch):
+    monkeypatch.setattr(export, "interval_stretch", lambda *_: {"dark": 1.0, "blurred": 2.0})
+    recipe = SimpleNamespace(axis=AgeAxis(), tasks={"age", "gender"}, age_estimate="mean")
+    before = Calibration(interval_stretch={"dark": 1.5, "small": 1.2})
+    calibration = export._calibration(recipe, exported, cache, np.arange(60), before)
+    assert calibration.interval_stretch == {"dark": 1.5, "small": 1.2, "blurred": 2.0}
+
+
 RELEASED = {
     "compact": ("compact", "compact", ["mobilenet-refine"]),
     "accurate": ("accurate-strong", "accurate-plain", ["accurate-plain"]),
